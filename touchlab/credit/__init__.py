@@ -1,0 +1,1 @@
+"""Credit: who gets how much of what happened, under each attribution model."""

@@ -1,0 +1,100 @@
+"""Attribution rules: how much of an outcome each touch of its journey gets.
+
+A rule is a weight for a touch from its place in the journey; weights are then
+shared out within the journey, so credits add up to the outcomes. Rules describe:
+they know nothing of what would have happened without the touch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ibis
+
+from touchlab.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class Touch:
+    """What a rule may look at; each field is a column, usable in arithmetic and comparisons."""
+
+    position: Any
+    """1 for the first touch of the journey."""
+    n: Any
+    """Touches in the journey."""
+    age_days: Any
+    """Days from the touch to the outcome."""
+    youngest_days: Any
+    """The same for the last touch of the journey."""
+    last_other: Any
+    """Position of the last touch that is not direct; 0 if all are."""
+    repeats: Any
+    """Touches of the same touchpoint in the journey."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named weight of a touch, for example ``Rule("ours", lambda t: 1 / t.position)``."""
+
+    name: str
+    weight: Callable[[Touch], Any]
+    timed: bool = False
+    """True where it needs times, which a paths table does not have."""
+
+
+def position(first: float = 0.4, last: float = 0.4) -> Rule:
+    """Give fixed shares to the first and last touch; the others divide the rest.
+
+    With two touches the ends share in proportion; with one it gets everything.
+    """
+    if not (first >= 0 and last >= 0 and 0 < first + last <= 1):
+        raise ParameterError(
+            f"position: first={first}, last={last} are not shares\n"
+            "  give two shares of at least 0 that add up to at most 1"
+        )
+
+    def weight(t: Touch) -> Any:
+        middle = (1 - first - last) / (t.n - 2).nullif(0)
+        end = ibis.ifelse(t.position == 1, first, ibis.ifelse(t.position == t.n, last, middle))
+        return ibis.ifelse(t.n == 1, 1.0, end)
+
+    return Rule("position", weight)
+
+
+def time_decay(half_life_days: float = 7) -> Rule:
+    """Halve the weight of a touch for every `half_life_days` before the outcome."""
+    if not half_life_days > 0:
+        raise ParameterError(
+            f"time_decay: half_life_days={half_life_days}\n  give a number of days above 0"
+        )
+
+    def weight(t: Touch) -> Any:
+        # counted from the last touch, and capped: engines refuse a power that underflows
+        return 0.5 ** ibis.least((t.age_days - t.youngest_days) / half_life_days, 1000.0)
+
+    return Rule("time_decay", weight, timed=True)
+
+
+def _share(condition: Any) -> Any:
+    return ibis.ifelse(condition, 1.0, 0.0)
+
+
+RULES: dict[str, Rule] = {
+    rule.name: rule
+    for rule in (
+        Rule("first", lambda t: _share(t.position == 1)),
+        Rule("last", lambda t: _share(t.position == t.n)),
+        Rule(
+            "last_non_direct",
+            lambda t: _share(t.position == ibis.ifelse(t.last_other == 0, t.n, t.last_other)),
+        ),
+        Rule("linear", lambda t: ibis.literal(1.0)),
+        position(),
+        time_decay(),
+        # Each outcome in equal parts to the distinct touchpoints of its journey: the exact
+        # Shapley value of v(S) = outcomes of journeys within S (touchlab.credit.shapley).
+        Rule("shapley", lambda t: 1.0 / t.repeats),
+    )
+}
