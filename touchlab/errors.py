@@ -12,6 +12,10 @@ class DataError(TouchlabError):
     """The data does not keep the contract; all problems found are listed."""
 
 
+class MissingInput(DataError):
+    """The data lacks what this question needs; the message says what it would answer."""
+
+
 class ParameterError(TouchlabError):
     """A parameter is unknown, of the wrong type or out of range."""
 

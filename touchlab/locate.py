@@ -201,6 +201,12 @@ def _settings(folder: Path) -> dict[str, dict[str, Any]]:
     return settings
 
 
+def report_settings(source: str) -> dict[str, Any]:
+    """Read the report's parameters from the [report] section beside the data, if there are any."""
+    folder = Path(source)
+    return dict(_settings(folder).get("report", {})) if folder.is_dir() else {}
+
+
 def _renamed(located: Located, settings: Mapping[str, Mapping[str, Any]]) -> Located:
     for table, mapping in settings.items():
         if table not in located.tables:

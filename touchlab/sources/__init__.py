@@ -9,12 +9,13 @@ or not at all, and never over files that the same source did not write.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from touchlab.errors import ParameterError
+from touchlab.locate import SETTINGS
 
 
 def check_folder(folder: Path, *, source: str, tables: Iterable[str]) -> None:
@@ -45,7 +46,8 @@ def check_folder(folder: Path, *, source: str, tables: Iterable[str]) -> None:
         ours = _is_ours(folder, source)
     except OSError as problem:
         raise _no_access(folder, source, "read", problem) from problem
-    expected = {"README.md", *(f"{name}.parquet" for name in tables)} if ours else set()
+    written = {"README.md", SETTINGS, *(f"{name}.parquet" for name in tables)}
+    expected = written if ours else set()
     foreign = [name for name in found if name not in expected]
     if foreign:
         shown = ", ".join(foreign[:5]) + (", ..." if len(foreign) > 5 else "")
@@ -58,9 +60,9 @@ def check_folder(folder: Path, *, source: str, tables: Iterable[str]) -> None:
 
 
 def write_folder(
-    tables: Mapping[str, pd.DataFrame], folder: Path, *, source: str, readme: str
+    tables: Mapping[str, pd.DataFrame], folder: Path, *, source: str, readme: str, settings: str
 ) -> None:
-    """Write tables and README.md beside the folder, then rename: all of it or nothing.
+    """Write tables, settings and README.md beside the folder, then rename: all or nothing.
 
     Parameters
     ----------
@@ -72,6 +74,8 @@ def write_folder(
         The name of the source; the first line of README.md carries it.
     readme : str
         Markdown: where the data comes from, whose it is and what was mapped.
+    settings : str
+        TOML for `touchlab.toml`: the report's parameters that suit this data.
 
     Raises
     ------
@@ -87,6 +91,7 @@ def write_folder(
             fresh.mkdir()
             for name, table in tables.items():
                 table.to_parquet(fresh / f"{name}.parquet", compression="zstd", index=False)
+            (fresh / SETTINGS).write_text(settings, encoding="utf-8", newline="\n")
             text = f"{_mark(source)}\n{readme}"
             (fresh / "README.md").write_text(text, encoding="utf-8", newline="\n")
             check_folder(folder, source=source, tables=tables)
@@ -121,3 +126,13 @@ def _no_access(folder: Path, source: str, verb: str, problem: OSError) -> Parame
         f"import {source}: '{folder}' cannot be {verb}: {problem.strerror or problem}\n"
         "  give a folder in a place that you may write to, with space left"
     )
+
+
+def _complete_journey(folder: str) -> pd.DataFrame:
+    from touchlab.sources.complete_journey import import_complete_journey
+
+    return import_complete_journey(folder)
+
+
+SOURCES: dict[str, Callable[[str], pd.DataFrame]] = {"completejourney": _complete_journey}
+"""What `touchlab import` can bring in: a name and a function that writes a folder."""

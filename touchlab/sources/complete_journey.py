@@ -93,6 +93,13 @@ Why so, with the figures: docs/complete_journey.md of touchlab.
 """
 
 
+REPORT = """# What the report takes unless it is told otherwise
+[report]
+lookback = "60D"  # campaigns last 32 to 161 days; at 30 days one use in nine would seem untouched
+segment = "household_size"
+"""
+
+
 def import_complete_journey(folder: str | Path) -> pd.DataFrame:
     """Write The Complete Journey as a touchlab data folder; say what was written.
 
@@ -127,7 +134,7 @@ def import_complete_journey(folder: str | Path) -> pd.DataFrame:
     source = _read_source()
     tables = build_tables(source)
     summary = _summarise(tables, source)
-    write_folder(tables, target, source=NAME, readme=_describe(summary))
+    write_folder(tables, target, source=NAME, readme=_describe(summary), settings=REPORT)
     return summary
 
 

@@ -1,0 +1,51 @@
+# Every target sets up all it needs in .venv; python3 (with pip) and make are enough.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := .uv/bin/uv
+DATA ?= data/sample
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help report test check slow lab bench lock clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+report: .venv/.ready  ## reports of data/sample in reports/ (DATA=folder for your own)
+	$(BIN)/touchlab report $(DATA) --out reports
+
+test: .venv/.ready  ## the tests and every notebook
+	$(BIN)/python -m pytest -q -m "not slow" --doctest-modules touchlab tests
+	$(BIN)/python -m pytest -q --nbval-lax --nbval-cell-timeout=300 notebooks
+
+check: .venv/.ready  ## style and types
+	$(BIN)/ruff check touchlab tests benchmarks
+	$(BIN)/ruff format --check touchlab tests benchmarks
+	$(BIN)/mypy
+
+slow: .venv/.ready  ## simulations over seeds and pages in a real browser (needs chromium)
+	$(BIN)/python -m pytest -q -m slow tests
+
+lab: .venv/.ready  ## JupyterLab with the notebooks
+	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/02_journeys.ipynb
+
+bench: .venv/.ready  ## speed and memory as ratios within one run
+	$(BIN)/python benchmarks/attribution.py
+
+lock: $(UV)  ## pin every dependency again, with hashes
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--extra completejourney --extra test --extra check --extra browser \
+		pyproject.toml locks/build.in -o locks/requirements.txt
+
+clean:  ## remove the environment and generated reports
+	rm -rf .venv .uv reports/*
+
+$(UV):
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .uv uv
+
+# --no-build-isolation: the build backend comes hash-checked from the lock like all else
+.venv/.ready: locks/requirements.txt pyproject.toml | $(UV)
+	$(UV) venv --quiet --clear --python '>=3.11' .venv
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r locks/requirements.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,60 @@
+"""The pages around the notebooks: one for each run, and the index of all runs."""
+
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+from touchlab.reporting.export import render_page
+from touchlab.reporting.record import Run, read_records
+
+
+def write_index(out: Path) -> Path:
+    """Write ``index.html`` of a folder of reports: the newest answers, then every run.
+
+    Failed runs are listed as what they are. The page is replaced in one step, so a reader
+    never meets half of it.
+
+    Parameters
+    ----------
+    out
+        The folder that holds the folders of the runs.
+
+    Returns
+    -------
+    Path of the index.
+    """
+    runs = read_records(out)
+    good = [run for run in runs if run.status == "complete"]
+    page = render_page(
+        "index.html.j2",
+        title="Reports",
+        newest=runs[0] if runs else None,
+        good=good[0] if good else None,
+        runs=runs,
+        link=link,
+    )
+    target = out / "index.html"
+    draft = out / f".index-{os.getpid()}.html"
+    draft.write_text(page, encoding="utf-8")
+    draft.replace(target)
+    return target
+
+
+def write_run_page(run: Run) -> Path:
+    """Write the front page of one run: its answers, or why it stopped."""
+    title = f"Report on {run.data}" if run.status == "complete" else f"Unfinished: {run.data}"
+    page = render_page("run.html.j2", title=title, run=run, link=link_inside)
+    run.page.write_text(page, encoding="utf-8")
+    return run.page
+
+
+def link(run: Run, file: str = "index.html") -> str:
+    """Make the relative address of a page from the index; empty if there is no such page."""
+    if not (run.folder / file).is_file():
+        return ""
+    return f"{quote(run.folder.name)}/{quote(file)}"
+
+
+def link_inside(run: Run, file: str) -> str:
+    """Make the relative address of a page from another page of the same run."""
+    return quote(file) if (run.folder / file).is_file() else ""

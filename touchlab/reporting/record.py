@@ -1,0 +1,112 @@
+"""What is remembered of a run: one `run.json` in its folder, read back for the index."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+FILE = "run.json"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One notebook of a run: its question, its answer, how long it took and its page."""
+
+    name: str
+    title: str
+    answer: str
+    seconds: float
+    status: str  # complete or failed
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}.html"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Where and why a run stopped; `cell` counts code cells from 1, 0 if none had started."""
+
+    notebook: str
+    cell: int
+    error: str
+    message: str
+    source: str = ""
+
+    def sentence(self) -> str:
+        """Say it in one line, without the source."""
+        where = f" in code cell {self.cell}" if self.cell else ""
+        lines = self.message.strip().splitlines()
+        said = f": {lines[0]}" if lines else ""
+        return f"{self.notebook} stopped{where}: {self.error}{said}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A report run: when, on what, with which parameters, and what came of it."""
+
+    run_id: str
+    folder: Path
+    status: str  # complete or failed
+    started: str  # ISO 8601, UTC
+    seconds: float
+    data: str  # the name only, never the path
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    pages: tuple[Page, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    failure: Failure | None = None
+
+    @property
+    def page(self) -> Path:
+        """The page to open first."""
+        return self.folder / "index.html"
+
+
+def write_record(run: Run) -> Path:
+    """Write `run.json` into the folder of the run; the folder itself is not named in it."""
+    record = asdict(run)
+    del record["folder"]
+    path = run.folder / FILE
+    path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def read_record(folder: Path) -> Run:
+    """Read a run back; one that cannot be read comes back with status `unreadable`."""
+    try:
+        record = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        failure = record["failure"] and Failure(**record["failure"])
+        pages = tuple(Page(**page) for page in record["pages"])
+        run = Run(**{**record, "folder": folder, "failure": failure, "pages": pages})
+        return _checked(run)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        broken = Failure(folder.name, 0, "run.json cannot be read", str(error))
+        return Run(folder.name, folder, "unreadable", "", 0.0, "", failure=broken)
+
+
+def _checked(run: Run) -> Run:
+    """Refuse records whose types would break a page, or whose names would leave the folder."""
+    texts = (run.run_id, run.status, run.started, run.data, *run.versions.values())
+    texts += tuple(text for page in run.pages for text in (page.name, page.title, page.answer))
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("a text is missing")
+    seconds = (run.seconds, *(page.seconds for page in run.pages))
+    if not all(isinstance(number, int | float) for number in seconds):
+        raise TypeError("a duration is missing")
+    if not isinstance(run.parameters, dict):
+        raise TypeError("parameters are not a mapping")
+    if any("/" in page.name or "\\" in page.name for page in run.pages):
+        raise ValueError("a page lies outside the folder")
+    return run
+
+
+def read_records(out: Path) -> list[Run]:
+    """Read all runs below `out`, newest first."""
+    folders = [path.parent for path in out.glob(f"*/{FILE}") if path.parent.name[0] != "."]
+    return sorted(map(read_record, folders), key=_age, reverse=True)
+
+
+def _age(run: Run) -> str:
+    # Names begin with the time, so folder names order even the unreadable ones.
+    return run.folder.name.removeprefix("failed-")

@@ -1,0 +1,105 @@
+"""Text from data may be hostile: only an allow-list of markup reaches a page.
+
+A touchpoint may be called ``<img src=x onerror=alert(1)>``. Whatever is not on the list is
+shown as the text it is, so that nothing runs and nothing is lost.
+"""
+
+import html
+import re
+from functools import cache
+from typing import Any
+
+CLASSES = frozenset({"answer", "takeaway", "note", "dataframe", "num", "badge"})
+
+_TAGS = frozenset(
+    tag
+    for group in (
+        ("a", "abbr", "b", "br", "code", "del", "em", "i", "kbd", "mark", "q", "s"),
+        ("small", "span", "strong", "sub", "sup", "u"),
+        ("blockquote", "div", "hr", "p", "pre", "h1", "h2", "h3", "h4", "h5", "h6"),
+        ("dd", "dl", "dt", "li", "ol", "ul"),
+        ("caption", "col", "colgroup", "table", "tbody", "td", "tfoot", "th", "thead", "tr"),
+    )
+    for tag in group
+)
+_PLAIN_ATTRIBUTES = frozenset({"colspan", "rowspan", "scope", "title", "alt", "start"})
+_LINK = re.compile(r"(#[\w-]*|[\w-]+\.(html|ipynb)(#[\w-]*)?)")
+_LINK_OUT = re.compile(r"(https?://|mailto:)[^\s]+", re.IGNORECASE)
+_IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
+_STYLE_ELEMENT = re.compile(r"<style\b[^>]*>.*?</style\s*>", re.DOTALL | re.IGNORECASE)
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)|\x1b.")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def clean_html(markup: str, *, own: bool = False) -> str:
+    """Keep the allowed markup; show everything else as text.
+
+    Parameters
+    ----------
+    markup
+        HTML of any origin.
+    own
+        It is prose of a notebook, not an output that may carry data: links that leave the
+        report and embedded pictures are kept.
+
+    Examples
+    --------
+    >>> clean_html('<p class="answer" onclick="x()">Email <img src=x onerror=alert(1)></p>')
+    '<p class="answer">Email &lt;img src=x onerror=alert(1)&gt;</p>'
+    """
+    # pandas puts a style element before each frame; as text it would be noise.
+    return str(_cleaner(own).clean(_STYLE_ELEMENT.sub("", markup)))
+
+
+def clean_markdown(text: str, *, own: bool = False) -> str:
+    """Render Markdown and keep the allowed markup only.
+
+    Dollar signs stay dollar signs: amounts of money are more common here than formulas.
+
+    Examples
+    --------
+    >>> clean_markdown("**12 %** of <b>all</b>")
+    '<p><strong>12 %</strong> of <b>all</b></p>'
+    """
+    import mistune
+
+    render = mistune.create_markdown(escape=False, plugins=["table", "strikethrough"])
+    rendered = str(render(text))
+    # Not clean_html: here a style element is text from data, and is shown.
+    return str(_cleaner(own).clean(rendered)).strip()
+
+
+def clean_text(text: str) -> str:
+    """Drop colour codes and control characters; of overwritten lines keep the last state."""
+    text = _ANSI.sub("", text).replace("\r\n", "\n")
+    lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
+    return _CONTROL.sub("", "\n".join(lines))
+
+
+def plain(markup: str) -> str:
+    """Read the words of cleaned markup, on one line."""
+    words = html.unescape(re.sub(r"<[^>]*>", " ", markup)).split()
+    return re.sub(r" ([.,;:!?)])", r"\1", " ".join(words))
+
+
+@cache
+def _cleaner(own: bool) -> Any:
+    from bleach.sanitizer import Cleaner  # type: ignore[import-untyped]
+
+    def allowed(tag: str, name: str, value: str) -> bool:
+        if name == "class":
+            return bool(value.split()) and set(value.split()) <= CLASSES
+        if tag == "a" and name == "href":
+            inside = _LINK.fullmatch(value) is not None
+            return inside or (own and _LINK_OUT.fullmatch(value) is not None)
+        if tag == "img" and name == "src":
+            return _IMAGE.fullmatch(value) is not None
+        return name in _PLAIN_ATTRIBUTES
+
+    return Cleaner(
+        tags=_TAGS | {"img"} if own else _TAGS,
+        attributes=allowed,
+        protocols={"http", "https", "mailto", "data"},
+        strip=False,
+        strip_comments=True,
+    )

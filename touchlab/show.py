@@ -1,0 +1,208 @@
+"""What a notebook shows: computed sentences, tables for reading, pictures with words.
+
+Each object has a rich display in JupyterLab and carries what a report page needs.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import platform
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Literal
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image
+
+from touchlab.dataset import Dataset
+from touchlab.errors import MissingInput
+
+Role = Literal["answer", "takeaway", "note"]
+
+PERCENT = {"share", "rate", "probability", "removal", "return"}
+MONEY = {"cost", "cost_per_outcome"}
+INTERVAL_OF = ("credit", "removal", "rate", "probability", "incremental")
+COLOURS = 128
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence computed from the tables; `role` says how a page sets it."""
+
+    text: str
+    role: Role
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return f'<p class="{self.role}">{html.escape(self.text)}</p>'
+
+
+def answer(*sentences: str) -> Sentence:
+    """Show the answer of a notebook, first of all."""
+    return Sentence(" ".join(sentences), "answer")
+
+
+def takeaway(*sentences: str) -> Sentence:
+    """Show what a table or figure says."""
+    return Sentence(" ".join(sentences), "takeaway")
+
+
+def note(*sentences: str) -> Sentence:
+    """Show what was assumed, mended or is missing."""
+    return Sentence(" ".join(sentences), "note")
+
+
+def or_note(make: Callable[[], Any]) -> Any:
+    """Show what `make` returns, or a note of what the data lacks for it."""
+    try:
+        return make()
+    except MissingInput as missing:
+        return note(str(missing))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A frame set for reading; `.frame` holds the numbers."""
+
+    frame: pd.DataFrame
+    caption: str = ""
+
+    def _repr_html_(self) -> str:
+        body = readable(self.frame).to_html(index=False, border=0, na_rep="–", escape=True)
+        caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
+        return body.replace("<thead>", caption + "<thead>", 1)
+
+
+def readable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Set numbers as text by what their column is: shares in per cent, intervals as one column."""
+    shown = pd.DataFrame(index=frame.index)
+    measured = next((c for c in INTERVAL_OF if c in frame.columns), None)
+    for name in frame.columns:
+        if name == "ci_high" and "ci_low" in frame.columns:
+            continue
+        if name == "ci_low" and "ci_high" in frame.columns:
+            ends = (frame[end].map(_setter(measured or "", frame[end])) for end in ("ci_low", "ci_high"))
+            low, high = ends
+            pairs = [f"{a} to {b}" if a != "–" else "–" for a, b in zip(low, high, strict=True)]
+            shown["95 % interval"] = pairs
+        else:
+            shown[str(name).replace("_", " ")] = frame[name].map(_setter(str(name), frame[name]))
+    return shown
+
+
+def _setter(name: str, values: pd.Series[Any]) -> Callable[[Any], str]:
+    """Choose one format for a whole column."""
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return lambda v: "–" if pd.isna(v) else f"{v:%Y-%m-%d}"
+    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        return lambda v: "–" if v is None or v is pd.NA or v != v else str(v)
+    if name in PERCENT:
+        return lambda v: "–" if pd.isna(v) else f"{100 * v:.1f} %"
+    known = values.dropna()
+    places = 0 if (known == known.round()).all() or known.abs().max() >= 1000 else 1
+    if name in MONEY and known.abs().max() < 1000:
+        places = 2
+    return lambda v: "–" if pd.isna(v) else f"{v:,.{places}f}"
+
+
+def provenance(data: Dataset, **parameters: object) -> pd.DataFrame:
+    """List what a page was made from: data, fingerprint, parameters, versions."""
+    versions = {name: version(name) for name in ("touchlab", "pandas", "duckdb", "ibis-framework")}
+    made = {"data": data.name, "data fingerprint": data.fingerprint, **parameters}
+    made |= {"Python": platform.python_version(), **versions}
+    return pd.DataFrame({"what": list(made), "value": [str(v) or "(none)" for v in made.values()]})
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of a figure; the palette is told apart by colour-blind readers [Okabe & Ito 2008]."""
+
+    ink: str
+    soft: str
+    line: str
+    paper: str
+    accent: str
+    palette: tuple[str, ...]
+
+
+LIGHT = Theme(
+    "#1c2126", "#55606a", "#dfe3e6", "#ffffff", "#0b6e99",
+    ("#0b6e99", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#6a51a3", "#7f7f7f"),
+)  # fmt: skip
+DARK = Theme(
+    "#e4e8eb", "#a3adb5", "#39424a", "#1c2125", "#6dc1e6",
+    ("#6dc1e6", "#f0924d", "#3dcfa6", "#e8a5cb", "#e6c34a", "#9ad4f5", "#b3a2e0", "#b0b0b0"),
+)  # fmt: skip
+WIDE, NARROW = 8.6, 4.4
+"""Width in inches on a desk and on a phone: the same letters, fewer of them beside one another."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure that draws itself light or dark, for wide and narrow screens, with words.
+
+    `draw` takes a theme and a width in inches; `alt` says what there is to see;
+    `table` holds the numbers drawn.
+    """
+
+    draw: Callable[[Theme, float], Figure]
+    alt: str
+    table: pd.DataFrame
+
+    def png(self, theme: Theme = LIGHT, width: float = WIDE) -> bytes:
+        """Draw the picture as a PNG of few colours."""
+        with mpl.rc_context(_style(theme)), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*missing from.*font.*")
+            figure = self.draw(theme, width)
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format="png", dpi=170, bbox_inches="tight", pad_inches=0.12)
+        small = Image.open(drawn).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        packed = io.BytesIO()
+        small.save(packed, format="png", optimize=True)
+        return packed.getvalue()
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        variants = {
+            "dark": self.png(DARK),
+            "narrow": self.png(LIGHT, NARROW),
+            "narrow_dark": self.png(DARK, NARROW),
+        }
+        words = {name: base64.b64encode(png).decode() for name, png in variants.items()}
+        data = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": self.alt}
+        return data, {"image/png": {"alt": self.alt, **words}}
+
+
+def _style(theme: Theme) -> dict[str, Any]:
+    return {
+        "axes.edgecolor": theme.line,
+        "axes.facecolor": theme.paper,
+        "axes.grid": False,
+        "axes.labelcolor": theme.soft,
+        "axes.labelsize": 9.5,
+        "axes.prop_cycle": mpl.cycler(color=list(theme.palette)),
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.titlesize": 12,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "figure.facecolor": theme.paper,
+        "font.size": 9.5,
+        "grid.color": theme.line,
+        "legend.frameon": False,
+        "legend.fontsize": 9,
+        "text.color": theme.ink,
+        "text.parse_math": False,
+        "xtick.color": theme.soft,
+        "xtick.labelsize": 9,
+        "ytick.color": theme.ink,
+        "ytick.labelsize": 9.5,
+        "ytick.left": False,
+    }
