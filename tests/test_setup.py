@@ -1,0 +1,74 @@
+"""The set-up keeps its promises: one truth for dependencies, clean notebooks, a lock of pins."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PRESCRIBED = {
+    "jupyterlab", "nbval", "pandas", "papermill", "scikit-learn", "seaborn", "statsmodels",
+}  # fmt: skip
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def _project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def _requirements() -> dict[str, str]:
+    project = _project()
+    listed = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    pairs = [re.fullmatch(r"([\w-]+)(?:\[[^]]*\])?(.*)", text.strip()) for text in listed]
+    return {pair[1]: pair[2] for pair in pairs if pair}
+
+
+def test_environment_file_says_what_pyproject_says() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    plain = [d for d in environment["dependencies"] if isinstance(d, str)]
+    versions = dict(re.fullmatch(r"([\w-]+)(.*)", d).groups() for d in plain)
+    assert versions.pop("python") == _project()["requires-python"]
+    versions.pop("pip")
+    assert versions.keys() == PRESCRIBED
+    requirements = _requirements()
+    assert {name: requirements[name] for name in versions} == versions
+    assert {"pip": ["-e ."]} in environment["dependencies"]
+    assert environment["channels"] == ["conda-forge"]
+
+
+def test_lock_pins_every_dependency_with_hashes_and_holds_no_address() -> None:
+    lock = (ROOT / "locks" / "requirements.txt").read_text()
+    assert not re.search(r"https?://|file://|--(index|extra|find)", lock)
+    pinned = set(re.findall(r"^([\w-]+)==", lock, re.M))
+    named = {name.lower() for name in _requirements()} | {"hatchling", "editables"}
+    assert named <= pinned
+    for block in re.split(r"\n(?=[\w-]+==)", lock)[1:]:
+        assert "--hash=sha256:" in block, block.splitlines()[0]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_is_committed_bare_and_holds_no_logic(path: Path) -> None:
+    notebook = json.loads(path.read_text())
+    assert notebook["cells"][0]["source"][0].startswith("# ")
+    tagged = [c for c in notebook["cells"] if "parameters" in c["metadata"].get("tags", [])]
+    assert len(tagged) == 1
+    for cell in notebook["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        assert cell["outputs"] == [] and cell["execution_count"] is None
+        source = "".join(cell["source"])
+        assert len(source.splitlines()) <= 10
+        logic = ast.FunctionDef | ast.ClassDef | ast.For | ast.While | ast.If | ast.Try
+        found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, logic)]
+        assert not found, f"logic in a cell: {source}"
+
+
+def test_top_level_is_as_prescribed() -> None:
+    wanted = {"notebooks", "touchlab", "data", "reports", "environment.yml", "tests"}
+    assert wanted <= {path.name for path in ROOT.iterdir()}
