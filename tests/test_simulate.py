@@ -1,15 +1,13 @@
-"""The simulator: exact hazards, shared random numbers, planted truths, the sample."""
+"""The simulator: exact hazards, shared random numbers, planted truths, the tables."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from touchlab.errors import ParameterError
 from touchlab.simulate import (
     WORLDS,
     Holdout,
@@ -17,18 +15,12 @@ from touchlab.simulate import (
     SurveySpec,
     Synergy,
     TouchpointSpec,
-    Trait,
     World,
-    company_world,
     simulate,
     simulate_paths,
     true_effects,
-    write_company,
 )
-from touchlab.simulate.company import CUSTOMERS, SEED
-from touchlab.simulate.files import company_tables
 
-SAMPLE = Path(__file__).parent.parent / "data" / "sample"
 DAY = pd.Timedelta("1D")
 
 SMALL = World(
@@ -61,11 +53,6 @@ SMALL = World(
 @pytest.fixture(scope="module")
 def small():
     return simulate(SMALL, seed=7)
-
-
-@pytest.fixture(scope="module")
-def sample_tables():
-    return {path.stem: pd.read_parquet(path) for path in SAMPLE.glob("*.parquet")}
 
 
 # --- The engine against a second, plain calculation ---------------------------------
@@ -242,12 +229,7 @@ def test_induced_touches_make_the_total_larger_than_the_direct_effect():
 def test_hazard_ratio_of_one_first_touch():
     """Logarithmic: exp(0.8 * log 2) = 1.741. Saturating: exp(0.5 * (1 - 1/e)) = 1.372."""
     ratio = truth_of(SMALL, "conversion")["hazard_ratio"]
-    assert ratio.round(3).to_dict() == {
-        "search": 1.741,
-        "display": 1.372,
-        "follow": 1.0,
-        "push": 1.0,
-    }
+    assert ratio.round(3).tolist() == [1.741, 1.372, 1.0, 1.0]
 
 
 def test_repeats_average_over_outcomes_drawn_anew():
@@ -312,7 +294,7 @@ def test_holdout_customers_never_get_the_touchpoint_in_the_window():
     inside = (rows["timestamp"] >= rows["start"]) & (rows["timestamp"] < rows["end"])
     arms = rows.groupby(["arm", inside]).size()
     assert ("holdout", True) not in arms.index
-    assert arms[("holdout", False)] > 100 and arms[("treated", True)] > 100
+    assert min(arms[("holdout", False)], arms[("treated", True)]) > 100
     assert (tables["experiments"]["arm"] == "holdout").mean() == pytest.approx(0.4, abs=0.04)
 
 
@@ -340,23 +322,6 @@ def test_tables_are_sorted_at_whole_seconds_within_the_window(small):
     assert set(small.tables["touches"]["touchpoint"]) == set(SMALL.names)
 
 
-def test_trouble_makes_support_contacts_look_harmful():
-    """The trap: churn is far more frequent in the week after a contact, though it helps."""
-    tables = simulate(company_world(8_000), seed=3).tables
-    outcomes = tables["outcomes"]
-    churn = outcomes.query("outcome == 'churn'").set_index("customer_id")["timestamp"]
-    first = outcomes.query("outcome == 'conversion'").groupby("customer_id")["timestamp"].min()
-    until = tables["customers"].set_index("customer_id")["observed_to"]
-    overall = len(churn) / ((until[first.index] - first) / DAY).sum()
-    calls = tables["touches"].query("touchpoint == 'support_contact'")
-    week = pd.Timedelta("7D")
-    left = calls["customer_id"].map(churn) - calls["timestamp"]
-    exposed = (calls["customer_id"].map(until) - calls["timestamp"]).clip(upper=week)
-    assert (left <= week).sum() / (exposed / DAY).sum() > 1.5 * overall
-    effects = {spec.name: spec.effects for spec in company_world(10).touchpoints}
-    assert effects["support_contact"]["churn"] < 0 < effects["trouble"]["churn"]
-
-
 def test_content_customers_answer_surveys_more_readily():
     surveys = (SurveySpec("search", "csat", sent=1.0, answered=0.3, answered_slope=1.0),)
     flat = replace(surveys[0], answered_slope=0.0)
@@ -366,175 +331,6 @@ def test_content_customers_answer_surveys_more_readily():
     ]
     assert score[0].mean() > score[1].mean() + 0.1
     assert 0.2 < score[1].notna().mean() < 0.4
-
-
-# --- The sample company -------------------------------------------------------------
-
-
-def test_committed_sample_is_what_the_code_makes(sample_tables):
-    made = company_tables(seed=SEED, customers=CUSTOMERS)
-    assert set(made) == set(sample_tables)
-    for name, table in made.items():
-        # Parquet keeps values, not the pandas type of an empty or missing text.
-        pd.testing.assert_frame_equal(table, sample_tables[name], check_dtype=False)
-
-
-def test_sample_is_small_and_believable(sample_tables):
-    assert sum(path.stat().st_size for path in SAMPLE.iterdir()) < 4_000_000
-    customers, outcomes = sample_tables["customers"], sample_tables["outcomes"]
-    assert len(customers) == 20_000
-    conversions = outcomes.query("outcome == 'conversion'")
-    assert 0.10 < conversions["customer_id"].nunique() / len(customers) < 0.20
-    assert 1.2 < len(conversions) / conversions["customer_id"].nunique() < 2.0
-    assert 40 < conversions["value"].median() < 70
-    by_month = conversions["timestamp"].dt.month.value_counts()
-    assert by_month.idxmax() == 12
-    assert outcomes["outcome"].value_counts()[["churn", "referral"]].min() > 400
-    assert 200_000 < len(sample_tables["touches"]) < 400_000
-    surveys = sample_tables["surveys"]
-    assert 0.1 < surveys["score"].notna().mean() < 0.6
-    assert (surveys["score"].isna() == surveys["timestamp"].isna()).all()
-
-
-def test_planted_truths_of_the_sample(sample_tables):
-    truth = sample_tables["truth"].set_index(["outcome", "touchpoint"])
-    both = ["incremental_direct", "incremental_total"]
-    for outcome in ("conversion", "churn", "referral"):
-        assert truth.loc[(outcome, "retargeting"), both].tolist() == [0, 0]
-        assert truth.loc[(outcome, "community_forum"), both].tolist() == [0, 0]
-    # The immortal-time trap: onboarding does nothing to churn, whatever a naive split says.
-    assert truth.loc[("churn", "onboarding_call"), "hazard_ratio"] == 1
-    assert truth.loc[("churn", "onboarding_call"), both].tolist() == [0, 0]
-    display = truth.loc[("conversion", "display")]
-    assert display["incremental_total"] > display["incremental_direct"] > 0
-    assert truth.loc[("churn", "mobile_app_push"), "incremental_direct"] < -20
-    assert truth.loc[("referral", "referral_program"), "incremental_direct"] > 20
-    outcomes = sample_tables["outcomes"]["outcome"].value_counts()
-    assert (truth["outcomes"].groupby("outcome").first() == outcomes.sort_index()).all()
-    share = truth.loc[("conversion", "display"), "baseline"] / outcomes["conversion"]
-    assert 0.6 < share < 0.8
-
-
-def test_data_dictionary_names_every_column(sample_tables):
-    text = (SAMPLE / "README.md").read_text()
-    for name, table in sample_tables.items():
-        assert f"{name}.parquet" in text
-        assert [column for column in table.columns if f"`{column}`" not in text] == []
-
-
-def test_write_company_is_deterministic_to_the_byte(tmp_path):
-    first = write_company(tmp_path / "a", seed=1, customers=200)
-    second = write_company(tmp_path / "b", seed=1, customers=200)
-    for name in first:
-        assert first[name].read_bytes() == second[name].read_bytes()
-    columns = pd.read_parquet(first["touches"]).columns
-    assert not any("index" in column for column in columns)
-
-
-# --- Settings that make no sense ----------------------------------------------------
-
-
-BAD_SETTINGS = {
-    "negative rate": (
-        lambda: TouchpointSpec("ad", rate=-0.1),
-        "TouchpointSpec 'ad': rate: -0.1 was given; it must be 0 or more touches per "
-        "customer-day; 0 switches it off",
-    ),
-    "rate not a number": (
-        lambda: TouchpointSpec("ad", rate="often"),
-        "TouchpointSpec 'ad': rate: 'often' was given; it must be 0 or more touches per "
-        "customer-day; 0 switches it off",
-    ),
-    "half-life of zero": (
-        lambda: TouchpointSpec("ad", 0.1, half_life_days=0),
-        "TouchpointSpec 'ad': half_life_days: 0 was given; it must be more than 0 days; "
-        "3 is common",
-    ),
-    "unknown outcome": (
-        lambda: TouchpointSpec("ad", 0.1, {"sale": 1.0}),
-        "TouchpointSpec 'ad': effects: 'sale' is not known; allowed: conversion, churn, "
-        "referral; correct the name or add it",
-    ),
-    "named like an outcome": (
-        lambda: TouchpointSpec("churn", 0.1),
-        "TouchpointSpec 'churn': a name is text, not empty and none of conversion, churn, "
-        "referral",
-    ),
-    "window without phase": (
-        lambda: TouchpointSpec("ad", 0.1, within_days=5),
-        "TouchpointSpec 'ad': within_days: given with phase 'before'; it counts days after "
-        "the first conversion; set phase='after'",
-    ),
-    "two at once": (
-        lambda: TouchpointSpec("ad", float("nan"), reach=1.5),
-        "TouchpointSpec 'ad': 2 settings cannot be used\n"
-        "  rate: nan was given; it must be 0 or more touches per customer-day; "
-        "0 switches it off\n"
-        "  reach: 1.5 was given; it must be a share from 0 to 1; 0.25 is 25 %",
-    ),
-    "no customers": (
-        lambda: replace(SMALL, customers=0),
-        "World: customers: 0 was given; it must be a whole number from 1 to 100,000,000; "
-        "1000 is a start",
-    ),
-    "unknown induced touchpoint": (
-        lambda: World((TouchpointSpec("ad", 0.1, induces={"serch": 0.2}),)),
-        "World: touchpoint 'ad', induces: 'serch' is not known; allowed: ad; correct the "
-        "name or add it",
-    ),
-    "twice the same name": (
-        lambda: World((TouchpointSpec("ad", 0.1), TouchpointSpec("ad", 0.2))),
-        "World: touchpoints: 'ad' is given 2 times; name each one once",
-    ),
-    "holdout beyond the end": (
-        lambda: replace(SMALL, holdouts=(Holdout("search", 0.5, end_day=90),)),
-        "World: holdout of 'search': days 0 to 90 were given; they must lie in order within "
-        "0 to 60; change start_day or end_day",
-    ),
-    "hidden holdout": (
-        lambda: replace(SMALL, holdouts=(Holdout("trouble", 0.5),)),
-        "World: holdouts: 'trouble' is not known; allowed: search, display, follow, push; "
-        "correct the name or add it",
-    ),
-    "trait like a column": (
-        lambda: replace(SMALL, traits=(Trait("observed_to", {"a": 1.0}),)),
-        "World: trait 'observed_to': is a column of the contract; choose another name",
-    ),
-    "eleven months": (
-        lambda: replace(SMALL, season=(1.0,) * 11),
-        f"World: season: {(1.0,) * 11!r} was given; it must be empty or twelve factors above "
-        "0, one a month; 1 is an average month",
-    ),
-    "start not a day": (
-        lambda: replace(SMALL, start="31/12/2025"),
-        "World: start: '31/12/2025' was given; it must be a day; give ISO 8601 (2025-01-01)",
-    ),
-    "bad seed": (
-        lambda: simulate(SMALL, seed=-1),
-        "seed: -1 was given; it must be a whole number, 0 or more",
-    ),
-    "unknown without": (
-        lambda: simulate(SMALL, seed=1, without=["ad"]),
-        "without: 'ad' was given; it must be a list of touchpoints of the world; allowed: "
-        "search, display, follow, push, trouble",
-    ),
-    "no repeats": (
-        lambda: true_effects(SMALL, seed=1, repeats=0),
-        "repeats: 0 was given; it must be a whole number from 1",
-    ),
-    "chance above one": (
-        lambda: simulate_paths({"ad": 2}, seed=1),
-        "powers['ad']: 2 was given; it must be a chance from 0 to 1; 0.1 is 10 %",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BAD_SETTINGS)
-def test_bad_settings_are_refused_in_full_words(case):
-    make, message = BAD_SETTINGS[case]
-    with pytest.raises(ParameterError) as caught:
-        make()
-    assert str(caught.value) == message
 
 
 def test_a_world_where_nothing_happens_gives_empty_tables():

@@ -65,7 +65,8 @@ def simulate(given: argparse.Namespace) -> None:
     from touchlab.simulate import write_company
 
     chosen = {"seed": given.seed, "customers": given.customers}
-    for path in write_company(given.folder, **{k: v for k, v in chosen.items() if v is not None}):
+    paths = write_company(given.folder, **{k: v for k, v in chosen.items() if v is not None})
+    for path in paths.values():
         print(path)
 
 

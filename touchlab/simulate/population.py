@@ -1,0 +1,130 @@
+"""The customers of a world: hidden intent, traits, who is reached, who is held out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from touchlab.simulate.draws import Flags, Floats, Integers, stream, uniform_at
+from touchlab.simulate.world import Holdout, Trait, World
+
+AnyIntegers = npt.NDArray[np.integer]
+
+DAY = 86_400
+LATE_UNTIL = 0.8
+MIDDLE_OF_MONTH = 15
+
+
+@dataclass(frozen=True)
+class Population:
+    """What is settled about every customer before anything happens.
+
+    Attributes
+    ----------
+    intent : array (customers, 1) or (customers, days)
+    joined : seconds from the start of the world
+    levels : by trait, the index of each customer's level
+    log_hazard : by outcome, the sum of the customer's trait effects
+    log_touches : the same for the rate of all touchpoints
+    log_season : by day
+    """
+
+    intent: Floats
+    joined: Integers
+    levels: Mapping[str, Integers]
+    log_hazard: Mapping[str, Floats]
+    log_touches: Floats
+    log_season: Floats
+
+    def intent_at(self, customer: AnyIntegers, day: AnyIntegers) -> Floats:
+        constant = self.intent.shape[1] == 1
+        return np.asarray(self.intent[customer, 0 if constant else day])
+
+
+def draw_population(world: World, seed: int) -> Population:
+    """The customers of a world."""
+    everyone = np.arange(world.customers)
+    levels = {trait.name: draw_levels(trait, seed, everyone) for trait in world.traits}
+    return Population(
+        intent=draw_intent(world, seed),
+        joined=draw_joined(world, seed, everyone),
+        levels=levels,
+        log_hazard={
+            outcome: trait_sum(
+                world, levels, {t.name: t.hazards.get(outcome, {}) for t in world.traits}
+            )
+            for outcome in world.outcomes
+        },
+        log_touches=trait_sum(world, levels, {t.name: t.touches for t in world.traits}),
+        log_season=np.log(season_by_day(world)),
+    )
+
+
+def draw_intent(world: World, seed: int) -> Floats:
+    """Constant, or an autoregressive path by day whose spread stays the same."""
+    normal = stream(seed, "intent")
+    first = normal.standard_normal(world.customers)
+    if world.intent_half_life_days is None:
+        return world.intent_spread * first[:, np.newaxis]
+    kept = 0.5 ** (1.0 / world.intent_half_life_days)
+    path = np.empty((world.days, world.customers))
+    path[0] = first
+    for day in range(1, world.days):
+        path[day] = kept * path[day - 1] + np.sqrt(1 - kept**2) * normal.standard_normal(len(first))
+    return world.intent_spread * path.T
+
+
+def draw_joined(world: World, seed: int, everyone: Integers) -> Integers:
+    late = uniform_at(seed, "joins late", everyone) < world.late_share
+    moment = uniform_at(seed, "joined", everyone) * LATE_UNTIL * world.days * DAY
+    return np.where(late, moment, 0).astype(np.int64)
+
+
+def draw_levels(trait: Trait, seed: int, everyone: Integers) -> Integers:
+    shares = np.array(list(trait.shares.values()), dtype=float)
+    steps = np.cumsum(shares / shares.sum())[:-1]
+    return np.searchsorted(steps, uniform_at(seed, f"trait {trait.name}", everyone), side="right")
+
+
+def trait_sum(
+    world: World, levels: Mapping[str, Integers], effects: Mapping[str, Mapping[str, float]]
+) -> Floats:
+    total = np.zeros(world.customers)
+    for trait in world.traits:
+        by_level = np.array([effects[trait.name].get(level, 0.0) for level in trait.shares])
+        total += by_level[levels[trait.name]]
+    return total
+
+
+def season_by_day(world: World) -> Floats:
+    """Factors a day, straight lines between the middles of the months."""
+    if not world.season:
+        return np.ones(world.days)
+    first = np.datetime64(world.start, "D")
+    year = first.astype("datetime64[Y]")
+    months = year.astype("datetime64[M]") + np.arange(-1, 14 + world.days // 28)
+    middles = months.astype("datetime64[D]") + (MIDDLE_OF_MONTH - 1)
+    factors = np.array(world.season)[months.astype(np.int64) % 12]
+    days = np.arange(world.days)
+    return np.asarray(np.interp(days, (middles - first).astype(np.int64), factors))
+
+
+def reached(world: World, seed: int, touchpoint: str, share: float) -> Flags:
+    """Which customers a touchpoint can touch at all."""
+    if share >= 1.0:
+        return np.ones(world.customers, dtype=bool)
+    return np.asarray(uniform_at(seed, f"reach {touchpoint}", np.arange(world.customers)) < share)
+
+
+def held_out(world: World, seed: int, held: Holdout) -> Flags:
+    """Which customers are in the holdout arm of an experiment."""
+    key = f"holdout {held.touchpoint} {held.start_day}"
+    return np.asarray(uniform_at(seed, key, np.arange(world.customers)) < held.share)
+
+
+def end_of(world: World, held: Holdout) -> int:
+    """The day on which an experiment ends."""
+    return world.days if held.end_day is None else held.end_day
