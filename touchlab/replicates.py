@@ -26,12 +26,21 @@ def customer_group(customer: ir.Value, groups: int = GROUPS) -> ir.Value:
     if customer.type().is_integer():
         mixed = (customer.abs() % 2**31 * 2_654_435_761) % 2**32
         return ((mixed - mixed % 65_536) / 65_536).cast("int64") % groups
-    digest = md5(customer)
+    return _hex_number(md5(customer), 3) % groups
+
+
+def hash_uniform(text: ir.Value) -> ir.Value:
+    """Turn text into a number from 0 to 1, the same on every engine: its md5 as a fraction."""
+    return _hex_number(md5(text), 7).cast("float64") / 16**7
+
+
+def _hex_number(digest: ir.Value, places: int) -> ir.Value:
+    """Read the first digits of a hexadecimal text; engines have no common function for it."""
     digits = ibis.literal("0123456789abcdef")
     number = ibis.literal(0, "int64")
-    for place in range(3):
+    for place in range(places):
         number = number * 16 + digits.find(digest.substr(place, 1)).cast("int64")
-    return number % groups
+    return number
 
 
 def jackknife(
