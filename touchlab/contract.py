@@ -6,6 +6,7 @@ a table against them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +29,8 @@ class Column:
     nullable: bool = False
     minimum: float | None = None
     choices: tuple[str, ...] = ()
+    until: bool = False
+    """A time that ends something: given as a date, it means the end of that day."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,13 @@ class Table:
 
     name: str
     columns: tuple[Column, ...]
-    unique: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    """Two rows that are equal share these columns, so where no key repeats, no row does.
+    Empty where two equal rows can both be true (anonymous answers, counted journeys)."""
+    unique: bool = False
+    """Rows that share the key but differ are a problem."""
     traits: bool = False
     """Columns beyond the named ones are traits of the customer, and kept."""
-    drop_duplicates: bool = True
-    """False where two equal rows can both be true (anonymous answers, single journeys)."""
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -82,6 +87,21 @@ class Note:
     note: str
 
 
+def shorten(value: object, width: int = 60) -> str:
+    """Write a value from data into a message: on one line, not too long, nothing invisible."""
+    return _cut(repr(value) if isinstance(value, str) else str(value), width)
+
+
+def listing(names: Iterable[str], most: int = 12, width: int = 60) -> str:
+    """Write names from data into a message, the first few of them."""
+    shown = [_cut(repr(name)[1:-1], width) for name in names]
+    return ", ".join([*shown[:most], "..."] if len(shown) > most else shown)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
 CUSTOMER = Column("customer_id", "id")
 WHEN = Column("timestamp", "time")
 
@@ -98,6 +118,7 @@ TABLES: dict[str, Table] = {
                 Column("campaign", "text", required=False, nullable=True),
                 Column("direction", "text", required=False, nullable=True, choices=("in", "out")),
             ),
+            key=("customer_id", "timestamp"),
         ),
         Table(
             "outcomes",
@@ -107,11 +128,13 @@ TABLES: dict[str, Table] = {
                 Column("outcome", "text"),
                 Column("value", "number", required=False, nullable=True, minimum=0),
             ),
+            key=("customer_id", "timestamp"),
         ),
         Table(
             "customers",
-            (CUSTOMER, Column("observed_from", "time"), Column("observed_to", "time")),
-            unique=("customer_id",),
+            (CUSTOMER, Column("observed_from", "time"), Column("observed_to", "time", until=True)),
+            key=("customer_id",),
+            unique=True,
             traits=True,
         ),
         Table(
@@ -124,7 +147,6 @@ TABLES: dict[str, Table] = {
                 Column("customer_id", "id", required=False, nullable=True),
                 Column("sent_at", "time", required=False, nullable=True),
             ),
-            drop_duplicates=False,
         ),
         Table(
             "touchpoints",
@@ -136,7 +158,8 @@ TABLES: dict[str, Table] = {
                 Column("goal", "text", required=False, nullable=True),
                 Column("phase", "text", required=False, nullable=True, choices=PHASES),
             ),
-            unique=("touchpoint",),
+            key=("touchpoint",),
+            unique=True,
         ),
         Table(
             "experiments",
@@ -145,9 +168,10 @@ TABLES: dict[str, Table] = {
                 Column("touchpoint", "text"),
                 Column("arm", "text", choices=ARMS),
                 Column("start", "time"),
-                Column("end", "time"),
+                Column("end", "time", until=True),
             ),
-            unique=("customer_id", "touchpoint", "start"),
+            key=("customer_id", "touchpoint", "start"),
+            unique=True,
         ),
     )
 }
@@ -162,6 +186,5 @@ PATHS = Table(
         Column("value", "number", required=False, nullable=True, minimum=0),
         Column("null", "number", required=False, nullable=True, minimum=0),
     ),
-    drop_duplicates=False,
 )
 """In place of touches and outcomes: journeys already counted, as attribution tools take them."""

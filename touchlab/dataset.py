@@ -10,18 +10,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
 from touchlab.checks import Checked, check_table
-from touchlab.contract import NEEDED, PATHS, TABLES, Note, Problem
+from touchlab.contract import NEEDED, PATHS, TABLES, Note, Problem, listing, shorten
 from touchlab.errors import DataError
-from touchlab.locate import Located, locate
+from touchlab.locate import SPECS, Located, locate
+from touchlab.readers import WHOLE_FILE, engine_errors, forget, in_our_words, keep
 
 NO_WINDOWS = (
     "no customers table: observation windows are taken from the events, and people "
     "who were never touched are unknown"
 )
+OUTSIDE = "outside the customer's observation window, dropped"
+ALL_OUTSIDE = "are outside the customer's observation window"
+STRANGERS = "no customer with an outcome has a touch; are the ids of the same kind?"
+BETWEEN, NOTHING = "\x1f", "\x1e"  # control characters, which names do not hold
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,8 @@ class Dataset:
         """A row a table: rows, customers, first and last time (UTC)."""
         rows = []
         for name, table in self.tables.items():
-            measures = {"rows": table.count()}
+            counted = "weight" in table.columns  # journeys of a paths table
+            measures = {"rows": table.weight.sum() if counted else table.count()}
             if "customer_id" in table.columns:
                 measures["customers"] = table.customer_id.nunique()
             time = {"customers": "observed_from", "experiments": "start"}.get(name, "timestamp")
@@ -69,20 +76,18 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Twelve characters that change when the data changes, whatever file format holds it."""
-        parts: dict[str, Any] = {"overview": json.loads(self.overview.to_json(date_format="iso"))}
-        for name, table in self.tables.items():
-            keys = [c for c in ("touchpoint", "outcome", "metric", "arm") if c in table.columns]
-            sums = {
-                c: table[c].cast("float64").sum()
-                for c in table.columns
-                if table[c].type().is_numeric() and c != "customer_id"
-            }
-            rows = table.group_by(keys) if keys else table
-            frame = rows.aggregate(rows_=table.count(), **sums).to_pandas()
-            frame = frame.sort_values(keys) if keys else frame
-            parts[name] = frame.to_json(double_precision=6)
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+        """Twelve characters that change when a value changes, the same for every file format.
+
+        Another engine, such as PostgreSQL, hashes the same rows to another fingerprint.
+        """
+        parts = []
+        for name, table in sorted(self.tables.items()):
+            columns = sorted(table.columns)
+            code = ibis.literal(BETWEEN).join([_as_text(table, c) for c in columns]).hash()
+            total = (code % 2**31).sum().cast("int64")
+            sums = table.aggregate(rows=table.count(), codes=total).to_pyarrow().to_pylist()
+            parts.append([name, columns, sums])
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
     def _repr_html_(self) -> str:
         return self.overview.to_html(index=False, na_rep="")
@@ -134,24 +139,45 @@ def open_data(source: str | Path | Mapping[str, pd.DataFrame]) -> Dataset:
     1  outcomes     1          1
     """
     located = locate(source)
-    if PATHS.name in located.tables:
-        return _open_paths(located)
-    problems = list(located.problems)
-    checked: dict[str, Checked] = {}
-    for name, spec in TABLES.items():
-        if name in located.tables:
-            checked[name] = check_table(located.tables[name], spec, numbered=located.numbered)
-            problems += checked[name].problems
-        elif name in NEEDED:
-            found = ", ".join(located.found) or "nothing"
+    try:
+        return _open_paths(located) if PATHS.name in located.tables else _open_tables(located)
+    except engine_errors() as error:  # in a column that no rule looks into
+        problem = Problem(located.name, "", f"cannot be read: {in_our_words(error)}", WHOLE_FILE)
+        raise DataError(str(problem)) from None
+    finally:
+        forget(located.loaded.values())
+
+
+def _open_tables(located: Located) -> Dataset:
+    problems, notes = list(located.problems), list(located.notes)
+    known = {(problem.table, problem.column) for problem in problems}
+    checked = {name: _check(located, name) for name in TABLES if name in located.tables}
+    for one in checked.values():
+        problems += [p for p in one.problems if (p.table, p.column) not in known]
+        notes += one.notes
+    for name in NEEDED:
+        if name not in checked and not any(table == name for table, _ in known):
+            rule = f"the table is missing; found {listing(located.found) or 'nothing'}"
             mend = f"give {name} as a Parquet or CSV file, a database table or a frame"
-            problems.append(Problem(name, "", f"the table is missing; found {found}", mend))
-    notes = [note for c in checked.values() for note in c.notes]
-    if not problems:
-        tables = _same_ids({n: c.table for n, c in checked.items() if c.table is not None})
-        tables = _within_windows(tables, problems, notes)
+            problems.append(Problem(name, "", rule, mend))
+    tables = _same_ids({n: c.table for n, c in checked.items() if c.table is not None})
+    dropped = {name for name, one in checked.items() if one.dropped}
+    dropped |= _cut_to_windows(tables, problems, notes)
     _refuse(problems, located.name)
+    if located.embedded:
+        for name in tables.keys() & (dropped | located.loaded.keys()):
+            tables[name] = keep(tables[name], name)
+    notes += _strangers(tables)
     return Dataset(located.name, tables, _notes(notes), located.parameters)
+
+
+def _check(located: Located, name: str) -> Checked:
+    raw, untyped = located.tables[name], name in located.untyped
+    try:
+        return check_table(raw, SPECS[name], ordered=located.embedded, untyped=untyped)
+    except engine_errors() as error:
+        mend = WHOLE_FILE if located.embedded else "check the table, or export it to Parquet"
+        return Checked(None, [Problem(name, "", f"cannot be read: {in_our_words(error)}", mend)])
 
 
 def _refuse(problems: list[Problem], name: str) -> None:
@@ -165,64 +191,81 @@ def _notes(notes: list[Note]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["table", "rows", "note"])
 
 
+def _as_text(table: ir.Table, column: str) -> ir.StringValue:
+    """Write a value the same way whatever type a file format gave it."""
+    values = table[column]
+    if values.type().is_numeric() and not values.type().is_boolean() and column != "customer_id":
+        values = values.cast("float64")
+    return values.cast("string").fill_null(NOTHING)
+
+
 def _same_ids(tables: dict[str, ir.Table]) -> dict[str, ir.Table]:
     """Ids are compared between tables: text everywhere as soon as one table has text."""
-    kinds = {t.customer_id.type().is_string() for t in tables.values() if "customer_id" in t.columns}
-    if kinds != {True, False}:
+    named = {name: t for name, t in tables.items() if "customer_id" in t.columns}
+    if not any(t.customer_id.type().is_string() for t in named.values()):
         return tables
-    return {
-        name: t.mutate(customer_id=t.customer_id.cast("string")) if "customer_id" in t.columns else t
-        for name, t in tables.items()
+    return tables | {
+        name: t.mutate(customer_id=t.customer_id.cast("string")) for name, t in named.items()
     }
 
 
-def _within_windows(
+def _cut_to_windows(
     tables: dict[str, ir.Table], problems: list[Problem], notes: list[Note]
-) -> dict[str, ir.Table]:
-    """Drop what lies outside its customer's window; a customer without a window is a problem."""
+) -> set[str]:
+    """Drop what lies outside its customer's window; a customer without a window is a problem.
+
+    Changes `tables`, and returns the names of those it changed.
+    """
     if "customers" not in tables:
-        notes.append(Note("customers", 0, NO_WINDOWS))
-        return tables
+        if not problems:
+            notes.append(Note("customers", 0, NO_WINDOWS))
+        return set()
     windows = tables["customers"].select("customer_id", "observed_from", "observed_to")
-    kept = dict(tables)
-    for name in NEEDED:
-        table = tables[name]
-        joined = table.left_join(windows, "customer_id")
-        outside = ~table.timestamp.between(joined.observed_from, joined.observed_to)
+    changed = set()
+    for name in [name for name in NEEDED if name in tables]:
+        joined = tables[name].left_join(windows, "customer_id")
         unknown = joined.observed_from.isnull()
-        flags = joined.mutate(unknown_=unknown, outside_=outside.fill_null(False))
-        measures = flags.aggregate(
-            unknown=flags.unknown_.sum(),
-            outside=flags.outside_.sum(),
-            rows=flags.count(),
-            example=flags.customer_id.min(where=flags.unknown_),
+        inside = joined.timestamp.between(joined.observed_from, joined.observed_to)
+        counts = joined.aggregate(
+            rows=joined.count(),
+            unknown=unknown.sum(),
+            outside=(~unknown & ~inside).sum(),
+            example=joined.customer_id.min(where=unknown),
         )
-        row = measures.to_pyarrow().to_pylist()[0]
+        row = counts.to_pyarrow().to_pylist()[0]
         if row["unknown"]:
-            problems.append(
-                Problem(
-                    name,
-                    "customer_id",
-                    "are of customers that the customers table does not have",
-                    "add them to customers with their windows, or leave the customers table out",
-                    row["unknown"],
-                    row["rows"],
-                    f"value {row['example']!r}",
-                )
-            )
-        if row["outside"]:
-            dropped = "outside the customer's observation window, dropped"
-            notes.append(Note(name, int(row["outside"]), dropped))
-            kept[name] = flags.filter(~flags.outside_).select(table.columns)
-    return kept
+            rule = "are of customers that the customers table does not have"
+            mend = "add them to customers with their windows, or leave the customers table out"
+            example = f"value {shorten(row['example'])}"
+            place = name, "customer_id", rule, mend
+            problems.append(Problem(*place, row["unknown"], row["rows"], example))
+        elif row["outside"] == row["rows"]:
+            mend = "check the windows, and that both are in UTC"
+            problems.append(Problem(name, "timestamp", ALL_OUTSIDE, mend, row["rows"], row["rows"]))
+        elif row["outside"]:
+            notes.append(Note(name, row["outside"], OUTSIDE))
+            tables[name] = joined.filter(inside).select(tables[name].columns)
+            changed.add(name)
+    return changed
+
+
+def _strangers(tables: Mapping[str, ir.Table]) -> list[Note]:
+    """Note it if touches and outcomes share no customer: their ids may be of two kinds."""
+    touches, outcomes = tables["touches"], tables["outcomes"]
+    shared = touches.semi_join(outcomes, "customer_id").select("customer_id").limit(1)
+    if shared.to_pyarrow().num_rows:
+        return []
+    return [Note("outcomes", int(outcomes.count().to_pyarrow().as_py()), STRANGERS)]
 
 
 def _open_paths(located: Located) -> Dataset:
     from touchlab.sources.paths import split_paths
 
-    raw = located.tables[PATHS.name]
-    checked = check_table(raw, PATHS, numbered=located.numbered)
+    checked = _check(located, PATHS.name)
     _refuse([*located.problems, *checked.problems], located.name)
+    unused = "is not used: the paths table stands in its place"
+    notes = [Note(name, 0, unused) for name in located.tables if name != PATHS.name]
     frame = checked.table.to_pandas() if checked.table is not None else pd.DataFrame()
-    tables, notes = split_paths(frame)
-    return Dataset(located.name, tables, _notes([*checked.notes, *notes]), located.parameters)
+    tables, more = split_paths(frame)
+    notes = [*located.notes, *notes, *checked.notes, *more]
+    return Dataset(located.name, tables, _notes(notes), located.parameters)

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
-import duckdb
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
-import pyarrow as pa
-from ibis.backends.duckdb import Backend
 
 from touchlab.checks import nearest
-from touchlab.contract import PATHS, TABLES, Problem
+from touchlab.contract import PATHS, TABLES, Note, Problem, listing
 from touchlab.errors import DataError
+from touchlab.readers import Unreadable, in_our_words, read_csv, read_frame, read_parquet
 
 SPECS = {**TABLES, PATHS.name: PATHS}
 ENDINGS = (".parquet", ".csv", ".csv.gz")
 SETTINGS = "touchlab.toml"
+FILE_DATABASES = ("duckdb", "sqlite")
+DRIVER = "pip install 'ibis-framework[postgres]'"
+FOLDER = "give a folder with touches.parquet (or .csv) and outcomes.parquet"
 
 
 @dataclass
@@ -32,157 +32,169 @@ class Located:
     """Raw tables under the names of the contract, before any check."""
 
     name: str
-    tables: dict[str, ir.Table]
-    found: list[str]
-    numbered: bool
-    """Rows have an order to count by, so that an example can say its row."""
+    embedded: bool
+    """The tables are in our own engine: it may keep results, and rows have an order."""
+    tables: dict[str, ir.Table] = field(default_factory=dict)
+    loaded: dict[str, ir.Table] = field(default_factory=dict)
+    """Raw copies in the engine, not needed once the tables are checked."""
+    untyped: set[str] = field(default_factory=set)
+    """Tables from files in which everything is text."""
+    found: list[str] = field(default_factory=list)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-
-
-@cache
-def engine() -> Backend:
-    """Return the embedded engine: DuckDB in memory, spilling to the system's temporary folder."""
-    connection = ibis.duckdb.connect()
-    connection.raw_sql("SET TimeZone = 'UTC'")
-    connection.raw_sql(f"SET temp_directory = '{tempfile.gettempdir()}/touchlab-duckdb'")
-    return connection
+    notes: list[Note] = field(default_factory=list)
 
 
 def locate(source: str | Path | Mapping[str, pd.DataFrame]) -> Located:
     """Find the tables of `source`; what cannot be read is a problem or a DataError."""
     if isinstance(source, Mapping):
         return _frames(source)
-    if isinstance(source, str) and re.match(r"^[a-z][a-z0-9+]*://", source):
+    if isinstance(source, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", source):
         return _database(source)
     if not isinstance(source, str | Path):
         raise DataError(
-            f"open_data: cannot open a {type(source).__name__}\n"
+            f"open_data: cannot open a value of type {type(source).__name__}\n"
             "  give a folder, a database URL, or a mapping of table names to pandas frames"
         )
     path = Path(source)
     if path.suffix in {".duckdb", ".ddb"}:
         return _database(f"duckdb://{path}")
-    if not path.is_dir():
+    try:
+        if path.is_dir():
+            return _folder(path)
         what = "is a file, not a folder" if path.exists() else "does not exist"
-        raise DataError(
-            f"{path}: {what}\n  give a folder with touches.parquet (or .csv) and outcomes.parquet"
-        )
-    return _folder(path)
+    except OSError as error:
+        what = f"cannot be read: {error.strerror}"
+    # A mistyped URL lands here too, and must not repeat its password.
+    shown = listing([re.sub(r":[^@]*@", ":***@", str(path))], width=200)
+    raise DataError(f"{shown}: {what}\n  {FOLDER}")
 
 
 def _folder(path: Path) -> Located:
     settings = _settings(path)
-    name = path.resolve().name
-    located = Located(name, {}, [], True, settings.pop("report", {}))
+    entries = sorted(f for f in path.iterdir() if f.name != SETTINGS)
+    located = Located(path.resolve().name, True, found=[f.name for f in entries])
+    located.parameters = settings.pop("report", {})
     for table in SPECS:
-        own = settings.get(table, {}).get("table", table)
-        files = [path / f"{own}{e}" for e in ENDINGS if (path / f"{own}{e}").is_file()]
-        if (path / own).is_dir():
-            files += sorted(f for f in (path / own).iterdir() if f.name.endswith(ENDINGS))
-        if not files:
-            continue
-        kinds = {f.name[f.name.index(".") :] if f.suffix == ".gz" else f.suffix for f in files}
-        if len(kinds) > 1:
-            names = ", ".join(f.name for f in files[:4])
-            mend = "keep one of them"
-            located.problems.append(Problem(table, "", f"found twice: {names}", mend))
-            continue
-        located.tables[table] = _read_files(table, files)
-    located.found = sorted(f.name for f in path.iterdir() if f.name != SETTINGS)[:12]
-    return _renamed(located, settings)
-
-
-def _read_files(table: str, files: list[Path]) -> ir.Table:
-    paths = [str(f) for f in files]
-    try:
-        if files[0].suffix == ".parquet":
-            return engine().read_parquet(paths, union_by_name=True)
-        # Everything as text: ids keep their zeros, and bad values can be shown.
-        raw = engine().read_csv(paths, all_varchar=True, header=True, null_padding=False)
-        raw = raw.rename(lambda c: c.strip().removeprefix("\ufeff"))
-        raw = raw.mutate(**{c: raw[c].nullif("") for c in raw.columns})
-        return engine().create_table(ibis.util.gen_name(table), raw, temp=True)
-    except duckdb.Error as error:
-        raise DataError(f"{table}: {files[0].name} cannot be read\n" + _why(error)) from None
-
-
-def _why(error: duckdb.Error) -> str:
-    """Say in our words what the engine stumbled over."""
-    text = str(error)
-    if "utf" in text.lower() or "unicode" in text.lower():
-        line = re.search(r"Line: (\d+)", text)
-        where = f" (line {line[1]})" if line else ""
-        return f"  it is not UTF-8 text{where}\n  save it again as CSV UTF-8"
-    if "line" in text.lower() and (line := re.search(r"Line: (\d+)", text)):
-        cause = text.split("\n")[1] if "\n" in text else text
-        return f"  line {line[1]}: {cause.strip()}\n  give every row the columns of the header"
-    first = text.split("\n")[0].split(": ", 1)[-1]
-    return f"  {first}\n  give a whole Parquet file, or a CSV file with one header line"
-
-
-def _database(url: str) -> Located:
-    safe = re.sub(r"//[^@/]*@", "//", url).split("?")[0]
-    scheme, _, rest = url.partition("://")
-    if scheme == "duckdb" and rest and not Path(rest).is_file():
-        raise DataError(f"{safe}: the database file does not exist\n  check the path")
-    try:
-        connection: Any = (
-            ibis.duckdb.connect(rest, read_only=True) if scheme == "duckdb" else ibis.connect(url)
-        )
-        names = connection.list_tables()
-    except Exception as error:  # noqa: BLE001  every driver has errors of its own
-        why = str(error).split("\n")[0].replace(url, safe)
-        why = re.sub(r"//[^@/\s]*@", "//", why)
-        raise DataError(
-            f"{safe}: cannot connect\n  {type(error).__name__}: {why}\n"
-            "  check the address, the password and that Ibis has the driver "
-            "(pip install 'ibis-framework[postgres]')"
-        ) from None
-    name = Path(safe.split("://")[1]).stem or scheme
-    tables = {table: connection.table(table) for table in SPECS if table in names}
-    return Located(name, tables, sorted(names)[:12], False)
-
-
-def _frames(frames: Mapping[str, pd.DataFrame]) -> Located:
-    located = Located("frames", {}, list(map(str, frames)), True)
-    for name, frame in frames.items():
-        if name not in SPECS:
-            allowed = ", ".join(SPECS)
-            rule = "is not a table of the contract" + nearest(str(name), list(SPECS))
-            located.problems.append(Problem(str(name), "", rule, f"the tables are {allowed}"))
-        elif not isinstance(frame, pd.DataFrame):
-            rule = f"is a {type(frame).__name__}, not a pandas DataFrame"
-            located.problems.append(Problem(name, "", rule, "give a pandas DataFrame"))
-        elif frame.columns.duplicated().any():
-            twice = frame.columns[frame.columns.duplicated()][0]
-            rule = f"has two columns named {twice!r}"
-            located.problems.append(Problem(name, "", rule, "keep one of them"))
-        else:
-            located.tables[name] = _register(frame)
+        own = str(settings.get(table, {}).get("table", table)).lower()
+        names = {own, *(f"{own}{ending}" for ending in ENDINGS)}
+        sources = [f for f in entries if f.name.lower() in names and (_is_data(f) or f.is_dir())]
+        files = [file for source in sources for file in _data_files(source)]
+        if len(sources) > 1:
+            rule = f"found twice: {listing(f.name for f in sources)}"
+            located.problems.append(Problem(table, "", rule, "keep one of them"))
+        elif len({_is_parquet(file) for file in files}) > 1:
+            rule = f"Parquet and CSV are mixed: {listing(f.name for f in files)}"
+            located.problems.append(Problem(table, "", rule, "keep one kind"))
+        elif files:
+            _read(located, table, files)
+    _note_near_names(located, entries, settings)
+    _rename(located, settings)
     return located
 
 
-def _register(frame: pd.DataFrame) -> ir.Table:
-    """Copy a frame into the engine; columns of mixed Python objects come in as text."""
-    frame = frame.reset_index(drop=True)
-    arrays = {}
-    for name in frame.columns:
-        try:
-            arrays[str(name)] = pa.Array.from_pandas(frame[name])
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-            text = [None if _missing(v) else str(v) for v in frame[name]]
-            arrays[str(name)] = pa.array(text, pa.string())
-    table = pa.table({n: _plain(a) for n, a in arrays.items()})
-    return engine().create_table(ibis.util.gen_name("frame"), table, temp=True)
+def _data_files(source: Path) -> list[Path]:
+    """Give the files of a folder of parts, or the one file."""
+    if source.is_file():
+        return [source]
+    return [f for f in sorted(source.rglob("*")) if _is_data(f) and f.name[0] not in "._"]
 
 
-def _plain(array: pa.Array) -> pa.Array:
-    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+def _is_data(file: Path) -> bool:
+    return file.name.lower().endswith(ENDINGS) and file.is_file()
 
 
-def _missing(value: object) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT or value != value
+def _is_parquet(file: Path) -> bool:
+    return file.suffix.lower() == ".parquet"
+
+
+def _read(located: Located, table: str, files: list[Path]) -> None:
+    try:
+        if _is_parquet(files[0]):
+            located.tables[table] = read_parquet(table, files)
+        else:
+            located.tables[table] = read_csv(table, files)
+            located.loaded[table] = located.tables[table]
+            located.untyped.add(table)
+    except Unreadable as unreadable:
+        located.problems.append(unreadable.problem)
+
+
+def _note_near_names(
+    located: Located, entries: list[Path], settings: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Say so where a file looks meant but its name is not a table's: it would go unnoticed."""
+    own = {str(v.get("table", table)).lower() for table, v in settings.items()} | set(SPECS)
+    for file in entries:
+        stem = file.name.split(".")[0]
+        near = nearest(stem, list(SPECS), cutoff=0.75)
+        if near and _is_data(file) and stem.lower() not in own:
+            located.notes.append(Note(stem, 0, f"{file.name} is not used{near}"))
+
+
+def _database(url: str) -> Located:
+    scheme, _, rest = url.partition("://")
+    address = rest.split("?")[0]
+    if scheme in FILE_DATABASES:
+        if address and not Path(address).is_file():
+            raise DataError(f"{scheme}://{address}: the file does not exist\n  check the path")
+        mend = "check that it is such a database and that no other connection has it open"
+    else:
+        address = re.sub(r":(?!\d+(/|$)).*", "", address.rpartition("@")[2])
+        mend = f"check the address and the password, and install the driver: {DRIVER}"
+    try:
+        connection = (
+            ibis.duckdb.connect(address or ":memory:", read_only=bool(address))
+            if scheme == "duckdb"
+            else ibis.connect(url)
+        )
+        names = _table_names(connection)
+        tables = {table: connection.table(table) for table in SPECS if table in names}
+    except Exception as error:  # every driver has its own, and any may repeat the password
+        why = f"{type(error).__name__}: {_without_secrets(in_our_words(error), rest)}"
+        raise DataError(f"{scheme}://{address}: cannot connect\n  {why}\n  {mend}") from None
+    return Located(Path(address).stem or scheme, False, tables, found=sorted(names))
+
+
+def _table_names(connection: Any) -> list[str]:
+    if connection.name == "duckdb":  # Ibis 12 asks DuckDB 2 through a method that is gone
+        return [name for (name, *_) in connection.con.execute("SHOW TABLES").fetchall()]
+    return connection.list_tables()
+
+
+def _without_secrets(text: str, rest: str) -> str:
+    """Blank the password of a URL and the values of its parameters, as written and decoded."""
+    user = rest.rpartition("@")[0] or rest
+    parts = {user.partition(":")[2], *re.findall(r"[?&][^=&]*=([^&]*)", rest)}
+    secrets = {*parts, *map(unquote, parts)} - {""}
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _frames(frames: Mapping[str, pd.DataFrame]) -> Located:
+    located = Located("frames", True, found=[str(name) for name in frames])
+    for name, frame in frames.items():
+        if name not in SPECS:
+            rule = "is not a table of the contract" + nearest(str(name), list(SPECS))
+            mend = f"the tables are {', '.join(SPECS)}"
+            located.problems.append(Problem(listing([str(name)]), "", rule, mend))
+        elif not isinstance(frame, pd.DataFrame):
+            rule = f"is a {type(frame).__name__}, not a pandas DataFrame"
+            located.problems.append(Problem(name, "", rule, "give a pandas DataFrame"))
+        else:
+            try:
+                located.tables[name] = read_frame(name, frame)
+                located.loaded[name] = located.tables[name]
+            except Unreadable as unreadable:
+                located.problems.append(unreadable.problem)
+    return located
+
+
+def report_settings(source: str) -> dict[str, Any]:
+    """Read the report's parameters from the [report] section beside the data, if there are any."""
+    folder = Path(source)
+    return dict(_settings(folder).get("report", {})) if folder.is_dir() else {}
 
 
 def _settings(folder: Path) -> dict[str, dict[str, Any]]:
@@ -192,38 +204,45 @@ def _settings(folder: Path) -> dict[str, dict[str, Any]]:
         return {}
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{SETTINGS}: {error}\n  give valid TOML in UTF-8") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{SETTINGS}: it is not UTF-8 text\n  save it again in UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"{SETTINGS}: {error}\n  give valid TOML, such as name = 'text'") from None
     for section, values in settings.items():
-        if section not in (*SPECS, "report") or not isinstance(values, dict):
+        if section not in (*SPECS, "report"):
             rule = f"{SETTINGS}: [{section}] is not a section" + nearest(section, list(SPECS))
             raise DataError(f"{rule}\n  the sections are {', '.join(SPECS)} and report")
+        if not isinstance(values, dict):
+            rule = f"{SETTINGS}: {section} is a value, not a section"
+            raise DataError(f"{rule}\n  write [{section}] on a line of its own")
     return settings
 
 
-def report_settings(source: str) -> dict[str, Any]:
-    """Read the report's parameters from the [report] section beside the data, if there are any."""
-    folder = Path(source)
-    return dict(_settings(folder).get("report", {})) if folder.is_dir() else {}
-
-
-def _renamed(located: Located, settings: Mapping[str, Mapping[str, Any]]) -> Located:
+def _rename(located: Located, settings: Mapping[str, Mapping[str, Any]]) -> None:
+    """Give columns the names of the contract; a column already so named makes room."""
     for table, mapping in settings.items():
-        if table not in located.tables:
-            if mapping:
-                rule = f"{SETTINGS} names columns of a table that is not there"
-                mend = f"add the table or take [{table}] out"
-                located.problems.append(Problem(table, "", rule, mend))
-            continue
-        raw = located.tables[table]
         renames = {ours: theirs for ours, theirs in mapping.items() if ours != "table"}
-        for ours, theirs in list(renames.items()):
-            if theirs not in raw.columns:
-                found = ", ".join(raw.columns[:12])
-                rule = f"{SETTINGS} maps it to {theirs!r}, which is not a column; found {found}"
-                mend = "give one of the columns" + nearest(str(theirs), raw.columns)
-                located.problems.append(Problem(table, ours, rule, mend))
-                del renames[ours]
-        spare = [c for c in renames if c in raw.columns and c not in renames.values()]
-        located.tables[table] = raw.drop(*spare).rename(renames)
-    return located
+        if table in located.tables:
+            raw = located.tables[table]
+            located.problems += _bad_renames(table, raw, renames)
+            renames = {ours: theirs for ours, theirs in renames.items() if theirs in raw.columns}
+            used = {*renames, *renames.values()}
+            columns = {c: c for c in raw.columns if c not in used} | renames
+            located.tables[table] = raw.select(**{ours: raw[c] for ours, c in columns.items()})
+        elif mapping and not any(problem.table == table for problem in located.problems):
+            rule = f"{SETTINGS} names a table that is not there; found {listing(located.found)}"
+            mend = f"add the table, or take [{table}] out"
+            located.problems.append(Problem(table, "", rule, mend))
+
+
+def _bad_renames(table: str, raw: ir.Table, renames: Mapping[str, Any]) -> Iterator[Problem]:
+    spec = SPECS[table]
+    for ours, theirs in renames.items():
+        if ours not in spec.order and not spec.traits:
+            near = nearest(ours, spec.order)
+            rule = f"{SETTINGS} maps a column that the table does not have{near}"
+            yield Problem(table, ours, rule, f"its columns are {', '.join(spec.order)}")
+        if theirs not in raw.columns:
+            near = nearest(str(theirs), raw.columns)
+            rule = f"{SETTINGS} maps it to {theirs!r}, which is not a column{near}"
+            yield Problem(table, ours, rule, f"give one of {listing(raw.columns)}")

@@ -18,6 +18,7 @@ from touchlab.credit.sensitivity import most_debated
 from touchlab.show import NARROW, Picture, Theme
 
 LONGEST_NAME = 30
+MOST_LINES = 6
 MODEL_NAMES = {
     "first": "First touch",
     "last": "Last touch",
@@ -54,8 +55,7 @@ def plot_credit(credit: pd.DataFrame) -> Picture:
         _names(axes, shares.index)
         _percent_axis(axes, "share of all outcomes")
         columns = 2 if width <= NARROW else min(4, len(shares.columns))
-        axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.62 / (0.34 * len(shares) + 0.4)),
-                    ncols=columns, handletextpad=0.2, columnspacing=1.1)  # fmt: skip
+        figure.legend(loc="outside lower center", ncols=columns, handletextpad=0.2)
         return _finish(figure, axes, title, width)
 
     top = shares.mean(axis=1).idxmax()
@@ -162,6 +162,7 @@ def plot_lookbacks(credit: pd.DataFrame) -> Picture:
 def _plot_shares(credit: pd.DataFrame, *, x: str, unit: str) -> Picture:
     table = credit[credit.touchpoint != NO_TOUCH]
     wide = table.pivot_table(index=x, columns="touchpoint", values="share", sort=False)
+    wide = wide[wide.mean().sort_values(ascending=False).index[:MOST_LINES]]
     spread = (wide.max() - wide.min()).sort_values()
     moving = str(spread.index[-1])
     low, high = wide[moving].idxmin(), wide[moving].idxmax()
@@ -181,8 +182,8 @@ def plot_lengths(lengths: pd.DataFrame) -> Picture:
     one, more = lengths.iloc[0], lengths.iloc[1:]
     share = one.journeys / lengths.journeys.sum()
     rate = more.outcomes.sum() / more.journeys.sum() if len(more) else float("nan")
-    title = f"{_percent(share)} of journeys have {one.touches} touch and convert at {_percent(one.rate)}"
-    title += f"; longer ones at {_percent(rate)}" if len(more) else ""
+    title = f"{_percent(share)} of journeys have {one.touches} touch; {_percent(one.rate)} convert"
+    title += f", of longer ones {_percent(rate)}" if len(more) else ""
 
     def draw(theme: Theme, width: float) -> Figure:
         figure = Figure(figsize=(width, 4.2), layout="constrained")
@@ -290,38 +291,47 @@ def plot_times(times: pd.DataFrame) -> Picture:
 
 
 def plot_lines(
-    table: pd.DataFrame, *, x: str, lines: str, y: str, title: str, label: str, top: int = 6
+    table: pd.DataFrame, *, x: str, lines: str, y: str, title: str, label: str
 ) -> Picture:
     """Show shares over time for the largest few."""
-    largest = table.groupby(lines)[y].mean().sort_values(ascending=False).index[:top]
+    largest = table.groupby(lines)[y].mean().sort_values(ascending=False).index[:MOST_LINES]
     wide = table.pivot_table(index=x, columns=lines, values=y, sort=False)[list(largest)]
 
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = _canvas(width, 3.6)
         places = np.arange(len(wide))
         for i, name in enumerate(wide.columns):
-            axes.plot(places, wide[name], marker=MARKERS[i % len(MARKERS)], ms=4, lw=1.8,
-                      color=theme.palette[i % len(theme.palette)], label=_short(str(name)))  # fmt: skip
+            style = {
+                "marker": MARKERS[i % len(MARKERS)],
+                "color": theme.palette[i],
+                "ms": 4,
+                "lw": 1.8,
+            }
+            axes.plot(places, wide[name], label=_short(str(name)), **style)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:.0f} %"))
         axes.set_ylim(bottom=0)
         step = max(1, round(len(wide) / (12 if width > NARROW else 5)))
         axes.set_xticks(places[::step], [_short(str(v), 12) for v in wide.index[::step]])
         axes.set_ylabel(label)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.12), ncols=2 if width <= NARROW else 3)
+        figure.legend(loc="outside lower center", ncols=2 if width <= NARROW else 3)
         return _finish(figure, axes, title, width)
 
     return Picture(draw, f"{title}.", wide.reset_index())
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, max(height, 2.4)), layout="constrained")
     return figure, figure.subplots()
 
 
 def _finish(figure: Figure, axes: Axes, title: str, width: float) -> Figure:
     letters = int(width * 9.2)
     figure.suptitle(
-        "\n".join(textwrap.wrap(title, letters)), x=0.01, ha="left", fontsize=11.5, fontweight="bold"
+        "\n".join(textwrap.wrap(title, letters)),
+        x=0.01,
+        ha="left",
+        fontsize=11.5,
+        fontweight="bold",
     )
     return figure
 
@@ -355,7 +365,8 @@ def _model(name: str) -> str:
 
 
 def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %" if abs(value) < 0.0995 else f"{100 * value:.0f} %"
+    places = 1 if abs(value) < 0.0995 else 0
+    return f"{100 * value:.{places}f}\N{NO-BREAK SPACE}%"
 
 
 def _count(value: float) -> str:

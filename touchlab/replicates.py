@@ -70,7 +70,7 @@ def jackknife(
     (1.633, 3)
     """
     count = np.isfinite(replicates).sum(axis=0)
-    mean = np.nanmean(replicates, axis=0) if replicates.size else np.full(np.shape(estimate), np.nan)
+    mean = np.nansum(replicates, axis=0) / np.maximum(count, 1)
     spread = np.nansum((replicates - mean) ** 2, axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         error = np.where(count > 1, np.sqrt((count - 1) / count * spread), np.nan)

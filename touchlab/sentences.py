@@ -19,7 +19,9 @@ def about_data(data: Dataset) -> str:
     """Say what came in: touches, outcomes, customers, dates, and which tables are missing."""
     table = data.overview.set_index("table")
     if "steps" in table.index:
-        return f"{data.name} is a paths table: journeys already counted, without customers or times."
+        return (
+            f"{data.name} is a paths table: journeys already counted, without customers or times."
+        )
     touches, outcomes = table.loc["touches"], table.loc["outcomes"]
     first, last = min(touches["first"], outcomes["first"]), max(touches["last"], outcomes["last"])
     optional = ("customers", "surveys", "touchpoints", "experiments")
@@ -37,6 +39,16 @@ def about_repairs(data: Dataset) -> str:
     if dropped.empty:
         return "Nothing was dropped."
     return "; ".join(f"{row.rows:,} {row.table}: {row.note}" for row in dropped.itertuples()) + "."
+
+
+def notes_in_brief(data: Dataset) -> pd.DataFrame:
+    """List repairs and assumptions, one row for what holds of several tables or columns."""
+    notes = data.notes.assign(note=data.notes.note.str.replace(r"^\w+: ", "", regex=True))
+    grouped = notes.groupby("note", sort=False)
+    brief = grouped.agg(
+        table=("table", lambda t: ", ".join(dict.fromkeys(t))), rows=("rows", "sum")
+    )
+    return brief.reset_index()[["table", "rows", "note"]]
 
 
 def about_journeys(overview: pd.DataFrame, use: pd.DataFrame, outcome: str) -> str:
@@ -79,12 +91,14 @@ def about_credit(credit: pd.DataFrame, outcome: str) -> str:
     )
     untouched = credit[credit.touchpoint == NO_TOUCH]
     alone = (
-        f" {_percent(untouched.share.iloc[0])} of the {credit.n.iloc[0]:,.0f} outcomes had no touch "
-        "before them and credit nobody."
+        f" {_percent(untouched.share.iloc[0])} of the {credit.n.iloc[0]:,.0f} outcomes had no "
+        "touch before them and credit nobody."
         if len(untouched)
         else ""
     )
-    return f"{agree}: between {_percent(low)} and {_percent(high)} of all {outcome} outcomes.{alone}"
+    return (
+        f"{agree}: between {_percent(low)} and {_percent(high)} of all {outcome} outcomes.{alone}"
+    )
 
 
 def about_agreement(credit: pd.DataFrame) -> str:
@@ -92,9 +106,9 @@ def about_agreement(credit: pd.DataFrame) -> str:
     swing = most_debated(credit)
     beyond = "more than" if swing.beyond_chance else "not clearly more than"
     return (
-        f"{swing.touchpoint} swings from {_percent(swing.low.share)} ({_model(swing.low.model)}) to "
-        f"{_percent(swing.high.share)} ({_model(swing.high.model)}), {beyond} chance alone would "
-        f"give; on {swing.least} the models agree to within {_percent(swing.least_spread)}."
+        f"{swing.touchpoint} swings from {_percent(swing.low.share)} ({_model(swing.low.model)}) "
+        f"to {_percent(swing.high.share)} ({_model(swing.high.model)}), {beyond} chance alone "
+        f"would give; on {swing.least} the models agree to within {_percent(swing.least_spread)}."
     )
 
 
@@ -103,9 +117,9 @@ def about_removal(effects: pd.DataFrame, outcome: str) -> str:
     first = effects.loc[effects.removal.idxmax()]
     return (
         f"Without {first.touchpoints}, the chain would lose {_percent(first.removal)} of its "
-        f"{outcome} outcomes ({_percent(first.ci_low)} to {_percent(first.ci_high)}). The losses of "
-        f"single touchpoints add up to {_percent(effects.removal.sum())}: journeys overlap, so they "
-        "are not shares of one cake."
+        f"{outcome} outcomes ({_percent(first.ci_low)} to {_percent(first.ci_high)}). The losses "
+        f"of single touchpoints add up to {_percent(effects.removal.sum())}: journeys overlap, so "
+        "they are not shares of one cake."
     )
 
 
@@ -113,21 +127,29 @@ def about_order(orders: pd.DataFrame) -> str:
     """Say how many touches back matter for what comes next."""
     chosen = orders.loc[orders.chosen, "order"].iloc[0]
     back = "the last touch alone" if chosen == 1 else f"the last {chosen} touches"
-    return f"On customers held out, {back} foretell the next step about as well as any longer memory."
-
-
-def about_lookback(table: pd.DataFrame) -> str:
-    """Say how far the leading touchpoint's share moves with the lookback."""
-    top = table.groupby("touchpoint").share.mean().idxmax()
-    own = table[table.touchpoint == top]
     return (
-        f"With lookbacks from {own.lookback.iloc[0]} to {own.lookback.iloc[-1]}, the share of {top} "
-        f"moves between {_percent(own.share.min())} and {_percent(own.share.max())}."
+        f"On customers held out, {back} foretell the next step about as well as any longer memory."
     )
 
 
+def about_lookback(table: pd.DataFrame) -> str:
+    """Say how far the leading share, and the outcomes without a touch, move with the lookback."""
+    named = table[table.touchpoint != NO_TOUCH]
+    top = named.groupby("touchpoint").share.mean().idxmax()
+    own, alone = table[table.touchpoint == top], table[table.touchpoint == NO_TOUCH]
+    said = (
+        f"With lookbacks from {own.lookback.iloc[0]} to {own.lookback.iloc[-1]}, the share of "
+        f"{top} moves between {_percent(own.share.min())} and {_percent(own.share.max())}"
+    )
+    if alone.empty:
+        return said + "."
+    low, high = _percent(alone.share.min()), _percent(alone.share.max())
+    return f"{said}; {low} to {high} of outcomes have no touch within it."
+
+
 def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %" if abs(value) < 0.0995 else f"{100 * value:.0f} %"
+    places = 1 if abs(value) < 0.0995 else 0
+    return f"{100 * value:.{places}f}\N{NO-BREAK SPACE}%"
 
 
 def _model(name: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import matplotlib as mpl
 import pandas as pd
+from cycler import cycler
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -25,9 +26,10 @@ from touchlab.errors import MissingInput
 
 Role = Literal["answer", "takeaway", "note"]
 
-PERCENT = {"share", "rate", "probability", "removal", "return"}
+PERCENT = {"share", "rate", "probability", "removal", "roi"}
+LIKELIHOODS = {"log_likelihood", "se", "log_loss"}
 MONEY = {"cost", "cost_per_outcome"}
-INTERVAL_OF = ("credit", "removal", "rate", "probability", "incremental")
+INTERVAL_OF = ("credit", "removal", "rate", "probability", "incremental", "median_days")
 COLOURS = 128
 
 
@@ -65,7 +67,7 @@ def or_note(make: Callable[[], Any]) -> Any:
     try:
         return make()
     except MissingInput as missing:
-        return note(str(missing))
+        return note("; ".join(line.strip() for line in str(missing).splitlines()).replace("`", ""))
 
 
 @dataclass(frozen=True)
@@ -84,28 +86,38 @@ class Table:
 def readable(frame: pd.DataFrame) -> pd.DataFrame:
     """Set numbers as text by what their column is: shares in per cent, intervals as one column."""
     shown = pd.DataFrame(index=frame.index)
-    measured = next((c for c in INTERVAL_OF if c in frame.columns), None)
-    for name in frame.columns:
-        if name == "ci_high" and "ci_low" in frame.columns:
+    for name in map(str, frame.columns):
+        stem = name.removesuffix("_low")
+        if name.endswith("_high") and f"{name.removesuffix('_high')}_low" in frame.columns:
             continue
-        if name == "ci_low" and "ci_high" in frame.columns:
-            ends = (frame[end].map(_setter(measured or "", frame[end])) for end in ("ci_low", "ci_high"))
-            low, high = ends
-            pairs = [f"{a} to {b}" if a != "–" else "–" for a, b in zip(low, high, strict=True)]
-            shown["95 % interval"] = pairs
+        if name.endswith("_low") and f"{stem}_high" in frame.columns:
+            measured = next((c for c in INTERVAL_OF if c in frame.columns), "")
+            of = measured if stem == "ci" else stem
+            title = "95 % interval" if stem == "ci" else f"{stem.replace('_', ' ')}, 95 % interval"
+            shown[title] = _pairs(of, frame[name], frame[f"{stem}_high"])
         else:
-            shown[str(name).replace("_", " ")] = frame[name].map(_setter(str(name), frame[name]))
+            shown[name.replace("_", " ")] = frame[name].map(_setter(name, frame[name]))
     return shown
+
+
+def _pairs(name: str, low: pd.Series[Any], high: pd.Series[Any]) -> list[str]:
+    setter = _setter(name, pd.concat([low, high]))
+    ends = zip(low.map(setter), high.map(setter), strict=True)
+    return [f"{a} to {b}" if "–" not in (a, b) else "–" for a, b in ends]
 
 
 def _setter(name: str, values: pd.Series[Any]) -> Callable[[Any], str]:
     """Choose one format for a whole column."""
     if pd.api.types.is_datetime64_any_dtype(values):
         return lambda v: "–" if pd.isna(v) else f"{v:%Y-%m-%d}"
-    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+    if pd.api.types.is_bool_dtype(values):
+        return lambda v: "✓" if v else ""
+    if not pd.api.types.is_numeric_dtype(values):
         return lambda v: "–" if v is None or v is pd.NA or v != v else str(v)
     if name in PERCENT:
-        return lambda v: "–" if pd.isna(v) else f"{100 * v:.1f} %"
+        return lambda v: "–" if pd.isna(v) else f"{100 * v:,.1f} %"
+    if name in LIKELIHOODS:
+        return lambda v: "–" if pd.isna(v) else f"{v:.4f}"
     known = values.dropna()
     places = 0 if (known == known.round()).all() or known.abs().max() >= 1000 else 1
     if name in MONEY and known.abs().max() < 1000:
@@ -180,14 +192,14 @@ class Picture:
         return data, {"image/png": {"alt": self.alt, **words}}
 
 
-def _style(theme: Theme) -> dict[str, Any]:
+def _style(theme: Theme) -> Any:
     return {
         "axes.edgecolor": theme.line,
         "axes.facecolor": theme.paper,
         "axes.grid": False,
         "axes.labelcolor": theme.soft,
         "axes.labelsize": 9.5,
-        "axes.prop_cycle": mpl.cycler(color=list(theme.palette)),
+        "axes.prop_cycle": cycler(color=list(theme.palette)),
         "axes.spines.right": False,
         "axes.spines.top": False,
         "axes.titlesize": 12,

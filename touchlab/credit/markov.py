@@ -4,40 +4,49 @@ States are the last `order` touchpoints of a journey. Removing a touchpoint send
 every state that ends with it to "no outcome"; its removal effect is the share of
 the outcome probability that is lost [Anderl, Becker, von Wangenheim, Schumann
 2016]. Nothing is simulated: the same counts give the same credit, always.
+
+A chain joins journeys together. After one journey ``a > b`` without the outcome and
+one ``b`` with it, the chain goes from a to b and from b to the outcome half the time:
+a removal effect of 1/2 for a, and a third of the credit, though the one journey that
+holds a did not convert. A removal effect is zero if, and only if, the chain cannot
+reach the outcome after the touchpoint.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
 from scipy import sparse
 from scipy.sparse import linalg
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from touchlab.credit.frame import Floats, Ints, add_up
+from touchlab.journeys.build import Journeys
+from touchlab.journeys.counts import start_key
 
 TOLERANCE = 1e-14
 MAX_SWEEPS = 600
-SMALL = 300
+SMALL = 64
+"""Up to as many states a chain is solved densely, and again without each group: below it
+linear algebra keeps to one thread, which matters where other work shares the processor."""
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Counted steps between states.
-
-    `source` and `target` index states, `target` is -1 for the outcome; `count` is
-    their weight, by group where `group` is given. State 0 is the start.
-    """
+    """Counted steps between states; state 0 is the start."""
 
     newest: Ints
-    """(S,) code of the touchpoint that each state ends with; the start code for state 0."""
+    """(states,) code of the touchpoint that each state ends with; the start code for state 0."""
     source: Ints
+    """(steps,) index of the state that each step leaves."""
     target: Ints
+    """(steps,) index of the state that it enters; -1 for the outcome."""
     count: Floats
+    """(steps,) journeys that took it."""
     group: Ints
+    """(steps,) customer group that they belong to."""
     groups: int
 
     @property
@@ -48,62 +57,55 @@ class Chain:
 def build_chain(
     key: Ints, count: Floats, *, width: int, order: int, group: Ints | None = None, groups: int = 1
 ) -> Chain:
-    """Read the digits of `key` (see `transition_counts`) as steps between states."""
-    base, outcome, start = width**order, width - 1, width - 2
+    """Read the digits of `key` (see `step_counts`) as steps between states."""
+    base, outcome, start = width**order, width - 1, start_key(width, order)
     source_key, code, target_key = key // width, key % width, key % base
-    first = sum(start * width**place for place in range(order))
     group = np.zeros(len(key), dtype=np.int64) if group is None else group
     # an outcome straight from the start has no touch to credit
-    kept = ~((source_key == first) & (code == outcome))
+    kept = ~((source_key == start) & (code == outcome))
     source_key, code, target_key = source_key[kept], code[kept], target_key[kept]
-    known = np.unique(np.concatenate([source_key, target_key[code != outcome]]))
-    states = np.concatenate([[first], known[known != first]])
-    lookup = np.argsort(states, kind="stable")
-    index = lambda keys: lookup[np.searchsorted(states, keys, sorter=lookup)]  # noqa: E731
-    target = np.where(code == outcome, -1, 0)
-    target[code != outcome] = index(target_key[code != outcome])
-    return Chain(
-        states % width, index(source_key), target, count[kept], group[kept], groups
+    inner = code != outcome
+    known = np.unique(np.concatenate([source_key, target_key[inner]]))
+    states = np.concatenate([[start], known[known != start]])
+    sorter = np.argsort(states, kind="stable")
+
+    def index(keys: Ints) -> Ints:
+        return sorter[np.searchsorted(states, keys, sorter=sorter)]
+
+    target = np.full(len(code), -1)
+    target[inner] = index(target_key[inner])
+    return Chain(states % width, index(source_key), target, count[kept], group[kept], groups)
+
+
+def chain_of_order(
+    steps: pd.DataFrame, journeys: Journeys, *, order: int, counted: int
+) -> Chain:
+    """Build the chain of an order from `step_counts` at the same or a higher one, `counted`."""
+    if order < counted:
+        shorter = steps.key % journeys.width ** (order + 1)
+        steps = steps.assign(key=shorter).groupby(["group", "key"]).n.sum().reset_index()
+    return build_chain(
+        steps.key.to_numpy(dtype=np.int64),
+        steps.n.to_numpy(dtype=float),
+        width=journeys.width,
+        order=order,
+        group=steps.group.to_numpy(dtype=np.int64),
+        groups=journeys.groups,
     )
 
 
-def lower_order(key: Ints, *, width: int, order: int) -> Ints:
-    """Forget all but the last `order` touches of a key counted at a higher order."""
-    return key % width ** (order + 1)
-
-
-@dataclass(frozen=True)
-class Probabilities:
-    """A chain as probabilities: Q between states, `outcome` from each state."""
-
-    steps: sparse.csr_array
-    outcome: Floats
-    newest: Ints
-
-
-def probabilities(chain: Chain, without: int | None = None) -> Probabilities:
-    """Divide steps by visits; leave out one group of customers where asked."""
-    weight = chain.count if without is None else chain.count * (chain.group != without)
-    states, inner = chain.states, chain.target >= 0
-    visits = _visits(chain, weight)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.where(visits[chain.source] > 0, weight / visits[chain.source], 0.0)
-    steps = sparse.csr_array(
-        (share[inner], (chain.source[inner], chain.target[inner])), shape=(states, states)
-    )
-    outcome = np.bincount(chain.source[~inner], share[~inner], minlength=states)
-    return Probabilities(steps, outcome, chain.newest)
-
-
-def removal_effects(
+def removals(
     chain: Chain, sets: Sequence[Sequence[int]], *, without: int | None = None
 ) -> Floats:
     """Return the share of outcomes lost when each set of touchpoint codes is removed.
 
-    Shape (len(sets),); NaN where the chain has no outcome at all.
+    Shape (len(sets),); NaN where the chain has no outcome at all. `without` leaves
+    out one group of customers.
     """
-    given = probabilities(chain, without)
-    reached = outcome_probability(given, _keep(given.newest, [[], *sets]))
+    weight = chain.count if without is None else chain.count * (chain.group != without)
+    if chain.states <= SMALL:
+        return _dense_removals(_dense_counts(replace(chain, count=weight)).sum(axis=0), chain, sets)
+    reached = outcome_probability(probabilities(chain, weight), _keep(chain.newest, [[], *sets]))
     return _lost(reached[0])
 
 
@@ -111,19 +113,25 @@ def removal_replicates(chain: Chain, sets: Sequence[Sequence[int]]) -> Floats:
     """Return the removal effects without each group of customers; shape (groups, len(sets)).
 
     Small chains are solved again. In large ones a group changes each probability
-    by little, so the change is followed to first order: with y the visits and b
-    the outcome probability, b_-g = b + sum_s y_s (n_gs b_s - sum_t n_gst b_t) /
-    (n_s - n_gs). Both give the same intervals to within 2 % (tests/test_markov.py).
+    by little, so the change is followed to first order
+    (docs/decisions/0004-markov-replicates-to-first-order.md).
     """
-    if chain.states <= SMALL:
-        return np.stack([removal_effects(chain, sets, without=g) for g in range(chain.groups)])
-    return first_order_replicates(chain, sets)
+    if chain.states > SMALL:
+        return first_order_replicates(chain, sets)
+    by_group = _dense_counts(chain)
+    whole = by_group.sum(axis=0)
+    return np.stack([_dense_removals(whole - own, chain, sets) for own in by_group])
 
 
 def first_order_replicates(chain: Chain, sets: Sequence[Sequence[int]]) -> Floats:
-    """Follow the removal of each group of customers to first order."""
-    given = probabilities(chain)
-    keep = _keep(given.newest, [[], *sets])
+    """Follow the removal of each group of customers to first order.
+
+    With y the expected visits of a state, b its outcome probability, n_s its visits
+    and n_st its steps (g: those of a group),
+    b_-g = b + sum_s y_s (n_gs b_s - sum_t n_gst b_t) / (n_s - n_gs).
+    """
+    given = probabilities(chain, chain.count)
+    keep = _keep(chain.newest, [[], *sets])
     b, y = outcome_probability(given, keep), expected_visits(given, keep)
     total = _visits(chain, chain.count)
     by_group = np.argsort(chain.group, kind="stable")
@@ -131,14 +139,9 @@ def first_order_replicates(chain: Chain, sets: Sequence[Sequence[int]]) -> Float
     reached = np.repeat(b[:1], chain.groups, axis=0)
     for g in range(chain.groups):
         rows = by_group[bounds[g] : bounds[g + 1]]
-        own = Chain(
-            chain.newest, chain.source[rows], chain.target[rows], chain.count[rows], chain.group, 1
-        )
-        inner = own.target >= 0
-        follow = sparse.csr_array(
-            (own.count[inner], (own.source[inner], own.target[inner])), shape=(len(b), len(b))
-        )
-        outcome = np.bincount(own.source[~inner], own.count[~inner], minlength=len(b))
+        source, target, count = chain.source[rows], chain.target[rows], chain.count[rows]
+        own = Chain(chain.newest, source, target, count, np.zeros_like(source), 1)
+        follow, outcome = _step_matrix(own, own.count)
         visits = _visits(own, own.count)
         left = total - visits
         moved = visits[:, None] * b - keep * (follow @ b + outcome[:, None])
@@ -147,39 +150,53 @@ def first_order_replicates(chain: Chain, sets: Sequence[Sequence[int]]) -> Float
     return _lost(reached)
 
 
+@dataclass(frozen=True)
+class Probabilities:
+    """A chain as probabilities: from state to state, and from each state to the outcome."""
+
+    steps: sparse.csr_array
+    outcome: Floats
+
+
+def probabilities(chain: Chain, weight: Floats) -> Probabilities:
+    """Divide steps, weighed by `weight`, by the visits of the state that they leave."""
+    visits = _visits(chain, weight)[chain.source]
+    share = np.divide(weight, visits, out=np.zeros_like(visits), where=visits > 0)
+    return Probabilities(*_step_matrix(chain, share))
+
+
 def outcome_probability(given: Probabilities, keep: Floats) -> Floats:
     """Solve b = keep * (outcome + Q b) for each column of `keep`; shape (states, columns)."""
-    loops = given.steps.diagonal()
-    others = given.steps - sparse.diags_array(loops)
-    scale = keep / np.maximum(1.0 - loops, 1e-300)[:, None]
-    source = given.outcome[:, None] * scale
-    swept = _sweep(others, source, scale)
-    return swept if swept is not None else _solve(given.steps, given.outcome, keep)
+    return _fixed_point(given.steps, given.outcome, keep)
 
 
 def expected_visits(given: Probabilities, keep: Floats) -> Floats:
     """Solve y = keep * (start + Q' y): expected visits of each state from the start."""
-    loops = given.steps.diagonal()
-    others = (given.steps - sparse.diags_array(loops)).T.tocsr()
-    scale = keep / np.maximum(1.0 - loops, 1e-300)[:, None]
-    start = np.zeros(len(loops))
+    start = np.zeros(len(given.outcome))
     start[0] = 1.0
-    swept = _sweep(others, start[:, None] * scale, scale)
-    return swept if swept is not None else _solve(given.steps.T.tocsr(), start, keep)
+    return _fixed_point(given.steps.T.tocsr(), start, keep)
 
 
-def _sweep(steps: sparse.csr_array, source: Floats, scale: Floats) -> Floats | None:
-    """Add up paths by length until nothing is added; None where paths are too long for it."""
-    term, total = source, source.copy()
+def _fixed_point(steps: sparse.csr_array, source: Floats, keep: Floats) -> Floats:
+    """Solve x = keep * (source + steps x) for each column of `keep`.
+
+    Paths are added up by length until nothing is added; where paths are too long
+    for that, the system is factorised.
+    """
+    loops = steps.diagonal()
+    others = steps - sparse.diags_array(loops)
+    scale = keep / np.maximum(1.0 - loops, 1e-300)[:, None]
+    term = source[:, None] * scale
+    total = term.copy()
     for _ in range(MAX_SWEEPS):
-        term = scale * (steps @ term)
+        term = scale * (others @ term)
         total += term
         if term.max(initial=0.0) <= TOLERANCE * max(total.max(initial=0.0), 1e-300):
             return total
-    return None
+    return _factorise(steps, source, keep)
 
 
-def _solve(steps: sparse.csr_array, source: Floats, keep: Floats) -> Floats:
+def _factorise(steps: sparse.csr_array, source: Floats, keep: Floats) -> Floats:
     identity = sparse.eye_array(len(source), format="csc")
     columns = []
     for column in keep.T:
@@ -188,19 +205,52 @@ def _solve(steps: sparse.csr_array, source: Floats, keep: Floats) -> Floats:
     return np.stack(columns, axis=1)
 
 
+def _dense_counts(chain: Chain) -> Floats:
+    """Lay the steps out as (groups, states, states + 1); the last column is the outcome."""
+    wide = chain.states + 1
+    target = np.where(chain.target < 0, chain.states, chain.target)
+    cell = (chain.group * chain.states + chain.source) * wide + target
+    shape = (chain.groups, chain.states, wide)
+    return add_up(cell, chain.count, int(np.prod(shape))).reshape(shape)
+
+
+def _dense_removals(counts: Floats, chain: Chain, sets: Sequence[Sequence[int]]) -> Floats:
+    """Invert once: with N = (I - Q)^-1, removing C loses N_sC N_CC^-1 b_C of b_s."""
+    entered = counts[:, :-1].sum(axis=0)
+    entered[0] = counts[0].sum()
+    visits = entered[:, None]
+    share = np.divide(counts, visits, out=np.zeros_like(counts), where=visits > 0)
+    expected = np.linalg.inv(np.eye(len(share)) - share[:, :-1])
+    b = expected @ share[:, -1]
+    lost = np.zeros(len(sets))
+    for i, codes in enumerate(sets):
+        gone = np.flatnonzero(np.isin(chain.newest, list(codes)))
+        lost[i] = expected[0, gone] @ np.linalg.solve(expected[np.ix_(gone, gone)], b[gone])
+    return lost / b[0] if b[0] > 0 else np.full(len(sets), np.nan)
+
+
+def _step_matrix(chain: Chain, weight: Floats) -> tuple[sparse.csr_array, Floats]:
+    """Lay the steps out as a matrix between states and a vector into the outcome."""
+    inner, shape = chain.target >= 0, (chain.states, chain.states)
+    steps = sparse.csr_array(
+        (weight[inner], (chain.source[inner], chain.target[inner])), shape=shape
+    )
+    return steps, add_up(chain.source[~inner], weight[~inner], chain.states)
+
+
+def _visits(chain: Chain, weight: Floats) -> Floats:
+    """Weigh how often each state is entered; the start by what leaves it."""
+    inner = chain.target >= 0
+    visits = add_up(chain.target[inner], weight[inner], chain.states)
+    visits[0] = weight[chain.source == 0].sum()
+    return visits
+
+
 def _keep(newest: Ints, sets: Sequence[Sequence[int]]) -> Floats:
     return np.stack([~np.isin(newest, list(codes)) for codes in sets], axis=1).astype(float)
 
 
 def _lost(reached: Floats) -> Floats:
     """Compare the outcome probability of each removal with the first, of nothing removed."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return 1.0 - reached[..., 1:] / reached[..., :1]
-
-
-def _visits(chain: Chain, weight: Floats) -> Floats:
-    """Weigh how often each state is entered; the start by what leaves it."""
-    inner = chain.target >= 0
-    visits = np.bincount(chain.target[inner], weight[inner], minlength=chain.states)
-    visits[0] = weight[chain.source == 0].sum()
-    return visits
+    whole, left = reached[..., :1], reached[..., 1:]
+    return 1.0 - np.divide(left, whole, out=np.full_like(left, np.nan), where=whole > 0)

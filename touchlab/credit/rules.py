@@ -7,41 +7,14 @@ they know nothing of what would have happened without the touch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import ibis
 
 from touchlab.errors import ParameterError
+from touchlab.journeys.touches import Rule, Touch
 
-
-@dataclass(frozen=True)
-class Touch:
-    """What a rule may look at; each field is a column, usable in arithmetic and comparisons."""
-
-    position: Any
-    """1 for the first touch of the journey."""
-    n: Any
-    """Touches in the journey."""
-    age_days: Any
-    """Days from the touch to the outcome."""
-    youngest_days: Any
-    """The same for the last touch of the journey."""
-    last_other: Any
-    """Position of the last touch that is not direct; 0 if all are."""
-    repeats: Any
-    """Touches of the same touchpoint in the journey."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A named weight of a touch, for example ``Rule("ours", lambda t: 1 / t.position)``."""
-
-    name: str
-    weight: Callable[[Touch], Any]
-    timed: bool = False
-    """True where it needs times, which a paths table does not have."""
+__all__ = ["RULES", "Rule", "Touch", "position", "time_decay"]
 
 
 def position(first: float = 0.4, last: float = 0.4) -> Rule:
@@ -54,13 +27,20 @@ def position(first: float = 0.4, last: float = 0.4) -> Rule:
             f"position: first={first}, last={last} are not shares\n"
             "  give two shares of at least 0 that add up to at most 1"
         )
+    first_of_two = first / (first + last)
 
     def weight(t: Touch) -> Any:
         middle = (1 - first - last) / (t.n - 2).nullif(0)
-        end = ibis.ifelse(t.position == 1, first, ibis.ifelse(t.position == t.n, last, middle))
-        return ibis.ifelse(t.n == 1, 1.0, end)
+        return ibis.cases(
+            (t.n == 1, 1.0),
+            ((t.n == 2) & (t.position == 1), first_of_two),
+            (t.n == 2, 1 - first_of_two),
+            (t.position == 1, first),
+            (t.position == t.n, last),
+            else_=middle,
+        )
 
-    return Rule("position", weight)
+    return Rule("position", weight, whole=True)
 
 
 def time_decay(half_life_days: float = 7) -> Rule:
@@ -84,13 +64,14 @@ def _share(condition: Any) -> Any:
 RULES: dict[str, Rule] = {
     rule.name: rule
     for rule in (
-        Rule("first", lambda t: _share(t.position == 1)),
-        Rule("last", lambda t: _share(t.position == t.n)),
+        Rule("first", lambda t: _share(t.position == 1), whole=True),
+        Rule("last", lambda t: _share(t.position == t.n), whole=True),
         Rule(
             "last_non_direct",
             lambda t: _share(t.position == ibis.ifelse(t.last_other == 0, t.n, t.last_other)),
+            whole=True,
         ),
-        Rule("linear", lambda t: ibis.literal(1.0)),
+        Rule("linear", lambda t: 1.0 / t.n, whole=True),
         position(),
         time_decay(),
         # Each outcome in equal parts to the distinct touchpoints of its journey: the exact

@@ -19,14 +19,14 @@ LOOKBACKS = ("7D", "14D", "30D", "60D", "90D")
 
 
 def by_model(credit: pd.DataFrame) -> pd.DataFrame:
-    """Set shares side by side: a row a touchpoint, a column a model, and their spread in points."""
+    """Set shares side by side, in per cent: how far models differ, then a column a model."""
     shares = credit.pivot_table(index="touchpoint", columns="model", values="share", sort=False)
-    apart = (shares.max(axis=1) - shares.min(axis=1)).rename("models differ by")
+    apart = (shares.max(axis=1) - shares.min(axis=1)).rename("apart")
     order = shares.mean(axis=1).sort_values(ascending=False).index
-    wide = pd.concat([shares, apart], axis=1).loc[order]
+    wide = pd.concat([apart, shares], axis=1).loc[order]
     alone = wide.index == NO_TOUCH
     wide = pd.concat([wide[~alone], wide[alone]])
-    text = wide.map(lambda share: f"{100 * share:.1f} %")
+    text = wide.map(lambda share: f"{100 * share:.1f}")
     return text.rename(columns=lambda c: str(c).replace("_", " ")).reset_index()
 
 
@@ -50,10 +50,11 @@ def most_debated(credit: pd.DataFrame) -> Swing:
     """Find where models differ most; `last_non_direct` is left out, it differs by definition."""
     table = credit[(credit.touchpoint != NO_TOUCH) & (credit.model != "last_non_direct")]
     shares = table.groupby("touchpoint").share.agg(["min", "max"])
-    spread = (shares["max"] - shares["min"]).sort_values()
-    own = table[table.touchpoint == spread.index[-1]]
+    spread = (shares["max"] - shares["min"]).sort_values(kind="stable")
+    widest = str(spread.idxmax())
+    own = table[table.touchpoint == widest]
     return Swing(
-        touchpoint=str(spread.index[-1]),
+        touchpoint=widest,
         low=own.loc[own.share.idxmin()],
         high=own.loc[own.share.idxmax()],
         least=str(spread.index[0]),
@@ -69,7 +70,7 @@ def by_month(
     Months in which no outcome has a touch before it are left out.
     """
     if isinstance(data, Dataset) and not data.has("touches"):
-        raise MissingInput("A paths table has no times: with touches, credit would be shown by month.")
+        raise MissingInput("A paths table has no times: with them, credit would be shown by month.")
     return _segmented(data, by="month", outcome=outcome, lookback=lookback)
 
 
@@ -79,13 +80,13 @@ def by_segment(
     """Share of each touchpoint within each value of a trait, by the Markov model."""
     if not data.has("customers"):
         raise MissingInput(
-            "No customers table: with traits such as region or plan, credit would be shown by segment."
+            "No customers table: with traits such as region, credit would be shown by segment."
         )
     if not segment:
         fixed = {"customer_id", "observed_from", "observed_to"}
         traits = sorted(set(data.tables["customers"].columns) - fixed)
         raise MissingInput(
-            "No segment was asked for. Set the parameter `segment` to one of "
+            "No segment was asked for. Set the parameter “segment” to one of "
             f"{', '.join(traits) or 'the traits of customers'} to see credit by it."
         )
     return _segmented(data, by=segment, outcome=outcome, lookback=lookback)
@@ -98,7 +99,9 @@ def by_lookback(
     if not data.has("touches"):
         return attribute(data, models=[MODEL]).assign(lookback="whole path")
     frames = [
-        attribute(data, outcome=outcome, models=[MODEL], lookback=lookback).assign(lookback=lookback)
+        attribute(data, outcome=outcome, models=[MODEL], lookback=lookback).assign(
+            lookback=lookback
+        )
         for lookback in lookbacks
     ]
     return pd.concat(frames, ignore_index=True)
@@ -107,7 +110,8 @@ def by_lookback(
 def value_and_cost(data: Dataset, journeys: Journeys) -> pd.DataFrame:
     """Set the Markov credit of value beside the cost of the touches, and the return on it."""
     value = attribute(journeys, models=[MODEL], measure="value")
-    return return_on_cost(value, touch_costs(data)).drop(columns="model")
+    table = return_on_cost(value, touch_costs(data)).drop(columns=["model", "n"])
+    return table.sort_values("credit", ascending=False, ignore_index=True)
 
 
 def _segmented(

@@ -42,7 +42,7 @@ def shapley_values(worth: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """
     values = np.asarray(worth, dtype=float)
     n = int(values.size).bit_length() - 1
-    if values.ndim != 1 or values.size != 1 << n or not 1 <= n <= MAX_PLAYERS:
+    if values.ndim != 1 or not 1 <= n <= MAX_PLAYERS or values.size != 1 << n:
         raise ParameterError(
             f"shapley_values: {values.size} worths\n"
             f"  give 2^n of them, one for each coalition of n = 1 to {MAX_PLAYERS} players"

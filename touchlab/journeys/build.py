@@ -3,7 +3,7 @@
 Events of a customer are ordered by one whole number, ``order = milliseconds *
 width + code``. A code is a touchpoint's number by name; an outcome takes the
 highest one, so it comes after the touches of its own millisecond. Packing time
-and touchpoint makes one lag carry both: a third of the time of separate ones
+and touchpoint makes one lag carry both, and leaves no tie that could matter
 (docs/decisions/0003-journeys-in-one-window.md).
 """
 
@@ -29,19 +29,21 @@ UNKNOWN = "(unknown)"
 class Journeys:
     """Journeys of one outcome, still in the engine, ready to be counted.
 
-    `events` has a row a touch or outcome: customer, order, weight, value,
-    group, segment, and journey where it was numbered. `keys` are the columns
-    within which events follow one another.
+    `events` has a row a touch, or an instant with outcomes: customer, order,
+    weight (touches or outcomes there), group, segment, and journey where it was
+    numbered. `ends` has the outcomes alone: customer, order, weight, value.
+    `keys` are the columns within which events follow one another.
     """
 
     events: ir.Table
+    ends: ir.Table
     touchpoints: tuple[str, ...]
     outcome: str
     lookback_ms: int | None
     keys: tuple[str, ...] = ("customer",)
     by: str | None = None
     timed: bool = True
-    """False for journeys read from a paths table, which has no times."""
+    """False for a paths table: no times, and a row stands for `weight` journeys, not for one."""
     groups: int = GROUPS
 
     @property
@@ -71,17 +73,16 @@ class Journeys:
     @property
     def following(self) -> dict[str, object]:
         """Arguments of a window in which events follow one another."""
-        return {"group_by": list(self.keys), "order_by": ["order", "value"]}
+        return {"group_by": list(self.keys), "order_by": "order"}
 
     @cached_property
     def numbered(self) -> Journeys:
         """The same journeys with a `journey` number, so that later steps need no gaps."""
         if "journey" in self.keys:
             return self
+        previous = self.events.order.lag(1).over(ibis.window(**self.following))
         marked = self.events.mutate(
-            breaks=self.breaks(
-                self.events.order, self.events.order.lag(1).over(ibis.window(**self.following))
-            ).cast("int64")
+            breaks=ibis.ifelse(self.breaks(self.events.order, previous), 1, 0)
         )
         running = ibis.cumulative_window(**self.following)
         events = marked.mutate(journey=marked.breaks.sum().over(running)).drop("breaks")
@@ -100,8 +101,9 @@ def build_journeys(
 
     A journey ends with the outcome, after `lookback` without any touch, or with
     the data. The same rule cuts journeys that convert and journeys that do not;
-    touches after an outcome start the next journey. It does not say what caused
-    the outcome.
+    touches after an outcome start the next journey. Outcomes at one instant end
+    one journey together. Times count to the millisecond: in the same one, touches
+    go by name and come before the outcome. It does not say what caused the outcome.
 
     Parameters
     ----------
@@ -116,7 +118,8 @@ def build_journeys(
         ``"keep"`` counts every touch; ``"drop"`` counts touches of the same
         touchpoint in a row, within a journey, as one (the first).
     by
-        ``"month"`` (of the journey's last event) or a trait of ``customers``.
+        ``"month"`` (UTC, of the journey's last event) or a trait of ``customers``;
+        customers without it are ``(unknown)``.
 
     Raises
     ------
@@ -140,9 +143,7 @@ def build_journeys(
         journeys = _from_events(data, outcome, _milliseconds(lookback), by)
     if repeats == "drop":
         journeys = _drop_repeats(journeys)
-    if by == "month":
-        journeys = _by_month(journeys)
-    return journeys
+    return _by_month(journeys) if by == "month" else journeys
 
 
 def _from_events(data: Dataset, outcome: str, lookback_ms: int | None, by: str | None) -> Journeys:
@@ -159,20 +160,22 @@ def _from_events(data: Dataset, outcome: str, lookback_ms: int | None, by: str |
     touches = touches.select(
         customer=touches.customer_id,
         order=_order(touches.timestamp, touches.code, width),
-        value=ibis.null("float64"),
+        weight=ibis.literal(1.0),
     )
     chosen = data.outcomes.filter(data.outcomes.outcome == outcome)
-    value = chosen.value if "value" in chosen.columns else ibis.null("float64")
     ends = chosen.select(
         customer=chosen.customer_id,
         order=_order(chosen.timestamp, ibis.literal(width - 1), width),
-        value=value,
+        value=chosen.value if "value" in chosen.columns else ibis.null("float64"),
     )
-    events = touches.union(ends)
-    events = events.mutate(group=customer_group(events.customer), weight=ibis.literal(1.0))
+    ends = ends.group_by("customer", "order").aggregate(
+        weight=ends.count().cast("float64"), value=ends.value.sum()
+    )
+    events = touches.union(ends.drop("value"))
+    events = events.mutate(group=customer_group(events.customer))
     if by is not None and by != "month":
         events = _with_trait(data, events, by)
-    return Journeys(events, names, outcome, lookback_ms, by=by)
+    return Journeys(events, ends, names, outcome, lookback_ms, by=by)
 
 
 def _from_paths(data: Dataset, by: str | None) -> Journeys:
@@ -182,22 +185,23 @@ def _from_paths(data: Dataset, by: str | None) -> Journeys:
     width = len(names) + 2
     codes = ibis.memtable(pd.DataFrame({"touchpoint": names, "code": range(len(names))}))
     steps, ends = data.tables["steps"].join(codes, "touchpoint"), data.tables["ends"]
-    columns = ["customer", "order", "value", "group", "weight"]
-    touches = steps.mutate(order=steps.step * width + steps.code, value=ibis.null("float64"))
-    outcomes = ends.mutate(order=ends.step * width + (width - 1))
-    events = touches.select(columns).union(outcomes.select(columns))
-    groups = int(ends.group.max().to_pyarrow().as_py() or 0) + 1
-    return Journeys(events, names, "conversion", None, timed=False, groups=groups)
+    columns = ["customer", "order", "weight", "group"]
+    touches = steps.mutate(order=steps.step * width + steps.code)
+    ends = ends.mutate(order=ends.step * width + (width - 1))
+    events = touches.select(columns).union(ends.select(columns))
+    groups = GROUPS if int(steps.group.max().to_pyarrow().as_py() or 0) else 1
+    return Journeys(events, ends, names, "conversion", None, timed=False, groups=groups)
 
 
 def _milliseconds(lookback: str | None) -> int | None:
     if lookback is None:
         return None
     try:
-        length = pd.Timedelta(lookback)
+        # a bare number would be read as nanoseconds
+        length = None if isinstance(lookback, int | float) else pd.Timedelta(lookback)
     except (ValueError, TypeError):
-        length = pd.NaT
-    if length is pd.NaT or length <= pd.Timedelta(0):
+        length = None
+    if length is None or not length >= pd.Timedelta(milliseconds=1):
         raise ParameterError(
             f"lookback: {lookback!r} is not a positive duration\n  give '30D', '12h' or None"
         )
@@ -205,9 +209,10 @@ def _milliseconds(lookback: str | None) -> int | None:
 
 
 def _order(time: ir.Value, code: ir.Value, width: int) -> ir.Value:
-    """Pack a time and a code; engines differ on fractions of an epoch, so cut to seconds first."""
-    seconds = time.truncate("s").epoch_seconds().cast("int64")
-    return (seconds * 1000 + time.millisecond().cast("int64")) * width + code.cast("int64")
+    """Pack a time and a code; engines round fractions of an epoch differently, so none arises."""
+    micros = time.delta(ibis.timestamp("1970-01-01"), unit="microsecond").cast("int64")
+    millis = ((micros - micros % 1000) / 1000).cast("int64")
+    return millis * width + code.cast("int64")
 
 
 def _outcomes(data: Dataset) -> dict[str, int]:
@@ -252,7 +257,12 @@ def _by_month(journeys: Journeys) -> Journeys:
     journeys = journeys.numbered
     events = journeys.events
     last = events.order.max().over(ibis.window(group_by=list(journeys.keys)))
-    seconds = ((last - last % journeys.width) // (journeys.width * 1000)).cast("int64")
-    return replace(
-        journeys, events=events.mutate(segment=seconds.as_timestamp("s").strftime("%Y-%m"))
-    )
+    month = month_of(last, journeys.width)
+    return replace(journeys, events=events.mutate(segment=month), by="month")
+
+
+def month_of(order: ir.Value, width: int) -> ir.StringValue:
+    """Write the calendar month (UTC) of an order, as ``2026-02``."""
+    day = width * DAY_MS
+    days = ((order - order % day) / day).cast("int64")
+    return (ibis.date("1970-01-01") + days.as_interval("D")).strftime("%Y-%m")

@@ -42,9 +42,9 @@ def each_journey(journeys: Journeys) -> ir.Table:
     code = numbered.code(events.order)
     touch = code != numbered.outcome_code
     base = len(journeys.touchpoints) + 1
-    digit = ibis.cases(
-        *((events.place == p, base**p) for p in range(LONGEST_PATH)), else_=0
-    ).cast("int64")
+    digit = ibis.cases(*((events.place == p, base**p) for p in range(LONGEST_PATH)), else_=0).cast(
+        "int64"
+    )
     table = events.group_by(*numbered.keys).aggregate(
         touches=touch.sum(),
         journeys=events.weight.max(where=touch),
@@ -116,7 +116,9 @@ def common_paths(journeys: Journeys, *, top: int = 12, k: int = 10) -> pd.DataFr
     )
     shown = table[table.customers >= k].head(top)
     rest = table.drop(shown.index)
-    listed = shown.assign(path=[_path_text(journeys, p, c) for p, c in zip(shown.path, shown.cut)])
+    listed = shown.assign(
+        path=[_path_text(journeys, p, c) for p, c in zip(shown.path, shown.cut, strict=True)]
+    )
     other = pd.DataFrame(
         {"path": [OTHER], "journeys": [rest.journeys.sum()], "outcomes": [rest.outcomes.sum()]}
     )
@@ -184,7 +186,7 @@ def overview_by_lookback(
         for lookback in lookbacks
     ]
     table = pd.concat(frames, ignore_index=True)
-    return table[["lookback", *table.columns.drop("lookback")]]
+    return table[["lookback", *table.columns.drop(["lookback", "customers", "touches"])]]
 
 
 def _path_text(journeys: Journeys, path: int, cut: bool) -> str:

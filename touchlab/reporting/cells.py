@@ -90,9 +90,9 @@ def _cell_blocks(cell: Any) -> Iterator[Block]:
 
 def highlight(source: str) -> Markup:
     """Colour Python source by class names, without any style of its own."""
-    from pygments import highlight as colour  # type: ignore[import-untyped]
-    from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
-    from pygments.lexers import PythonLexer  # type: ignore[import-untyped]
+    from pygments import highlight as colour
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import PythonLexer
 
     return Markup(colour(source, PythonLexer(stripnl=True), HtmlFormatter(nowrap=True)).rstrip())
 

@@ -84,7 +84,7 @@ def plain(markup: str) -> str:
 
 @cache
 def _cleaner(own: bool) -> Any:
-    from bleach.sanitizer import Cleaner  # type: ignore[import-untyped]
+    from bleach.sanitizer import Cleaner
 
     def allowed(tag: str, name: str, value: str) -> bool:
         if name == "class":

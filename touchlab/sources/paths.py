@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import ibis
 import ibis.expr.types as ir
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
-from touchlab.contract import Note
+from touchlab.columns import EXACT
+from touchlab.contract import Note, shorten
 from touchlab.errors import DataError, ParameterError
-from touchlab.locate import engine
+from touchlab.readers import keep
 from touchlab.replicates import GROUPS
+
+Floats = npt.NDArray[np.float64]
 
 SEPARATOR = ">"
 SEED = 20260228  # only decides which journey falls in which group
 NO_INTERVALS = "fractional counts: journeys cannot be put in groups, so no intervals"
+NO_CONVERSIONS = "have a value but no conversions; the value is left out"
 
 
 def paths_from_columns(
@@ -62,8 +66,9 @@ def paths_from_columns(
             f"paths_from_columns: no column {', '.join(map(repr, missing)) or 'for steps'}\n"
             f"  found {found}; name the columns of the frame"
         )
-    path = [f" {SEPARATOR} ".join(str(v) for v in row if pd.notna(v)) for row in frame[[*steps]].values]
-    table = pd.DataFrame({"path": path, "conversions": frame[conversions].to_numpy()})
+    rows = frame[[*steps]].to_numpy(dtype=object)
+    paths = [f" {SEPARATOR} ".join(str(v) for v in row if pd.notna(v)) for row in rows]
+    table = pd.DataFrame({"path": paths, "conversions": frame[conversions].to_numpy()})
     if value:
         table["value"] = frame[value].to_numpy()
     table["null"] = (table.conversions == 0).astype("int64")
@@ -77,19 +82,15 @@ def split_paths(paths: pd.DataFrame) -> tuple[dict[str, ir.Table], list[Note]]:
     fixed seed, as if each journey were its own customer; fractional counts
     cannot be, and stay in one group.
     """
-    null = paths["null"].fillna(0.0) if "null" in paths else pd.Series(0.0, index=paths.index)
-    value = paths["value"].fillna(0.0) if "value" in paths else pd.Series(np.nan, index=paths.index)
     names = paths.path.str.split(SEPARATOR).map(lambda parts: [p.strip() for p in parts])
-    if (blank := names.map(lambda parts: "" in parts)).any():
-        example = paths.path[blank].iloc[0]
-        raise DataError(
-            f"paths.path: {blank.sum():,} of {len(paths):,} rows have a step without a name\n"
-            f"  first: value {example[:60]!r}\n"
-            f"  separate touchpoints by {SEPARATOR!r} and name each"
-        )
-    counts = np.column_stack([paths.conversions, null])
-    whole = bool((counts == np.round(counts)).all()) and counts.sum() >= GROUPS
-    journeys = _deal_out(counts, value.to_numpy()) if whole else _one_group(counts, value.to_numpy())
+    null = paths["null"].fillna(0.0) if "null" in paths else pd.Series(0.0, index=paths.index)
+    counts = np.column_stack([paths.conversions, null]).astype(np.float64)
+    _refuse_paths(paths, names, counts)
+    value = np.full(len(paths), np.nan)
+    if "value" in paths:
+        value = paths["value"].fillna(0.0).to_numpy(np.float64)
+    whole = bool((counts == np.round(counts)).all()) and GROUPS <= counts.sum() <= EXACT
+    journeys = _deal_out(counts, value) if whole else _one_group(counts, value)
     journeys["customer"] = np.arange(len(journeys))
     journeys["length"] = names.map(len).to_numpy()[journeys.path]
     steps = journeys.loc[np.repeat(journeys.index, journeys.length), ["customer", "group"]]
@@ -100,28 +101,43 @@ def split_paths(paths: pd.DataFrame) -> tuple[dict[str, ir.Table], list[Note]]:
     ends["weight"] = journeys.conversions[ends.index]
     ends["step"] = journeys.length[ends.index]
     notes = [] if whole else [Note("paths", len(paths), NO_INTERVALS)]
-    tables = {
-        name: engine().create_table(ibis.util.gen_name(name), frame.reset_index(drop=True), temp=True)
-        for name, frame in (("steps", steps), ("ends", ends))
-    }
-    return tables, notes
+    if lost := int(((value > 0) & (counts[:, 0] == 0)).sum()):
+        notes.append(Note("paths", lost, NO_CONVERSIONS))
+    return {"steps": keep(_to_arrow(steps), "steps"), "ends": keep(_to_arrow(ends), "ends")}, notes
 
 
-def _deal_out(counts: npt.NDArray[np.float64], value: npt.NDArray[np.float64]) -> pd.DataFrame:
+def _to_arrow(frame: pd.DataFrame) -> pa.Table:
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+def _refuse_paths(paths: pd.DataFrame, names: pd.Series, counts: Floats) -> None:
+    blank = names.map(lambda parts: "" in parts)
+    if blank.any():
+        raise DataError(
+            f"paths.path: {blank.sum():,} of {len(paths):,} rows have a step without a name\n"
+            f"  first: row {blank.argmax() + 1:,}, value {shorten(paths.path[blank].iloc[0])}\n"
+            f"  separate touchpoints by {SEPARATOR!r} and name each"
+        )
+    if not counts.any():
+        raise DataError(
+            f"paths.conversions: all {len(paths):,} rows are 0, and so are null's\n"
+            "  give the number of journeys of each path"
+        )
+
+
+def _deal_out(counts: Floats, value: Floats) -> pd.DataFrame:
     """Split each path's counts over the groups; value follows the conversions."""
     random = np.random.default_rng(SEED)
     even = np.full(GROUPS, 1 / GROUPS)
     dealt = random.multinomial(counts.astype("int64").ravel(), even).reshape(len(counts), 2, GROUPS)
     path, group = np.nonzero(dealt.sum(axis=1))
-    conversions, null = dealt[path, 0, group], dealt[path, 1, group]
+    conversions, null = dealt[path, 0, group].astype(float), dealt[path, 1, group].astype(float)
     each = np.divide(value, counts[:, 0], out=np.zeros_like(value), where=counts[:, 0] > 0)
     columns = {"path": path, "group": group, "conversions": conversions, "null": null}
-    return pd.DataFrame(columns | {"value": each[path] * conversions}).astype(
-        {"conversions": float, "null": float}
-    )
+    return pd.DataFrame(columns | {"value": each[path] * conversions})
 
 
-def _one_group(counts: npt.NDArray[np.float64], value: npt.NDArray[np.float64]) -> pd.DataFrame:
-    columns = {"path": np.arange(len(counts)), "group": 0}
-    table = pd.DataFrame(columns | {"conversions": counts[:, 0], "null": counts[:, 1], "value": value})
+def _one_group(counts: Floats, value: Floats) -> pd.DataFrame:
+    columns = {"path": np.arange(len(counts)), "group": 0, "value": value}
+    table = pd.DataFrame(columns | {"conversions": counts[:, 0], "null": counts[:, 1]})
     return table[counts.sum(axis=1) > 0].reset_index(drop=True)

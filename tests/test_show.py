@@ -1,0 +1,105 @@
+"""What a notebook shows is escaped, formatted by column, and carries words for pictures."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from touchlab import plots, show
+from touchlab.errors import MissingInput
+
+HOSTILE = ["<img src=x onerror=alert(1)>", "a > b", "🛒 shop", "$\\frac{ $", "_hidden", "x" * 300]
+
+
+def _credit(names: list[str], *, intervals: bool = True) -> pd.DataFrame:
+    rows = []
+    for shift, model in enumerate(["first", "linear", "markov"]):
+        for i, name in enumerate(names):
+            credit = 10.0 + 3 * ((i + shift) % len(names))
+            reach = 2.0 if intervals else np.nan
+            rows.append((model, name, credit, credit / 100, credit - reach, credit + reach, 100.0))
+    columns = ["model", "touchpoint", "credit", "share", "ci_low", "ci_high", "n"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_sentence_is_escaped_in_html_and_plain_in_text() -> None:
+    said = show.answer("Best: <b>email</b>", "& more.")
+    assert said._repr_html_() == '<p class="answer">Best: &lt;b&gt;email&lt;/b&gt; &amp; more.</p>'
+    assert repr(said) == "Best: <b>email</b> & more."
+
+
+def test_table_sets_shares_counts_dates_and_joins_interval_ends() -> None:
+    frame = pd.DataFrame(
+        {
+            "touchpoint": ["<i>email</i>", "search"],
+            "credit": [12.345, np.nan],
+            "share": [0.1234, 0.5],
+            "ci_low": [10.0, np.nan],
+            "ci_high": [14.71, np.nan],
+            "n": [1234567, 20],
+            "first": pd.to_datetime(["2026-02-28 09:30", None]),
+        }
+    )
+    shown = show.readable(frame)
+    assert list(shown) == ["touchpoint", "credit", "share", "95 % interval", "n", "first"]
+    assert shown.iloc[0, 1:].tolist() == [
+        "12.3",
+        "12.3 %",
+        "10.0 to 14.7",
+        "1,234,567",
+        "2026-02-28",
+    ]
+    assert shown.iloc[1, 1:].tolist() == ["–", "50.0 %", "–", "20", "–"]
+    html = show.Table(frame, "A & B")._repr_html_()
+    assert "<caption>A &amp; B</caption>" in html
+    assert "<i>" not in html and "&lt;i&gt;email&lt;/i&gt;" in html
+
+
+def test_or_note_turns_missing_input_into_a_note_and_nothing_else() -> None:
+    def missing() -> None:
+        raise MissingInput("no costs: with them, the return would be shown")
+
+    assert show.or_note(missing).role == "note"
+    assert show.or_note(lambda: 3) == 3
+    with pytest.raises(ZeroDivisionError):
+        show.or_note(lambda: 1 / 0)
+
+
+def test_picture_carries_words_and_four_drawings_of_two_shapes() -> None:
+    data, metadata = plots.plot_credit(_credit(["email", "search"]))._repr_mimebundle_()
+    words = metadata["image/png"]
+    assert words.keys() == {"alt", "dark", "narrow", "narrow_dark"}
+    assert words["alt"] == data["text/plain"]
+    wide, narrow = (
+        Image.open(io.BytesIO(base64.b64decode(png)))
+        for png in (data["image/png"], words["narrow"])
+    )
+    assert wide.width > 1.6 * narrow.width
+    light, dark = (
+        Image.open(io.BytesIO(base64.b64decode(png))).convert("L").getpixel((1, 1))
+        for png in (data["image/png"], words["dark"])
+    )
+    assert light > 240 and dark < 60
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("names", [HOSTILE, ["only"], [f"t{i:02d}" for i in range(60)]])
+@pytest.mark.parametrize("intervals", [True, False])
+def test_credit_figures_draw_whatever_the_names_are(names: list[str], intervals: bool) -> None:
+    credit = _credit(names, intervals=intervals)
+    for picture in (plots.plot_credit(credit), plots.plot_markov(credit[credit.model == "markov"])):
+        assert picture.png(show.DARK, show.NARROW)[:4] == b"\x89PNG"
+        assert picture.alt
+
+
+def test_title_states_the_widest_swing() -> None:
+    credit = _credit(["email", "search"])
+    assert plots.plot_credit(credit).alt.startswith(
+        "email depends most on the model: 10\N{NO-BREAK SPACE}% by First touch, "
+        "13\N{NO-BREAK SPACE}% by Linear"
+    )

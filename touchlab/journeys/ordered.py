@@ -1,0 +1,73 @@
+"""Events in the order of time: one pass over the engine for all that is counted later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import ibis
+import ibis.expr.types as ir
+
+from touchlab.journeys.build import Journeys
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """Events with their place and with those before them, still in the engine.
+
+    `events` has the keys, group, [segment], order, place (1 for the first event
+    within the keys) and lag1, lag2, ... up to `depth` (the orders of the events
+    before it, nearest first); weight only where rows stand for many journeys.
+    """
+
+    journeys: Journeys
+    events: ir.Table
+    depth: int
+
+    def codes(self, depth: int) -> list[ir.Value]:
+        """Codes of the events 1, ..., `depth` before each; the start's beyond the journey."""
+        journeys, inside, codes = self.journeys, ibis.literal(True), []
+        later = self.events.order
+        for i in range(1, depth + 1):
+            earlier = self.events[f"lag{i}"]
+            inside = inside & ~journeys.breaks(later, earlier)
+            codes.append(ibis.ifelse(inside, journeys.code(earlier), journeys.start_code))
+            later = earlier
+        return codes
+
+    @property
+    def converting(self) -> ir.Table:
+        """Events of customers with the outcome: few rows for all that looks back from it."""
+        return self.events.semi_join(self.journeys.ends.select("customer").distinct(), "customer")
+
+
+def order_events(journeys: Journeys, depth: int = 1) -> Ordered:
+    """Look `depth` events back from every event."""
+    segment = ["segment"] if journeys.by is not None else []
+    weight = [] if journeys.timed else ["weight"]
+    # only what is needed: every column is sorted along
+    events = journeys.events.select(*journeys.keys, *segment, "group", "order", *weight)
+    window = ibis.window(**journeys.following)
+    lags = {f"lag{i}": events.order.lag(i).over(window) for i in range(1, depth + 1)}
+    place = ibis.row_number().over(window) + 1
+    return Ordered(journeys, events.mutate(place=place, **lags), depth)
+
+
+@contextmanager
+def ordered_events(journeys: Journeys, depth: int = 1) -> Iterator[Ordered]:
+    """Hold the ordered events in the embedded engine while they are counted more than once.
+
+    Other engines are left to plan for themselves: a warehouse may not let its
+    readers create tables.
+    """
+    ordered = order_events(journeys, depth)
+    backend = ordered.events.get_backend()
+    if backend.name != "duckdb":
+        yield ordered
+        return
+    name = ibis.util.gen_name("events")
+    try:
+        yield replace(ordered, events=backend.create_table(name, ordered.events, temp=True))
+    finally:
+        backend.drop_table(name, force=True)
