@@ -4,6 +4,8 @@ BIN := .venv/bin
 UV := .uv/bin/uv
 DATA ?= data/sample
 export PYTHONDONTWRITEBYTECODE :=
+# trust what the machine trusts: companies put certificates of their own before the internet
+export UV_SYSTEM_CERTS := 1
 
 .PHONY: help report test check slow lab bench lock clean
 
