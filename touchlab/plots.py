@@ -107,10 +107,10 @@ def plot_markov(credit: pd.DataFrame) -> Picture:
 def plot_removal(effects: pd.DataFrame, *, outcome: str) -> Picture:
     """Show the raw removal effects with their intervals."""
     first = effects.loc[effects.removal.idxmax()]
-    title = f"Without {_short(first.touchpoints)}, {_percent(first.removal)} of {outcome} is lost"
+    title = f"Without {_short(first.touchpoints)}, the chain loses {_percent(first.removal)}"
     return plot_intervals(
         effects, value="removal", names="touchpoints", title=title,
-        label=f"share of {outcome} lost in the chain, 95 % interval",
+        label=f"share of {outcome} outcomes lost in the chain, 95 % interval",
     )  # fmt: skip
 
 

@@ -30,6 +30,12 @@ def by_model(credit: pd.DataFrame) -> pd.DataFrame:
     return text.rename(columns=lambda c: str(c).replace("_", " ")).reset_index()
 
 
+def ranked(credit: pd.DataFrame) -> pd.DataFrame:
+    """Put the most credited touchpoint first, and outcomes without a touch last."""
+    alone = credit.touchpoint == NO_TOUCH
+    return pd.concat([credit[~alone].sort_values("credit", ascending=False), credit[alone]])
+
+
 @dataclass(frozen=True)
 class Swing:
     """The touchpoint whose share hangs most on the model, and its rows at both ends."""
@@ -111,7 +117,7 @@ def value_and_cost(data: Dataset, journeys: Journeys) -> pd.DataFrame:
     """Set the Markov credit of value beside the cost of the touches, and the return on it."""
     value = attribute(journeys, models=[MODEL], measure="value")
     table = return_on_cost(value, touch_costs(data)).drop(columns=["model", "n"])
-    return table.sort_values("credit", ascending=False, ignore_index=True)
+    return ranked(table)
 
 
 def _segmented(
