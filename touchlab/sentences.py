@@ -64,6 +64,17 @@ def about_journeys(overview: pd.DataFrame, use: pd.DataFrame, outcome: str) -> s
     )
 
 
+def about_ties(tied: int, overview: pd.DataFrame) -> str:
+    """Say how many touches have no known order."""
+    if not tied:
+        return "No touches share customer and time: the order of touches is known throughout."
+    share = tied / overview.touches.iloc[0]
+    return (
+        f"{tied:,} touches ({_percent(share)}) share customer and time with the one before: "
+        "their order is not known, and taken by name."
+    )
+
+
 def about_paths(paths: pd.DataFrame) -> str:
     """Say which paths stand out by how often they convert."""
     named = paths[~paths.path.str.startswith("(")]

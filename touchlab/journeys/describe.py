@@ -12,7 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from touchlab.dataset import Dataset
 from touchlab.errors import MissingInput
-from touchlab.journeys.build import DAY_MS, Journeys, build_journeys
+from touchlab.journeys.build import DAY_MS, Journeys, build_journeys, month_of
 
 LOOKBACKS = ("7D", "14D", "30D", "60D", "90D")
 LONGEST_PATH = 6
@@ -162,15 +162,26 @@ def by_month(journeys: Journeys) -> pd.DataFrame:
         raise MissingInput("A paths table has no times: with touches, months would be shown here.")
     events = journeys.events
     code = journeys.code(events.order)
-    seconds = ((events.order - code) / (journeys.width * 1000)).floor().cast("int64")
-    month = seconds.as_timestamp("s").strftime("%Y-%m")
     ended = code == journeys.outcome_code
     table = (
-        events.group_by(month=month)
+        events.group_by(month=month_of(events.order, journeys.width))
         .aggregate(touches=(~ended).sum(), outcomes=ended.sum())
         .to_pandas()
     )
     return table.sort_values("month", ignore_index=True)
+
+
+def tied_touches(journeys: Journeys) -> int:
+    """Count touches that share customer and time with the one before: their order is by name."""
+    if not journeys.timed:
+        return 0
+    events = journeys.events
+    place = ibis.window(group_by=list(journeys.keys), order_by="order")
+    rows = events.mutate(previous=events.order.lag(1).over(place))
+    code, earlier = journeys.code(rows.order), journeys.code(rows.previous)
+    touches = (code != journeys.outcome_code) & (earlier != journeys.outcome_code)
+    tied = touches & (rows.order - code == rows.previous - earlier)
+    return int(rows.aggregate(n=tied.fill_null(False).sum()).to_pandas().n.iloc[0])
 
 
 def overview_by_lookback(

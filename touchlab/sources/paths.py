@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 
 SEPARATOR = ">"
 SEED = 20260228  # only decides which journey falls in which group
-NO_INTERVALS = "fractional counts: journeys cannot be put in groups, so no intervals"
+NO_INTERVALS = "fractional counts, or fewer journeys than groups: no intervals"
 NO_CONVERSIONS = "have a value but no conversions; the value is left out"
 
 
