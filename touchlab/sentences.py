@@ -7,7 +7,7 @@ import pandas as pd
 from touchlab.credit.attribute import NO_TOUCH
 from touchlab.credit.sensitivity import most_debated
 from touchlab.dataset import Dataset
-from touchlab.plots import MODEL_NAMES
+from touchlab.plots.parts import named, per_cent
 
 DESCRIPTIVE = (
     "Credit describes what happened (badge: descriptive). It adds up to every outcome, so it "
@@ -55,11 +55,11 @@ def about_journeys(overview: pd.DataFrame, use: pd.DataFrame, outcome: str) -> s
     """Answer how customers move: how long journeys are, how many convert, where they begin."""
     row = overview.iloc[0]
     start, end = use.loc[use.starts.idxmax()], use.loc[use.ends.idxmax()]
-    begin = f"{_percent(start.starts / row.journeys)} of journeys begin with {start.touchpoint}"
-    close = f"{_percent(end.ends / row.journeys)} end with {end.touchpoint}"
+    begin = f"{per_cent(start.starts / row.journeys)} of journeys begin with {start.touchpoint}"
+    close = f"{per_cent(end.ends / row.journeys)} end with {end.touchpoint}"
     return (
-        f"{_percent(row.rate)} of {row.journeys:,.0f} journeys end in {outcome} "
-        f"(95 % interval {_percent(row.ci_low)} to {_percent(row.ci_high)}), after "
+        f"{per_cent(row.rate)} of {row.journeys:,.0f} journeys end in {outcome} "
+        f"(95 % interval {per_cent(row.ci_low)} to {per_cent(row.ci_high)}), after "
         f"{row.touches_per_journey:.1f} touches on average. {begin}, {close}."
     )
 
@@ -70,7 +70,7 @@ def about_ties(tied: int, overview: pd.DataFrame) -> str:
         return "No touches share customer and time: the order of touches is known throughout."
     share = tied / overview.touches.iloc[0]
     return (
-        f"{tied:,} touches ({_percent(share)}) share customer and time with the one before: "
+        f"{tied:,} touches ({per_cent(share)}) share customer and time with the one before: "
         "their order is not known, and taken by name."
     )
 
@@ -83,8 +83,8 @@ def about_paths(paths: pd.DataFrame) -> str:
     often, best = named.iloc[0], named.loc[named.rate.idxmax()]
     return (
         f"The most common path is {often.path} ({often.journeys:,.0f} journeys). Among the paths "
-        f"listed, {best.path} converts best: {_percent(best.rate)} "
-        f"({_percent(best.ci_low)} to {_percent(best.ci_high)}) of {best.journeys:,.0f} journeys."
+        f"listed, {best.path} converts best: {per_cent(best.rate)} "
+        f"({per_cent(best.ci_low)} to {per_cent(best.ci_high)}) of {best.journeys:,.0f} journeys."
     )
 
 
@@ -102,13 +102,13 @@ def about_credit(credit: pd.DataFrame, outcome: str) -> str:
     )
     untouched = credit[credit.touchpoint == NO_TOUCH]
     alone = (
-        f" {_percent(untouched.share.iloc[0])} of the {credit.n.iloc[0]:,.0f} outcomes had no "
+        f" {per_cent(untouched.share.iloc[0])} of the {credit.n.iloc[0]:,.0f} outcomes had no "
         "touch before them and credit nobody."
         if len(untouched)
         else ""
     )
     return (
-        f"{agree}: between {_percent(low)} and {_percent(high)} of all {outcome} outcomes.{alone}"
+        f"{agree}: between {per_cent(low)} and {per_cent(high)} of all {outcome} outcomes.{alone}"
     )
 
 
@@ -117,9 +117,9 @@ def about_agreement(credit: pd.DataFrame) -> str:
     swing = most_debated(credit)
     beyond = "more than" if swing.beyond_chance else "not clearly more than"
     return (
-        f"{swing.touchpoint} swings from {_percent(swing.low.share)} ({_model(swing.low.model)}) "
-        f"to {_percent(swing.high.share)} ({_model(swing.high.model)}), {beyond} chance alone "
-        f"would give; on {swing.least} the models agree to within {_percent(swing.least_spread)}."
+        f"{swing.touchpoint} swings from {per_cent(swing.low.share)} ({named(swing.low.model)}) "
+        f"to {per_cent(swing.high.share)} ({named(swing.high.model)}), {beyond} chance alone "
+        f"would give; on {swing.least} the models agree to within {per_cent(swing.least_spread)}."
     )
 
 
@@ -127,10 +127,22 @@ def about_removal(effects: pd.DataFrame, outcome: str) -> str:
     """Say what the chain would lose without a touchpoint, and that losses overlap."""
     first = effects.loc[effects.removal.idxmax()]
     return (
-        f"Without {first.touchpoints}, the chain would lose {_percent(first.removal)} of its "
-        f"{outcome} outcomes ({_percent(first.ci_low)} to {_percent(first.ci_high)}). The losses "
-        f"of single touchpoints add up to {_percent(effects.removal.sum())}: journeys overlap, so "
+        f"Without {first.touchpoints}, the chain would lose {per_cent(first.removal)} of its "
+        f"{outcome} outcomes ({per_cent(first.ci_low)} to {per_cent(first.ci_high)}). The losses "
+        f"of single touchpoints add up to {per_cent(effects.removal.sum())}: journeys overlap, so "
         "they are not shares of one cake."
+    )
+
+
+def about_drivers(table: pd.DataFrame, baseline: pd.DataFrame, outcome: str) -> str:
+    """Answer what the touchpoints bring, beyond what would have happened anyway."""
+    base, first = baseline.iloc[0], table.loc[table.incremental.idxmax()]
+    known = "" if base["share"] <= 1 else " (touchpoints together hold some back)"
+    return (
+        f"{per_cent(base['share'])} of {base.n:,.0f} {outcome} outcomes would have happened "
+        f"without any touchpoint{known}, between {base.ci_low:,.0f} and {base.ci_high:,.0f}. "
+        f"{first.touchpoint} brings most: {first.incremental:,.0f} of them "
+        f"({first.ci_low:,.0f} to {first.ci_high:,.0f}), badge {first.badge}."
     )
 
 
@@ -150,21 +162,12 @@ def about_lookback(table: pd.DataFrame) -> str:
     own, alone = table[table.touchpoint == top], table[table.touchpoint == NO_TOUCH]
     said = (
         f"With lookbacks from {own.lookback.iloc[0]} to {own.lookback.iloc[-1]}, the share of "
-        f"{top} moves between {_percent(own.share.min())} and {_percent(own.share.max())}"
+        f"{top} moves between {per_cent(own.share.min())} and {per_cent(own.share.max())}"
     )
     if alone.empty:
         return said + "."
-    low, high = _percent(alone.share.min()), _percent(alone.share.max())
+    low, high = per_cent(alone.share.min()), per_cent(alone.share.max())
     return f"{said}; {low} to {high} of outcomes have no touch within it."
-
-
-def _percent(value: float) -> str:
-    places = 1 if abs(value) < 0.0995 else 0
-    return f"{100 * value:.{places}f}\N{NO-BREAK SPACE}%"
-
-
-def _model(name: str) -> str:
-    return MODEL_NAMES.get(name, name.replace("_", " "))
 
 
 def _date(time: pd.Timestamp) -> str:

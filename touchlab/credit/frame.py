@@ -68,9 +68,7 @@ def with_untouched(credit: Credit, total: Total) -> Credit:
     return Credit(np.append(credit.point, total.untouched.sum()), replicates)
 
 
-def credit_of_cells(
-    sums: pd.DataFrame, cell: Ints, column: str, cells: int, groups: int
-) -> Credit:
+def credit_of_cells(sums: pd.DataFrame, cell: Ints, column: str, cells: int, groups: int) -> Credit:
     """Add up a column of `weight_sums` in numbered cells, such as touchpoints."""
     place = sums.group.to_numpy(dtype=np.int64) * cells + cell
     by_group = add_up(place, sums[column], groups * cells).reshape(groups, cells)

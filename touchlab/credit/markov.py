@@ -77,9 +77,7 @@ def build_chain(
     return Chain(states % width, index(source_key), target, count[kept], group[kept], groups)
 
 
-def chain_of_order(
-    steps: pd.DataFrame, journeys: Journeys, *, order: int, counted: int
-) -> Chain:
+def chain_of_order(steps: pd.DataFrame, journeys: Journeys, *, order: int, counted: int) -> Chain:
     """Build the chain of an order from `step_counts` at the same or a higher one, `counted`."""
     if order < counted:
         shorter = steps.key % journeys.width ** (order + 1)
@@ -94,9 +92,7 @@ def chain_of_order(
     )
 
 
-def removals(
-    chain: Chain, sets: Sequence[Sequence[int]], *, without: int | None = None
-) -> Floats:
+def removals(chain: Chain, sets: Sequence[Sequence[int]], *, without: int | None = None) -> Floats:
     """Return the share of outcomes lost when each set of touchpoint codes is removed.
 
     Shape (len(sets),); NaN where the chain has no outcome at all. `without` leaves

@@ -1,0 +1,56 @@
+"""Figures of drivers: what would not have happened without a touchpoint."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from touchlab.plots.parts import (
+    canvas,
+    count_axis,
+    counted,
+    finish,
+    name_rows,
+    plot_intervals,
+    short,
+)
+from touchlab.show import NARROW, Picture, Theme
+
+
+def plot_incremental(table: pd.DataFrame, *, outcome: str) -> Picture:
+    """Show what would not have happened without each touchpoint, with its interval."""
+    first = table.loc[table.incremental.idxmax()]
+    sure = int((table.ci_low > 0).sum())
+    title = (
+        f"{short(first.touchpoint)} brings most: {counted(first.incremental)} {outcome} outcomes "
+        f"({counted(first.ci_low)} to {counted(first.ci_high)}); {sure} of {len(table)} "
+        "are surely above none"
+    )
+    return plot_intervals(
+        table, value="incremental", names="touchpoint", title=title, percent=False,
+        label=f"{outcome} outcomes that would not have happened without it, 95 % interval",
+    )  # fmt: skip
+
+
+def plot_credit_and_drivers(both: pd.DataFrame) -> Picture:
+    """Set what a touchpoint is credited with beside what it brings."""
+    rows = both.sort_values("credit", ignore_index=True)
+    over = rows.credit.sum() / max(rows.incremental.sum(), 1e-9)
+    title = f"Credit is {over:.1f} times what the touchpoints bring together"
+
+    def draw(theme: Theme, width: float) -> Figure:
+        figure, axes = canvas(width, 0.32 * len(rows) + 1.5)
+        y = np.arange(len(rows))
+        axes.hlines(y, rows.incremental, rows.credit, color=theme.line, lw=5, zorder=1)
+        for column, label, colour, marker in (
+            ("incremental", "incremental (drivers)", theme.palette[0], "o"),
+            ("credit", "credited (Markov)", theme.palette[1], "D"),
+        ):
+            axes.scatter(rows[column], y, s=34, color=colour, marker=marker, label=label, zorder=2)
+        name_rows(axes, rows.touchpoint)
+        count_axis(axes, "outcomes")
+        figure.legend(loc="outside lower center", ncols=1 if width <= NARROW else 2)
+        return finish(figure, axes, title, width)
+
+    return Picture(draw, f"{title}.", rows)

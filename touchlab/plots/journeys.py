@@ -1,0 +1,133 @@
+"""Figures of journeys: when, how long, where to next."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from touchlab.plots.parts import (
+    canvas,
+    counted,
+    finish,
+    in_days,
+    name_rows,
+    per_cent,
+    short,
+)
+from touchlab.show import NARROW, Picture, Theme
+
+
+def plot_lengths(lengths: pd.DataFrame) -> Picture:
+    """Show how often journeys of each length end with the outcome, and how many there are."""
+    one, more = lengths.iloc[0], lengths.iloc[1:]
+    share = one.journeys / lengths.journeys.sum()
+    rate = more.outcomes.sum() / more.journeys.sum() if len(more) else float("nan")
+    title = f"{per_cent(share)} of journeys have {one.touches} touch; {per_cent(one.rate)} convert"
+    title += f", of longer ones {per_cent(rate)}" if len(more) else ""
+
+    def draw(theme: Theme, width: float) -> Figure:
+        figure = Figure(figsize=(width, 4.2), layout="constrained")
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+        x = np.arange(len(lengths))
+        upper.vlines(x, lengths.ci_low, lengths.ci_high, color=theme.accent, lw=2.2, alpha=0.45)
+        upper.scatter(x, lengths.rate, s=34, color=theme.accent)
+        upper.set_ylim(bottom=0)
+        upper.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:.0f} %"))
+        upper.set_ylabel("convert")
+        sns.barplot(x=x, y=lengths.journeys.to_numpy(), ax=lower, color=theme.line)
+        lower.yaxis.set_major_formatter(FuncFormatter(lambda v, _: counted(v)))
+        lower.set(ylabel="journeys", xlabel="touches in the journey")
+        lower.set_xticks(x, list(lengths.touches))
+        figure.align_ylabels()
+        return finish(figure, upper, title, width)
+
+    best = lengths.loc[lengths.rate.idxmax()]
+    alt = f"{title}. Highest at {best.touches} touches: {per_cent(best.rate)}."
+    return Picture(draw, alt, lengths)
+
+
+def plot_months(months: pd.DataFrame, *, outcome: str) -> Picture:
+    """Show touches and outcomes by month."""
+    peak = months.loc[months.outcomes.idxmax()]
+    title = f"Most {outcome} outcomes in {peak.month}: {counted(peak.outcomes)}"
+
+    def draw(theme: Theme, width: float) -> Figure:
+        figure = Figure(figsize=(width, 3.8), layout="constrained")
+        upper, lower = figure.subplots(2, 1, sharex=True)
+        x = np.arange(len(months))
+        for axes, column, colour in (
+            (upper, "touches", theme.soft),
+            (lower, "outcomes", theme.accent),
+        ):
+            axes.plot(x, months[column], marker="o", ms=4, lw=1.8, color=colour)
+            axes.set_ylim(bottom=0)
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: counted(v)))
+            axes.set_ylabel(column if column == "touches" else outcome)
+        step = max(1, round(len(months) / (12 if width > NARROW else 5)))
+        lower.set_xticks(x[::step], list(months.month[::step]))
+        figure.align_ylabels()
+        return finish(figure, upper, title, width)
+
+    alt = f"{title}; {counted(months.touches.sum())} touches from {months.month.iloc[0]} on."
+    return Picture(draw, alt, months)
+
+
+def plot_steps(steps: pd.DataFrame, *, top: int = 9) -> Picture:
+    """Show where customers go next, as a map of probabilities from touchpoint to touchpoint."""
+    size = steps.groupby("source").n.sum().sort_values(ascending=False)
+    sources = list(size.index[: top + 1])
+    ends = [t for t in steps.target.unique() if t.startswith("(")]
+    targets = [s for s in sources if not s.startswith("(")] + ends
+    matrix = steps.pivot_table(index="source", columns="target", values="probability")
+    matrix = matrix.reindex(index=sources, columns=targets).fillna(0.0)
+    inner = steps[~steps.source.str.startswith("(") & ~steps.target.str.startswith("(")]
+    moved = inner[inner.source != inner.target]
+    strongest = (moved if len(moved) else steps).sort_values(["n", "source"]).iloc[-1]
+    title = (
+        f"The most travelled step leads from {short(strongest.source)} to "
+        f"{short(strongest.target)}: {per_cent(strongest.probability)} of what follows"
+    )
+
+    def draw(theme: Theme, width: float) -> Figure:
+        figure, axes = canvas(width, 0.42 * len(sources) + 2.2)
+        numbers = width > NARROW
+        colours = sns.light_palette(theme.accent, as_cmap=True)
+        if theme.paper != "#ffffff":
+            colours = sns.dark_palette(theme.accent, as_cmap=True)
+        sns.heatmap(
+            matrix * 100, ax=axes, cmap=colours, annot=numbers, fmt=".0f", cbar=False, vmin=0,
+            vmax=60, linewidths=1.5, linecolor=theme.paper, annot_kws={"size": 8.5},
+        )  # fmt: skip
+        axes.set_xticklabels([short(t, 22) for t in targets], rotation=40, ha="right")
+        axes.set_yticklabels([short(s, 22) for s in sources], rotation=0)
+        axes.set(xlabel="next, in per cent of the row", ylabel="")
+        axes.tick_params(length=0)
+        return finish(figure, axes, title, width)
+
+    return Picture(draw, f"{title}.", matrix.reset_index())
+
+
+def plot_times(times: pd.DataFrame) -> Picture:
+    """Show how long before the outcome each touchpoint comes: median and middle half."""
+    rows = times.sort_values("median_days", ascending=False, ignore_index=True)
+    soon, late = rows.iloc[-1], rows.iloc[0]
+    title = (
+        f"{short(soon.touchpoint)} comes {in_days(soon.median_days)} before the outcome, "
+        f"{short(late.touchpoint)} {in_days(late.median_days)}"
+    )
+
+    def draw(theme: Theme, width: float) -> Figure:
+        figure, axes = canvas(width, 0.32 * len(rows) + 1.1)
+        y = np.arange(len(rows))
+        axes.hlines(y, rows.p25_days, rows.p75_days, color=theme.accent, lw=6, alpha=0.3)
+        axes.scatter(rows.median_days, y, s=36, color=theme.accent, zorder=2)
+        axes.invert_xaxis()
+        axes.set_xlim(right=0)
+        name_rows(axes, rows.touchpoint)
+        axes.set_xlabel("days before the outcome: median and middle half")
+        return finish(figure, axes, title, width)
+
+    return Picture(draw, f"{title} (medians).", rows)

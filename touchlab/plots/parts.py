@@ -1,0 +1,146 @@
+"""What all figures share: a canvas, names, axes, numbers as text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from touchlab.show import NARROW, Picture, Theme
+
+LONGEST_NAME = 30
+MOST_LINES = 6
+MODEL_NAMES = {
+    "first": "First touch",
+    "last": "Last touch",
+    "last_non_direct": "Last non-direct",
+    "linear": "Linear",
+    "position": "Position",
+    "time_decay": "Time decay",
+    "shapley": "Shapley",
+    "markov": "Markov",
+}
+MARKERS = "oDs^vPX*"
+
+
+def plot_intervals(
+    table: pd.DataFrame, *, value: str, names: str, label: str, title: str, percent: bool = True
+) -> Picture:
+    """Show one estimate a row with its interval, largest on top."""
+    rows = table.sort_values(value, ignore_index=True)
+
+    def draw(theme: Theme, width: float) -> Figure:
+        figure, axes = canvas(width, 0.32 * len(rows) + 1.1)
+        y = np.arange(len(rows))
+        axes.hlines(y, rows.ci_low, rows.ci_high, color=theme.accent, lw=2.2, alpha=0.45)
+        axes.scatter(rows[value], y, s=34, color=theme.accent, zorder=2)
+        name_rows(axes, rows[names])
+        axes.set_xlim(left=min(0.0, float(rows[["ci_low", value]].min().min())))
+        if percent:
+            percent_axis(axes, label)
+        else:
+            count_axis(axes, label)
+        return finish(figure, axes, title, width)
+
+    first, last = rows.iloc[-1], rows.iloc[0]
+    form = per_cent if percent else counted
+    alt = (
+        f"{title}. From {first[names]} ({form(first[value])}) "
+        f"down to {last[names]} ({form(last[value])})."
+    )
+    return Picture(draw, alt, rows)
+
+
+def plot_lines(
+    table: pd.DataFrame, *, x: str, lines: str, y: str, title: str, label: str
+) -> Picture:
+    """Show shares over time for the largest few."""
+    largest = table.groupby(lines)[y].mean().sort_values(ascending=False).index[:MOST_LINES]
+    wide = table.pivot_table(index=x, columns=lines, values=y, sort=False)[list(largest)]
+
+    def draw(theme: Theme, width: float) -> Figure:
+        figure, axes = canvas(width, 3.6)
+        places = np.arange(len(wide))
+        for i, name in enumerate(wide.columns):
+            style = {
+                "marker": MARKERS[i % len(MARKERS)],
+                "color": theme.palette[i],
+                "ms": 4,
+                "lw": 1.8,
+            }
+            axes.plot(places, wide[name], label=short(str(name)), **style)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:.0f} %"))
+        axes.set_ylim(bottom=0)
+        step = max(1, round(len(wide) / (12 if width > NARROW else 5)))
+        axes.set_xticks(places[::step], [short(str(v), 12) for v in wide.index[::step]])
+        axes.set_ylabel(label)
+        figure.legend(loc="outside lower center", ncols=2 if width <= NARROW else 3)
+        return finish(figure, axes, title, width)
+
+    return Picture(draw, f"{title}.", wide.reset_index())
+
+
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, max(height, 2.4)), layout="constrained")
+    return figure, figure.subplots()
+
+
+def finish(figure: Figure, axes: Axes, title: str, width: float) -> Figure:
+    letters = int(width * 9.2)
+    figure.suptitle(
+        "\n".join(textwrap.wrap(title, letters)),
+        x=0.01,
+        ha="left",
+        fontsize=11.5,
+        fontweight="bold",
+    )
+    return figure
+
+
+def name_rows(axes: Axes, names: Sequence[Any] | pd.Index | pd.Series) -> None:
+    axes.set_yticks(np.arange(len(names)), [short(str(n)) for n in names])
+    axes.spines["left"].set_visible(False)
+    axes.set_ylim(-0.6, len(names) - 0.4)
+
+
+def percent_axis(axes: Axes, label: str) -> None:
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:.0f} %"))
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.grid(axis="x", lw=0.7)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(label)
+
+
+def count_axis(axes: Axes, label: str) -> None:
+    percent_axis(axes, label)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: counted(v)))
+
+
+def short(name: str, longest: int = LONGEST_NAME) -> str:
+    name = " ".join(str(name).split())
+    return name if len(name) <= longest else name[: longest - 1] + "…"
+
+
+def named(name: str) -> str:
+    return MODEL_NAMES.get(name, name.replace("_", " "))
+
+
+def per_cent(value: float) -> str:
+    places = 1 if abs(value) < 0.0995 else 0
+    return f"{100 * value:.{places}f}\N{NO-BREAK SPACE}%"
+
+
+def counted(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 10 or value == round(value) else f"{value:,.1f}"
+
+
+def in_days(value: float) -> str:
+    if value < 2:
+        return f"{24 * value:.0f} hours"
+    return f"{value:.0f} days"

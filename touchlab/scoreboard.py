@@ -1,0 +1,229 @@
+"""Every method against a known truth, in worlds that are easy and worlds that are hard.
+
+A method answers with an amount for each touchpoint (and for the baseline); the truth
+is what simulated customers would have done without it. Where a method loses is shown
+as plainly as where it wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from touchlab.credit.attribute import NO_TOUCH, attribute
+from touchlab.dataset import Dataset, open_data
+from touchlab.drivers.calibration import calibrate, holdout_effects
+from touchlab.drivers.fit import fit_drivers
+from touchlab.drivers.result import Drivers
+from touchlab.errors import ParameterError
+from touchlab.moments import Moments
+from touchlab.simulate import (
+    WORLDS,
+    Holdout,
+    Simulation,
+    World,
+    simulate,
+    simulate_paths,
+    true_effects,
+)
+
+OUTCOME = "conversion"
+RULES = ("first", "last", "linear", "position", "time_decay", "shapley", "markov")
+PATHS = "a journey decides"
+HELD_OUT = "hidden intent with holdouts"
+POWERS = {"t0": 0.10, "t1": 0.0, "t2": 0.06, "t3": 0.03, "t4": 0.02, "t5": 0.0}
+TRUTH_RUNS = 3
+"""Runs of which the truth is the mean: one alone carries chance of its own."""
+
+Answer = pd.DataFrame
+"""A row a touchpoint, and one named ``(baseline)``: touchpoint, estimate, low, high."""
+BASELINE = "(baseline)"
+
+
+def run_scoreboard(
+    worlds: Iterable[str] | None = None,
+    *,
+    customers: int = 30_000,
+    days: int = 180,
+    seeds: Iterable[int] = (1, 2, 3, 4, 5),
+    progress: Callable[[str], None] | None = None,
+) -> pd.DataFrame:
+    """Let every method answer in every world and seed, beside the truth.
+
+    Parameters
+    ----------
+    worlds
+        Names of `scoreboard.all_worlds()`; None for all.
+    customers, days, seeds
+        Size of each simulated company, and the seeds to repeat it with.
+    progress
+        Called with one line after each world and seed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``world, seed, method, touchpoint, estimate, low, high, true``; the touchpoint
+        ``(baseline)`` holds outcomes without any touch. Summarise it with `score`.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown world.
+
+    Examples
+    --------
+    >>> answers = run_scoreboard(["random touches"], customers=3000, days=60, seeds=[1])
+    >>> sorted(answers.method.unique())[:3]
+    ['drivers', 'drivers, touch rate', 'first']
+    """
+    known = all_worlds()
+    chosen = list(known) if worlds is None else list(worlds)
+    if unknown := [name for name in chosen if name not in known]:
+        allowed = ", ".join(known)
+        raise ParameterError(f"worlds: {unknown[0]!r} is not a world\n  use any of {allowed}")
+    frames = []
+    for name in chosen:
+        for seed in seeds:
+            answers = known[name](customers, days, seed)
+            frames.append(answers.assign(world=name, seed=seed))
+            if progress is not None:
+                progress(f"{name}, seed {seed}")
+    columns = ["world", "seed", "method", "touchpoint", "estimate", "low", "high", "true"]
+    return pd.concat(frames, ignore_index=True)[columns]
+
+
+def all_worlds() -> Mapping[str, Callable[[int, int, int], pd.DataFrame]]:
+    """Name every world of the scoreboard: functions of (customers, days, seed)."""
+
+    def timed(make: Callable[[int, int], World]) -> Callable[[int, int, int], pd.DataFrame]:
+        return lambda customers, days, seed: _in_world(make(customers, days), seed)
+
+    worlds = {name: timed(make) for name, make in WORLDS.items()}
+    worlds[HELD_OUT] = timed(hidden_intent_with_holdouts)
+    worlds[PATHS] = lambda customers, _days, seed: _in_paths(customers, seed)
+    return worlds
+
+
+def hidden_intent_with_holdouts(customers: int, days: int) -> World:
+    """Hidden intent, and a 20 % holdout on two of the touchpoints that seek it."""
+    world = WORLDS["hidden intent"](customers, days)
+    holdouts = tuple(Holdout(name, share=0.2, end_day=days) for name in ("t2", "t7"))
+    return replace(world, holdouts=holdouts)
+
+
+def score(answers: pd.DataFrame) -> pd.DataFrame:
+    """Average every method's errors over seeds: a row a world and method.
+
+    Columns: ``world, method, amount_error`` (sum of |estimate - true| over sum of
+    |true|), ``share_error`` (half the sum of absolute differences of shares),
+    ``rank`` (Spearman), ``false_alarms`` (touchpoints without effect whose interval
+    leaves out 0, as a share of them), ``coverage`` (95 % intervals that hold the truth),
+    ``baseline_error`` (|estimate - true| over all outcomes), ``seeds``.
+    """
+    rows = []
+    for (world, seed, method), own in answers.groupby(["world", "seed", "method"], sort=False):
+        rows.append({"world": world, "seed": seed, "method": method} | _errors(own))
+    table = pd.DataFrame(rows)
+    means = table.groupby(["world", "method"], sort=False).mean(numeric_only=True)
+    counts = table.groupby(["world", "method"], sort=False).seed.nunique()
+    return means.drop(columns="seed").assign(seeds=counts).reset_index()
+
+
+def _errors(own: pd.DataFrame) -> dict[str, float]:
+    named = own[own.touchpoint != BASELINE]
+    base = own[own.touchpoint == BASELINE].iloc[0]
+    estimate, true = named.estimate.to_numpy(), named.true.to_numpy()
+    idle, told = true == 0, named.low.notna().to_numpy()
+    alarms = (named.low > 0) | (named.high < 0)
+    inside = (named.low <= true) & (true <= named.high)
+    return {
+        "amount_error": np.abs(estimate - true).sum() / np.abs(true).sum(),
+        "share_error": 0.5 * np.abs(_shares(estimate) - _shares(true)).sum(),
+        "rank": named.estimate.corr(named.true, method="spearman"),
+        "false_alarms": alarms[idle].mean() if idle.any() and told.any() else np.nan,
+        "coverage": inside[told].mean() if told.any() else np.nan,
+        "baseline_error": abs(base.estimate - base.true) / (true.sum() + base.true),
+    }
+
+
+def _shares(amounts: np.ndarray) -> np.ndarray:
+    """Shares of what brings outcomes; what takes them away has none."""
+    positive = np.maximum(amounts, 0.0)
+    return positive / positive.sum() if positive.sum() else positive
+
+
+def _in_world(world: World, seed: int) -> pd.DataFrame:
+    simulation = simulate(world, seed=seed)
+    truth = true_effects(world, seed=seed, repeats=TRUTH_RUNS)
+    truth = truth[truth.outcome == OUTCOME].set_index("touchpoint")
+    data = open_data({name: t for name, t in simulation.tables.items() if len(t)})
+    answers = _credit_answers(data) | _driver_answers(data)
+    answers["oracle"] = _of_drivers(_oracle(simulation, truth))
+    amounts = truth.incremental_direct.to_dict() | {BASELINE: truth.baseline_direct.iloc[0]}
+    return _beside(answers, amounts)
+
+
+def _in_paths(customers: int, seed: int) -> pd.DataFrame:
+    tables, truth = simulate_paths(POWERS, customers=customers, seed=seed)
+    truth = truth.set_index("touchpoint")
+    data = open_data(tables)
+    amounts = truth.incremental_direct.to_dict() | {BASELINE: truth.baseline.iloc[0]}
+    return _beside(_credit_answers(data) | _driver_answers(data), amounts)
+
+
+def _credit_answers(data: Dataset) -> dict[str, Answer]:
+    credit = attribute(data, outcome=OUTCOME, models=list(RULES))
+    names = {"credit": "estimate", "ci_low": "low", "ci_high": "high"}
+    return {
+        str(model): own.replace({"touchpoint": {NO_TOUCH: BASELINE}}).rename(columns=names)
+        for model, own in credit.groupby("model", sort=False)
+    }
+
+
+def _driver_answers(data: Dataset) -> dict[str, Answer]:
+    drivers = fit_drivers(data, outcome=OUTCOME)
+    answers = {
+        "drivers": _of_drivers(drivers),
+        "drivers, no controls": _of_drivers(fit_drivers(_bare(drivers.moments))),
+        "drivers, touch rate": _of_drivers(fit_drivers(data, outcome=OUTCOME, touch_rate=True)),
+    }
+    if data.has("experiments"):
+        holdouts = holdout_effects(data, outcome=OUTCOME)
+        answers["calibrated"] = _of_drivers(calibrate(drivers, holdouts))
+    return answers
+
+
+def _bare(moments: Moments) -> Moments:
+    """The same moments without clocks, calendar, history and traits."""
+    table = moments.table.drop(columns=list(moments.histories)).assign(since=0.0, day=0.0)
+    return replace(moments, table=table, traits=())
+
+
+def _oracle(simulation: Simulation, truth: pd.DataFrame) -> Drivers:
+    """The same regression, told the hidden intent and the true half-lives."""
+    tables = {name: t for name, t in simulation.tables.items() if len(t)}
+    intent = simulation.hidden["intent"]
+    tables["customers"] = tables["customers"].merge(intent, on="customer_id", how="left")
+    lives = truth.half_life_days.to_dict()
+    return fit_drivers(open_data(tables), outcome=OUTCOME, half_lives=lives)
+
+
+def _of_drivers(drivers: Drivers) -> Answer:
+    names = {"incremental": "estimate", "ci_low": "low", "ci_high": "high"}
+    own = drivers.incremental(total=False).rename(columns=names)
+    base = drivers.baseline.assign(touchpoint=BASELINE)
+    base = base.rename(columns={"baseline": "estimate", "ci_low": "low", "ci_high": "high"})
+    return pd.concat([own, base], ignore_index=True)
+
+
+def _beside(answers: Mapping[str, Answer], amounts: Mapping[str, float]) -> pd.DataFrame:
+    frames = []
+    for method, answer in answers.items():
+        own = answer.set_index("touchpoint")[["estimate", "low", "high"]]
+        own = own.reindex(list(amounts)).fillna({"estimate": 0.0})
+        own = own.assign(true=pd.Series(amounts), method=method)
+        frames.append(own.rename_axis("touchpoint").reset_index())
+    return pd.concat(frames, ignore_index=True)
