@@ -66,9 +66,7 @@ def test_credits_add_up_to_outcomes_and_to_value(tables: dict[str, pd.DataFrame]
 
 @examples
 @given(event_tables(), st.permutations(["a", "Zoo", "~", "ä", "0"]))
-def test_new_names_only_move_the_credit(
-    tables: dict[str, pd.DataFrame], names: list[str]
-) -> None:
+def test_new_names_only_move_the_credit(tables: dict[str, pd.DataFrame], names: list[str]) -> None:
     other = dict(zip("abcde", names, strict=True))
     touches = tables["touches"].assign(touchpoint=tables["touches"].touchpoint.map(other))
     assert_same(

@@ -227,8 +227,7 @@ def test_unknown_choices_are_refused_with_what_is_allowed(open_events: Open) -> 
         ({"repeats": "no"}, "repeats: 'no' is not a choice\n  use 'keep' or 'drop'"),
         (
             {"outcome": "sale"},
-            "outcome: no outcome is named 'sale'\n"
-            "  the data has conversion (2); use one of these",
+            "outcome: no outcome is named 'sale'\n  the data has conversion (2); use one of these",
         ),
         ({"by": "plan"}, "by: 'plan' is not a trait of customers\n  use one of: month"),
     ):
