@@ -31,7 +31,8 @@ lab: .venv/.ready  ## JupyterLab with the notebooks
 	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/02_journeys.ipynb
 
 bench: .venv/.ready  ## speed and memory as ratios within one run
-	$(BIN)/python benchmarks/attribution.py
+	$(BIN)/python benchmarks/make_touches.py .bench
+	$(BIN)/python benchmarks/attribution.py .bench --deep
 
 lock: $(UV)  ## pin every dependency again, with hashes
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \

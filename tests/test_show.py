@@ -64,7 +64,11 @@ def test_or_note_turns_missing_input_into_a_note_and_nothing_else() -> None:
     def missing() -> None:
         raise MissingInput("no costs: with them, the return would be shown")
 
-    assert show.or_note(missing).role == "note"
+    lacking = show.or_note(missing)
+    assert lacking._repr_html_() == '<p class="note">no costs: with them, the return would be shown</p>'
+    assert show.or_note(lambda: lacking.table["cost"].sum()) is lacking
+    assert show.or_note(lambda: lacking["cost"]) is lacking
+    assert lacking._repr_html_() == ""  # said once
     assert show.or_note(lambda: 3) == 3
     with pytest.raises(ZeroDivisionError):
         show.or_note(lambda: 1 / 0)

@@ -14,7 +14,10 @@ from touchlab.credit.order import choose_order
 from touchlab.credit.removal import removal_effects
 from touchlab.credit.rules import Rule, position, time_decay
 from touchlab.dataset import Dataset, open_data
-from touchlab.drivers.fit import Drivers, fit_drivers
+from touchlab.drivers.calibration import calibrate, holdout_effects
+from touchlab.drivers.checks import check_drivers
+from touchlab.drivers.fit import fit_drivers
+from touchlab.drivers.result import Drivers
 from touchlab.errors import (
     DataError,
     MissingInput,
@@ -40,9 +43,12 @@ __all__ = [
     "TouchlabWarning",
     "attribute",
     "build_journeys",
+    "calibrate",
+    "check_drivers",
     "choose_order",
     "credit_by_position",
     "fit_drivers",
+    "holdout_effects",
     "open_data",
     "position",
     "removal_effects",

@@ -16,7 +16,7 @@ import pandas as pd
 
 from touchlab.checks import Checked, check_table
 from touchlab.contract import NEEDED, PATHS, TABLES, Note, Problem, listing, shorten
-from touchlab.errors import DataError
+from touchlab.errors import DataError, MissingInput
 from touchlab.locate import SPECS, Located, locate
 from touchlab.readers import WHOLE_FILE, engine_errors, forget, in_our_words, keep
 
@@ -28,6 +28,11 @@ OUTSIDE = "outside the customer's observation window, dropped"
 ALL_OUTSIDE = "are outside the customer's observation window"
 STRANGERS = "no customer with an outcome has a touch; are the ids of the same kind?"
 BETWEEN, NOTHING = "\x1f", "\x1e"  # control characters, which names do not hold
+
+
+NO_TIMES = (
+    "A paths table has no times and no customers: with touches and outcomes, this is answered."
+)
 
 
 @dataclass(frozen=True)
@@ -46,11 +51,16 @@ class Dataset:
 
     @property
     def touches(self) -> ir.Table:
-        return self.tables["touches"]
+        return self._timed("touches")
 
     @property
     def outcomes(self) -> ir.Table:
-        return self.tables["outcomes"]
+        return self._timed("outcomes")
+
+    def _timed(self, table: str) -> ir.Table:
+        if table not in self.tables:
+            raise MissingInput(NO_TIMES)
+        return self.tables[table]
 
     def has(self, table: str) -> bool:
         """Say whether the data came with this table."""

@@ -3,6 +3,8 @@
 Each message says what failed, what was found, what is allowed and what to do.
 """
 
+from typing import Any
+
 
 class TouchlabError(ValueError):
     """Anything that touchlab refuses, with the mend in its message."""
@@ -14,6 +16,9 @@ class DataError(TouchlabError):
 
 class MissingInput(DataError):
     """The data lacks what this question needs; the message says what it would answer."""
+
+    by: Any = None
+    """The missing result that was used, where it is not the question itself that fails."""
 
 
 class ParameterError(TouchlabError):

@@ -146,6 +146,21 @@ def about_drivers(table: pd.DataFrame, baseline: pd.DataFrame, outcome: str) -> 
     )
 
 
+def about_scores(scores: pd.DataFrame) -> str:
+    """Answer how far the numbers can be trusted, on customers like these with a known truth."""
+    said = []
+    for world, own in scores.groupby("world", sort=False):
+        table = own.set_index("method")
+        rules = table.drop(index=[m for m in table.index if m.startswith(("drivers", "oracle"))])
+        best, drivers = rules.amount_error.min(), table.loc["drivers"]
+        said.append(
+            f"With {world}, the drivers are off by "
+            f"{per_cent(drivers.amount_error)} of the truth, the best attribution model by "
+            f"{per_cent(best)}; {per_cent(drivers.coverage)} of the drivers' 95 % intervals hold it"
+        )
+    return "On simulated customers shaped like these: " + ". ".join(said) + "."
+
+
 def about_order(orders: pd.DataFrame) -> str:
     """Say how many touches back matter for what comes next."""
     chosen = orders.loc[orders.chosen, "order"].iloc[0]

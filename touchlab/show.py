@@ -18,6 +18,7 @@ from typing import Any, Literal
 import matplotlib as mpl
 import pandas as pd
 from cycler import cycler
+from IPython.display import display
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -26,7 +27,9 @@ from touchlab.errors import MissingInput
 
 Role = Literal["answer", "takeaway", "note"]
 
-PERCENT = {"share", "rate", "probability", "removal", "roi"}
+PERCENT = {"share", "rate", "probability", "removal", "roi", "present", "weight"}
+PERCENT |= {"rate_treated", "rate_holdout", "share_error", "coverage", "false_alarms"}
+RATIOS = {"hazard_ratio", "lead_ratio", "lead", "e_value", "amount_error", "baseline_error", "rank"}
 LIKELIHOODS = {"log_likelihood", "se", "log_loss"}
 MONEY = {"cost", "cost_per_outcome"}
 INTERVAL_OF = ("credit", "removal", "rate", "probability", "incremental", "median_days")
@@ -62,12 +65,47 @@ def note(*sentences: str) -> Sentence:
     return Sentence(" ".join(sentences), "note")
 
 
+class Missing:
+    """Stands for a result that the data lacks the input for.
+
+    Shown, it is a note, once. Used, it raises the same `MissingInput`, so that what
+    builds on it is missing too, and `or_note` hands the same object on.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.told = False
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        told, self.told = self.told, True
+        return "" if told else note(self.text)._repr_html_()
+
+    def _ipython_display_(self) -> None:
+        if not self.told:
+            self.told = True
+            display(note(self.text))  # type: ignore[no-untyped-call]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        missing = MissingInput(self.text)
+        missing.by = self
+        raise missing
+
+    def __getitem__(self, key: object) -> Any:
+        return self.value
+
+
 def or_note(make: Callable[[], Any]) -> Any:
-    """Show what `make` returns, or a note of what the data lacks for it."""
+    """Return what `make` returns, or a note of what the data lacks for it."""
     try:
         return make()
     except MissingInput as missing:
-        return note("; ".join(line.strip() for line in str(missing).splitlines()).replace("`", ""))
+        text = "; ".join(line.strip() for line in str(missing).splitlines()).replace("`", "")
+        return missing.by or Missing(text)
 
 
 @dataclass(frozen=True)
@@ -76,6 +114,9 @@ class Table:
 
     frame: pd.DataFrame
     caption: str = ""
+
+    def __post_init__(self) -> None:
+        self.frame.columns  # noqa: B018  a missing frame says so when the table is made
 
     def _repr_html_(self) -> str:
         body = readable(self.frame).to_html(index=False, border=0, na_rep="–", escape=True)
@@ -118,6 +159,8 @@ def _setter(name: str, values: pd.Series[Any]) -> Callable[[Any], str]:
         return lambda v: "–" if pd.isna(v) else f"{100 * v:,.1f} %"
     if name in LIKELIHOODS:
         return lambda v: "–" if pd.isna(v) else f"{v:.4f}"
+    if name in RATIOS:
+        return lambda v: "–" if pd.isna(v) else f"{v:.2f}"
     known = values.dropna()
     places = 0 if (known == known.round()).all() or known.abs().max() >= 1000 else 1
     if name in MONEY and known.abs().max() < 1000:

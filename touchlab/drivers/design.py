@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,20 +11,37 @@ import pandas as pd
 from scipy import linalg
 from sklearn.preprocessing import SplineTransformer
 
-from touchlab.moments import Moments
+from touchlab.contract import listing
+from touchlab.moments import Moments, Points
 
 Floats = npt.NDArray[np.float64]
+Columns = dict[str, Floats]
+Maker = Callable[[Points], Columns]
+"""Turns moments into columns, in the same way for every sample."""
 MOST_LEVELS = 12
+RAREST_LEVEL = 0.005
+"""Share of moments below which a level of a trait has no column of its own."""
 RECENT_DAYS = 7.0
+ALIKE = 1e-6
 
 
 @dataclass(frozen=True)
 class Controls:
-    """Columns of controls, centred and scaled, the intercept first; `notes` on what was left out."""
+    """Columns of controls, centred and scaled, the intercept first; `notes` on what is left out."""
 
     matrix: Floats
+    """(moments, columns)"""
     names: tuple[str, ...]
     notes: tuple[str, ...]
+    makers: tuple[Maker, ...]
+    centre: Floats
+    spread: Floats
+
+    def at(self, points: Points) -> Floats:
+        """Build the same columns at other moments."""
+        columns = _make(self.makers, points)
+        raw = np.column_stack([columns[name] for name in self.names])
+        return (raw - self.centre) / self.spread
 
 
 def build_controls(moments: Moments, *, touch_rate: bool = False, traits: bool = True) -> Controls:
@@ -31,61 +49,126 @@ def build_controls(moments: Moments, *, touch_rate: bool = False, traits: bool =
 
     `touch_rate` adds the customer's long-run rate of touches, a stand-in for intent:
     it helps where intent is hidden and harms where it is not (see the scoreboard).
+
+    Examples
+    --------
+    >>> import touchlab as tl
+    >>> from touchlab.moments import sample_moments
+    >>> moments = sample_moments(tl.open_data("data/sample"), outcome="churn")
+    >>> build_controls(moments, traits=False).names[:3]
+    ('intercept', 'time at risk 1', 'time at risk 2')
     """
     table = moments.table
-    columns: dict[str, Floats] = {}
-    columns |= _spline("time at risk", table.since.to_numpy(), pieces=4)
-    columns |= _spline("calendar", table.day.to_numpy(), pieces=6)
-    for name in [c for c in table.columns if c.startswith("prior_")]:
-        count = table[name].to_numpy(float)
-        columns |= {f"{name}: any": (count > 0).astype(float), f"{name}: log": np.log1p(count)}
-    if traits:
-        for name in moments.traits:
-            columns |= _trait(name, table[name])
-    if touch_rate:
-        before = np.asarray(moments.exposure[:, -1, :].sum(axis=0), dtype=float)
-        columns["touch rate"] = np.log1p(before / (table.since.to_numpy() + RECENT_DAYS))
-    return _independent(columns, len(table))
+    makers = [_intercept, _spline("time at risk", table.since, "since", pieces=4)]
+    makers.append(_spline("calendar", table.day, "day", pieces=6))
+    makers += [_history(name) for name in moments.histories]
+    makers += [_trait(name, table[name]) for name in moments.traits] if traits else []
+    makers += [_touch_rate] if touch_rate else []
+    raw = _make(makers, moments)
+    kept, centre, spread = _independent(raw)
+    matrix = (np.column_stack([raw[name] for name in kept]) - centre) / spread
+    used = {name.split(": ")[0] for name in kept}
+    lost = [t for t in moments.traits if traits and t not in used]
+    unused = "traits not used, as they never vary, have no common value or follow from others"
+    notes = (f"{unused}: {listing(lost)}",) if lost else ()
+    return Controls(matrix, tuple(kept), notes, tuple(makers), centre, spread)
 
 
-def _spline(name: str, values: Floats, *, pieces: int) -> dict[str, Floats]:
-    if np.ptp(values) <= 0:
-        return {}
+def take(controls: Controls, rows: npt.NDArray[np.int64]) -> Controls:
+    """The controls of some of the moments, scaled as before."""
+    return replace(controls, matrix=controls.matrix[rows])
+
+
+def _make(makers: tuple[Maker, ...] | list[Maker], points: Points) -> Columns:
+    columns: Columns = {}
+    for maker in makers:
+        columns |= maker(points)
+    return columns
+
+
+def _intercept(points: Points) -> Columns:
+    return {"intercept": np.ones(len(points.table))}
+
+
+def _spline(name: str, values: pd.Series, column: str, *, pieces: int) -> Maker:
+    knots = np.unique(np.quantile(values, np.linspace(0, 1, pieces)))
+    if len(knots) < 2:
+        return lambda points: {}
     spline = SplineTransformer(
-        n_knots=pieces, degree=3, knots="quantile", include_bias=False, extrapolation="linear"
-    )
-    basis = spline.fit_transform(values[:, None])
-    return {f"{name} {i + 1}": basis[:, i] for i in range(basis.shape[1])}
+        degree=3, knots=knots[:, None], include_bias=False, extrapolation="linear"
+    ).fit(values.to_numpy()[:, None])
+
+    def make(points: Points) -> Columns:
+        basis = spline.transform(points.table[column].to_numpy(float)[:, None])
+        return {f"{name} {i + 1}": basis[:, i] for i in range(basis.shape[1])}
+
+    return make
 
 
-def _trait(name: str, values: pd.Series) -> dict[str, Floats]:
+def _history(name: str) -> Maker:
+    def make(points: Points) -> Columns:
+        blank = np.zeros(len(points.table))
+        count = points.table[name].to_numpy(float) if name in points.table else blank
+        return {f"{name}: any": (count > 0).astype(float), f"{name}: log": np.log1p(count)}
+
+    return make
+
+
+def _trait(name: str, values: pd.Series) -> Maker:
     """Numbers as they are, words as one column a level; missing is a level of its own."""
-    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        number = values.astype(float)
-        filled = number.fillna(number.mean()).fillna(0.0).to_numpy()
-        missing = number.isna().to_numpy(dtype=float)
-        return {name: filled, f"{name}: missing": missing}
-    words = values.astype("string").fillna("(missing)")
-    common = words.value_counts().index[:MOST_LEVELS]
-    return {f"{name}: {level}": (words == level).to_numpy(dtype=float) for level in common[1:]}
+    types = pd.api.types
+    if types.is_numeric_dtype(values) or types.is_datetime64_any_dtype(values):
+        return _number(name, values)
+    words = _words(values)
+    shares = words.value_counts(normalize=True)
+    common = shares[shares >= RAREST_LEVEL].index[:MOST_LEVELS]
+
+    def make(points: Points) -> Columns:
+        own = _words(points.table[name])
+        return {f"{name}: {level}": (own == level).to_numpy(dtype=float) for level in common[1:]}
+
+    return make
 
 
-def _independent(columns: dict[str, Floats], count: int) -> Controls:
-    """Scale, then keep the columns that a pivoted QR finds independent, with the intercept."""
-    scaled = {"intercept": np.ones(count)}
-    for name, values in columns.items():
-        spread = values.std()
-        if spread > 1e-9:
-            scaled[name] = (values - values.mean()) / spread
-    matrix = np.column_stack(list(scaled.values()))
-    _, r, order = linalg.qr(matrix, mode="economic", pivoting=True)
-    sizes = np.abs(np.diag(r))
-    kept = sorted(order[: int((sizes > 1e-6 * sizes[0]).sum())])
-    if 0 not in kept:  # the intercept stays; what equals it with others goes
-        kept = [0, *kept[1:]]
-    names = list(scaled)
-    dropped = [n for i, n in enumerate(names) if i not in kept] + [
-        n for n in columns if n not in scaled
-    ]
-    notes = (f"controls that others determine, or that never vary: {', '.join(dropped)}",)
-    return Controls(matrix[:, kept], tuple(names[i] for i in kept), notes if dropped else ())
+def _words(values: pd.Series) -> pd.Series:
+    return values.astype("string").fillna("(missing)")
+
+
+def _number(name: str, values: pd.Series) -> Maker:
+    known = _finite(values)
+    usual = float(np.nanmean(known)) if np.isfinite(known).any() else 0.0
+
+    def make(points: Points) -> Columns:
+        number = _finite(points.table[name])
+        missing = ~np.isfinite(number)
+        return {name: np.where(missing, usual, number), f"{name}: missing": missing.astype(float)}
+
+    return make
+
+
+def _finite(values: pd.Series) -> Floats:
+    if pd.api.types.is_datetime64_any_dtype(values):
+        values = (values - pd.Timestamp(0, tz=values.dt.tz)) / pd.Timedelta(days=1)
+    number = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    return np.where(np.isfinite(number), number, np.nan)
+
+
+def _touch_rate(points: Points) -> Columns:
+    before = np.asarray(points.exposure[:, -1, :].sum(axis=0), dtype=float)
+    since = points.table.since.to_numpy(float)
+    return {"touch rate": np.log1p(before / (since + RECENT_DAYS))}
+
+
+def _independent(raw: Columns) -> tuple[list[str], Floats, Floats]:
+    """Choose columns that a pivoted QR finds independent; what centres and scales them.
+
+    The others are centred, so the intercept is independent of them and stays.
+    """
+    centre = {name: float(v.mean()) for name, v in raw.items()} | {"intercept": 0.0}
+    spread = {name: float(v.std()) for name, v in raw.items()} | {"intercept": 1.0}
+    varying = [name for name in raw if spread[name] > ALIKE * max(1.0, abs(centre[name]))]
+    scaled = np.column_stack([(raw[name] - centre[name]) / spread[name] for name in varying])
+    triangle, order = linalg.qr(scaled, mode="r", pivoting=True)
+    sizes = np.abs(np.diag(triangle))
+    kept = [varying[i] for i in sorted(order[: len(sizes)][sizes > ALIKE * sizes[0]])]
+    return kept, np.array([centre[n] for n in kept]), np.array([spread[n] for n in kept])

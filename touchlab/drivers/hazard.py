@@ -2,97 +2,72 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import statsmodels.api as sm
-from scipy.special import expit
+from scipy.special import xlogy
+from threadpoolctl import threadpool_limits
 
-from touchlab.drivers.design import Controls
-from touchlab.moments import Moments
+from touchlab.drivers.model import (
+    SATURATIONS,
+    Model,
+    Parameters,
+    between,
+    hazard_at,
+    only,
+    probability,
+    products,
+    ratios,
+    saturate,
+    some_of,
+)
+from touchlab.errors import TouchlabWarning
 from touchlab.replicates import GROUPS
+
+__all__ = [
+    "SATURATIONS",
+    "Model",
+    "Parameters",
+    "between",
+    "clustered_errors",
+    "fit",
+    "hazard_at",
+    "leave_group_out",
+    "one_thread",
+    "only",
+    "probability",
+    "products",
+    "ratios",
+    "regression",
+    "saturate",
+    "some_of",
+    "tangent",
+]
 
 Floats = npt.NDArray[np.float64]
 SHRINKAGE = 2.0
 """Penalty per squared doubling of a half-life away from the common one."""
 RIDGE = 0.02
 """Weak pull of log hazard ratios to 0 (a prior of sd 5): keeps separation finite."""
+PAIR_RIDGE = 0.5
+"""Pull of synergies to 0 (a prior of sd 1)."""
+CONTROL_RIDGE = 0.001
+"""Pull of controls, which are scaled, to 0 (a prior of sd 22): a level without events."""
 ANCHOR, USUAL_DAYS = 0.05, 4.0
 """Weak pull of every half-life to 4 days: where nothing has an effect, none is identified."""
 LARGEST = 8.0
-SATURATIONS = ("log", "exp")
-MAX_STEPS, PRECISION = 60, 1e-5
-
-
-@dataclass(frozen=True)
-class Model:
-    """What the fit is made of: moments, controls, saturation, which half-lives are free."""
-
-    moments: Moments
-    controls: Controls
-    saturation: str
-    fixed: Floats | None
-
-    @property
-    def touchpoints(self) -> int:
-        return len(self.moments.touchpoints)
-
-    @cached_property
-    def saturated(self) -> Floats:
-        """(touchpoints, half-lives, moments): exposure as it enters the log hazard."""
-        exposure = self.moments.exposure
-        if self.saturation == "log":
-            return np.log1p(exposure, dtype=np.float32)
-        return -np.expm1(-exposure, dtype=np.float32)
-
-    @cached_property
-    def offset(self) -> float:
-        """The log odds at a hazard of one event a day."""
-        return float(np.log(self.moments.days_each / self.moments.events_each))
-
-    def exposures(self, log_half_lives: Floats) -> tuple[Floats, Floats]:
-        """Read exposures between grid points, with their slope in the log2 half-life.
-
-        Both of shape (touchpoints, moments).
-        """
-        grid = np.log2(self.moments.half_lives)
-        place = np.clip(np.searchsorted(grid, log_half_lives, side="right") - 1, 0, len(grid) - 2)
-        step = grid[place + 1] - grid[place]
-        part = np.clip((log_half_lives - grid[place]) / step, 0.0, 1.0)[:, None]
-        rows = np.arange(self.touchpoints)
-        low, high = self.saturated[rows, place], self.saturated[rows, place + 1]
-        return low + (high - low) * part, (high - low) / step[:, None]
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """Log hazard ratios, log2 half-lives and control coefficients, in one vector `packed`."""
-
-    packed: Floats
-    touchpoints: int
-
-    @property
-    def effects(self) -> Floats:
-        return self.packed[: self.touchpoints]
-
-    @property
-    def log_half_lives(self) -> Floats:
-        return self.packed[self.touchpoints : 2 * self.touchpoints]
-
-    @property
-    def controls(self) -> Floats:
-        return self.packed[2 * self.touchpoints :]
-
-
-def probability(model: Model, given: Parameters) -> tuple[Floats, Floats, Floats]:
-    """Return the probability that each moment is an event, exposures and their slopes."""
-    exposure, slope = model.exposures(given.log_half_lives)
-    score = given.effects @ exposure + model.controls.matrix @ given.controls + model.offset
-    return expit(score), exposure, slope
+one_thread = threadpool_limits.wrap(limits=1)
+"""Matrices are small: threads that wait for one another cost up to six times what they gain
+as soon as another process (a second kernel) wants the cores."""
+MAX_STEPS, PRECISION = 100, 1e-4
+SMALLEST = 1e-6
+LARGE = 100_000
+"""Moments from which on leaving out a group is as good as linear."""
 
 
 @dataclass(frozen=True)
@@ -111,65 +86,103 @@ class Tangent:
 
 def tangent(model: Model, given: Parameters) -> Tangent:
     """Linearise the penalised likelihood at `given`."""
-    k, event = model.touchpoints, model.moments.table.event.to_numpy(float)
+    event = model.moments.table.event.to_numpy(float)
     p, exposure, slope = probability(model, given)
-    design = np.concatenate([exposure, given.effects[:, None] * slope, model.controls.matrix.T])
-    away = given.log_half_lives - given.log_half_lives.mean()
-    off = given.log_half_lives - np.log2(USUAL_DAYS)
-    likelihood = np.log(np.where(event == 1, p, 1 - p).clip(1e-300)).sum()
-    loss = -likelihood + RIDGE * (given.effects**2).sum()
-    loss += SHRINKAGE * (away**2).sum() + ANCHOR * (off**2).sum()
-    penalty, pull = np.zeros((len(design), len(design))), np.zeros(len(design))
-    lives = slice(k, 2 * k)
-    penalty[:k, :k] = 2 * RIDGE * np.eye(k)
-    penalty[lives, lives] = 2 * SHRINKAGE * (np.eye(k) - 1 / k) + 2 * ANCHOR * np.eye(k)
-    pull[:k], pull[lives] = 2 * RIDGE * given.effects, 2 * SHRINKAGE * away + 2 * ANCHOR * off
-    return Tangent(design, p, float(loss), penalty, pull)
+    bend = given.effects[:, None] * slope
+    for (a, b), own in zip(model.pairs, given.synergies, strict=True):
+        bend[a] += own * slope[a] * exposure[b]
+        bend[b] += own * slope[b] * exposure[a]
+    parts = [exposure, bend, model.controls.matrix.T, products(exposure, model.pairs)]
+    penalty, target = _penalty(model)
+    pull = penalty @ (given.packed - target)
+    loss = 0.5 * pull @ (given.packed - target)
+    loss -= (xlogy(event, p.clip(1e-300)) + xlogy(1 - event, (1 - p).clip(1e-300))).sum()
+    return Tangent(np.concatenate(parts), p, float(loss), penalty, pull)
 
 
-def fit(model: Model) -> Parameters:
+def _penalty(model: Model) -> tuple[Floats, Floats]:
+    """Curvature of the penalties, and where they are least."""
+    k, size, pairs = model.touchpoints, model.size, len(model.pairs)
+    weight = np.full(size, 2 * CONTROL_RIDGE)
+    weight[:k], weight[2 * k], weight[size - pairs :] = 2 * RIDGE, 0.0, 2 * PAIR_RIDGE
+    penalty, target, lives = np.diag(weight), np.zeros(size), slice(k, 2 * k)
+    penalty[lives, lives] = 2 * SHRINKAGE * (np.eye(k) - 1 / max(k, 1)) + 2 * ANCHOR * np.eye(k)
+    target[lives] = np.log2(USUAL_DAYS)
+    return penalty, target
+
+
+@one_thread
+def fit(model: Model, start: Floats | None = None) -> Parameters:
     """Maximise the penalised likelihood over effects, half-lives and controls at once.
 
-    Damped Newton steps with the curvature of the linearised model: a handful of
-    passes over the sample, where a quasi-Newton search took hundreds.
+    Damped Newton steps with the curvature of the linearised model [Levenberg 1944]: a
+    handful of passes over the sample, where a quasi-Newton search took hundreds.
+    `start` are packed parameters to begin at.
     """
-    k, event = model.touchpoints, model.moments.table.event.to_numpy(float)
-    free, (low, high) = _free(model), _bounds(model)
-    packed = np.zeros(2 * k + model.controls.matrix.shape[1])
-    packed[k : 2 * k] = np.log2(USUAL_DAYS if model.fixed is None else model.fixed)
-    packed[2 * k] = np.log(event.mean() / (1 - event.mean())) - model.offset
-    packed = packed.clip(low, high)
-    now, damping = tangent(model, Parameters(packed, k)), 1e-3
+    event = model.moments.table.event.to_numpy(float)
+    packed = (_start(model, event) if start is None else start).clip(*_bounds(model))
+    now, damping = tangent(model, model.parameters(packed)), 1e-3
     for _ in range(MAX_STEPS):
         weight = now.probability * (1 - now.probability)
         curvature = (now.design * weight) @ now.design.T + now.penalty
         slope = now.design @ (now.probability - event) + now.pull
         while damping < 1e8:
             system = curvature + damping * np.diag(np.diag(curvature) + 1e-9)
-            step = np.zeros_like(packed)
-            step[free] = np.linalg.solve(system[np.ix_(free, free)], slope[free])
-            tried = (packed - step).clip(low, high)
-            then = tangent(model, Parameters(tried, k))
+            tried = _step(model, packed, system, slope)
+            then = tangent(model, model.parameters(tried))
             if then.loss <= now.loss:
                 break
             damping *= 10
-        else:
-            break
+        else:  # no step gains: this is the optimum, to the precision of the sums
+            return _settle(model, packed)
         gained, packed, now, damping = now.loss - then.loss, tried, then, damping / 10
         if gained < PRECISION:
-            break
-    return Parameters(packed, k)
+            return _settle(model, packed)
+    unfinished = f"drivers: the fit was still gaining {gained:.2g} after {MAX_STEPS} steps"
+    warnings.warn(unfinished, TouchlabWarning, stacklevel=2)
+    return _settle(model, packed)
 
 
+def _step(model: Model, packed: Floats, system: Floats, slope: Floats) -> Floats:
+    """Take a Newton step within the bounds; what pushes against its bound stays there."""
+    low, high = _bounds(model)
+    held = ((packed <= low) & (slope > 0)) | ((packed >= high) & (slope < 0))
+    free = _free(model) & ~held
+    tried = packed.copy()
+    # the least weight of all: an intercept that no moment is left to tell
+    system = system[np.ix_(free, free)] + SMALLEST * np.eye(free.sum())
+    tried[free] -= np.linalg.solve(system, slope[free])
+    return tried.clip(low, high)
+
+
+def _settle(model: Model, packed: Floats) -> Parameters:
+    """Move the intercept the last bit, until expected outcomes are the observed ones."""
+    place, observed = 2 * model.touchpoints, model.moments.table.event.sum()
+    for _ in range(4):
+        p, _, _ = probability(model, model.parameters(packed))
+        packed = packed.copy()
+        packed[place] += (observed - p.sum()) / max((p * (1 - p)).sum(), 1e-12)
+    return model.parameters(packed)
+
+
+def _start(model: Model, event: Floats) -> Floats:
+    k, packed = model.touchpoints, np.zeros(model.size)
+    packed[k : 2 * k] = np.log2(USUAL_DAYS if model.fixed is None else model.fixed)
+    packed[2 * k] = np.log(event.mean() / (1 - event.mean())) - model.offset
+    return packed
+
+
+@one_thread
 def leave_group_out(model: Model, given: Parameters) -> Floats:
     """Return the parameters without each customer group; shape (groups, parameters).
 
-    One Newton step from the full fit, with each group's own share of score and
-    curvature taken away: the fit itself need not be repeated 50 times.
+    Newton steps from the full fit with the curvature of the rest, kept for all steps: the
+    first takes away the group's share of the score. In large samples that is enough; small
+    ones bend more, and get two more steps (docs/decisions/0009).
     """
-    k, event = model.touchpoints, model.moments.table.event.to_numpy(float)
-    free, (low, high), now = _free(model), _bounds(model), tangent(model, given)
-    weight = now.probability * (1 - now.probability)
+    event = model.moments.table.event.to_numpy(float)
+    now = tangent(model, given)
+    residual, weight = now.probability - event, now.probability * (1 - now.probability)
     group = model.moments.table.group.to_numpy()
     order = np.argsort(group, kind="stable")
     bounds = np.searchsorted(group[order], np.arange(GROUPS + 1))
@@ -178,36 +191,77 @@ def leave_group_out(model: Model, given: Parameters) -> Floats:
         rows = order[bounds[g] : bounds[g + 1]]
         own = now.design[:, rows]
         curvature.append((own * weight[rows]) @ own.T)
-        score.append(own @ (event[rows] - now.probability[rows]))
-    whole = np.sum(curvature, axis=0) + now.penalty
+        score.append(own @ residual[rows])
+    whole, slope = np.sum(curvature, axis=0) + now.penalty, np.sum(score, axis=0) + now.pull
     replicates = np.repeat(given.packed[None], GROUPS, axis=0)
     for g in range(GROUPS):
-        left = (whole - curvature[g])[np.ix_(free, free)]
-        replicates[g, free] -= np.linalg.lstsq(left, score[g][free], rcond=None)[0]
-    return replicates.clip(low, high)
+        left = whole - curvature[g]
+        packed = _step(model, given.packed, left, slope - score[g])
+        for _ in range(0 if len(event) > LARGE else 2):
+            rest = _slope(model, model.parameters(packed), group != g)
+            packed = _step(model, packed, left, rest)
+        replicates[g] = packed
+    return replicates
+
+
+@one_thread
+def clustered_errors(model: Model, given: Parameters) -> Floats:
+    """Standard errors of the parameters, clustered by customer group: the sandwich."""
+    event = model.moments.table.event.to_numpy(float)
+    free, now = _free(model), tangent(model, given)
+    design = now.design[free]
+    curvature = (design * (now.probability * (1 - now.probability))) @ design.T
+    bread = np.linalg.pinv(curvature + now.penalty[np.ix_(free, free)], hermitian=True)
+    score = design * (event - now.probability)
+    by_group = np.zeros((len(design), GROUPS))
+    np.add.at(by_group.T, model.moments.table.group.to_numpy(), score.T)
+    variance = GROUPS / (GROUPS - 1) * ((bread @ by_group) ** 2).sum(axis=1)
+    errors = np.full(model.size, np.nan)
+    errors[free] = np.sqrt(variance)
+    return errors
+
+
+def _slope(model: Model, given: Parameters, counted: npt.NDArray[np.bool_]) -> Floats:
+    """Slope of the penalised loss in each parameter, over the moments counted."""
+    p, exposure, slope = probability(model, given)
+    residual = (p - model.moments.table.event.to_numpy(float)) * counted
+    lives = given.effects * (slope @ residual)
+    for (a, b), own in zip(model.pairs, given.synergies, strict=True):
+        lives[a] += own * (slope[a] * exposure[b]) @ residual
+        lives[b] += own * (slope[b] * exposure[a]) @ residual
+    penalty, target = _penalty(model)
+    parts = [exposure @ residual, lives, residual @ model.controls.matrix]
+    parts.append(products(exposure, model.pairs) @ residual)
+    return np.concatenate(parts) + penalty @ (given.packed - target)
 
 
 def _free(model: Model) -> npt.NDArray[np.bool_]:
-    k = model.touchpoints
-    free = np.ones(2 * k + model.controls.matrix.shape[1], dtype=bool)
-    free[k : 2 * k] = model.fixed is None
+    free = np.ones(model.size, dtype=bool)
+    free[model.touchpoints : 2 * model.touchpoints] = model.fixed is None
     return free
 
 
 def _bounds(model: Model) -> tuple[Floats, Floats]:
     k, grid = model.touchpoints, np.log2(model.moments.half_lives)
-    high = np.full(2 * k + model.controls.matrix.shape[1], np.inf)
+    high = np.full(model.size, np.inf)
+    high[:k], high[model.size - len(model.pairs) :] = LARGEST, LARGEST
     low = -high
-    low[:k], high[:k] = -LARGEST, LARGEST
     low[k : 2 * k], high[k : 2 * k] = grid[0], grid[-1]
     return low, high
 
 
 def regression(model: Model, given: Parameters) -> Any:
-    """Refit with statsmodels at these half-lives: its results, clustered by customer."""
+    """Refit with statsmodels at these half-lives: its results, clustered by customer.
+
+    Columns are named as the touchpoints, then as the controls, which say so where a
+    touchpoint has that very name, then as pairs.
+    """
     exposure, _ = model.exposures(given.log_half_lives)
-    names = [*model.moments.touchpoints, *model.controls.names]
-    design = pd.DataFrame(np.column_stack([exposure.T, model.controls.matrix]), columns=names)
+    own = model.moments.touchpoints
+    controls = [f"{n} (control)" if n in own else n for n in model.controls.names]
+    pairs = [f"{own[a]} x {own[b]}" for a, b in model.pairs]
+    parts = [exposure.T, model.controls.matrix, products(exposure, model.pairs).T]
+    design = pd.DataFrame(np.column_stack(parts), columns=[*own, *controls, *pairs])
     table = model.moments.table
     binomial = sm.GLM(
         table.event.to_numpy(float),

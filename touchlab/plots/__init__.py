@@ -9,7 +9,7 @@ from touchlab.plots.credit import (
     plot_positions,
     plot_removal,
 )
-from touchlab.plots.drivers import plot_credit_and_drivers, plot_incremental
+from touchlab.plots.drivers import plot_credit_and_drivers, plot_incremental, plot_scores
 from touchlab.plots.journeys import plot_lengths, plot_months, plot_steps, plot_times
 from touchlab.plots.parts import plot_intervals, plot_lines
 
@@ -27,6 +27,7 @@ __all__ = [
     "plot_months",
     "plot_positions",
     "plot_removal",
+    "plot_scores",
     "plot_steps",
     "plot_times",
 ]

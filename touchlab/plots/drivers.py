@@ -7,11 +7,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from touchlab.plots.parts import (
+    MARKERS,
     canvas,
     count_axis,
     counted,
     finish,
     name_rows,
+    named,
+    per_cent,
     plot_intervals,
     short,
 )
@@ -54,3 +57,30 @@ def plot_credit_and_drivers(both: pd.DataFrame) -> Picture:
         return finish(figure, axes, title, width)
 
     return Picture(draw, f"{title}.", rows)
+
+
+def plot_scores(scores: pd.DataFrame) -> Picture:
+    """Show how far each method is from the truth, world by world; shorter is better."""
+    wide = scores.pivot_table(index="method", columns="world", values="amount_error", sort=False)
+    wide = wide.loc[wide.mean(axis=1).sort_values(ascending=False).index]
+    first = wide.columns[0]
+    ahead = wide[first].drop("oracle", errors="ignore").idxmin()
+    title = (
+        f"With {first}, {named(ahead)} come closest: off by {per_cent(wide[first][ahead])} of "
+        f"the truth; last touch by {per_cent(wide[first]['last'])}"
+    )
+
+    def draw(theme: Theme, width: float) -> Figure:
+        figure, axes = canvas(width, 0.34 * len(wide) + 1.6)
+        y = np.arange(len(wide))
+        for i, world in enumerate(wide.columns):
+            axes.scatter(
+                wide[world], y, s=38, marker=MARKERS[i], color=theme.palette[i], label=world
+            )
+        name_rows(axes, [named(str(method)) for method in wide.index])
+        count_axis(axes, "sum of errors as a multiple of the true amounts")
+        axes.set_xlim(left=0)
+        figure.legend(loc="outside lower center", ncols=1 if width <= NARROW else 2)
+        return finish(figure, axes, title, width)
+
+    return Picture(draw, f"{title}.", wide.reset_index())

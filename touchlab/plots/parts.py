@@ -68,7 +68,7 @@ def plot_lines(
         figure, axes = canvas(width, 3.6)
         places = np.arange(len(wide))
         for i, name in enumerate(wide.columns):
-            style = {
+            style: dict[str, Any] = {
                 "marker": MARKERS[i % len(MARKERS)],
                 "color": theme.palette[i],
                 "ms": 4,

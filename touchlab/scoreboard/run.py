@@ -7,8 +7,10 @@ as plainly as where it wins.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,7 @@ from touchlab.dataset import Dataset, open_data
 from touchlab.drivers.calibration import calibrate, holdout_effects
 from touchlab.drivers.fit import fit_drivers
 from touchlab.drivers.result import Drivers
-from touchlab.errors import ParameterError
+from touchlab.errors import ParameterError, TouchlabWarning
 from touchlab.moments import Moments
 from touchlab.simulate import (
     WORLDS,
@@ -38,13 +40,15 @@ POWERS = {"t0": 0.10, "t1": 0.0, "t2": 0.06, "t3": 0.03, "t4": 0.02, "t5": 0.0}
 TRUTH_RUNS = 3
 """Runs of which the truth is the mean: one alone carries chance of its own."""
 
-Answer = pd.DataFrame
+Game = Callable[[int, int, int], pd.DataFrame]
+"""A world to be scored in: from customers, days and seed to every method's answers."""
+Answer: TypeAlias = pd.DataFrame
 """A row a touchpoint, and one named ``(baseline)``: touchpoint, estimate, low, high."""
 BASELINE = "(baseline)"
 
 
 def run_scoreboard(
-    worlds: Iterable[str] | None = None,
+    worlds: Iterable[str] | Mapping[str, Game] | None = None,
     *,
     customers: int = 30_000,
     days: int = 180,
@@ -56,7 +60,7 @@ def run_scoreboard(
     Parameters
     ----------
     worlds
-        Names of `scoreboard.all_worlds()`; None for all.
+        Names of `all_worlds()`, None for all, or worlds of one's own (`worlds_like`).
     customers, days, seeds
         Size of each simulated company, and the seeds to repeat it with.
     progress
@@ -75,19 +79,21 @@ def run_scoreboard(
 
     Examples
     --------
+    >>> from touchlab.scoreboard import run_scoreboard
     >>> answers = run_scoreboard(["random touches"], customers=3000, days=60, seeds=[1])
     >>> sorted(answers.method.unique())[:3]
     ['drivers', 'drivers, touch rate', 'first']
     """
-    known = all_worlds()
+    known = worlds if isinstance(worlds, Mapping) else all_worlds()
     chosen = list(known) if worlds is None else list(worlds)
     if unknown := [name for name in chosen if name not in known]:
         allowed = ", ".join(known)
         raise ParameterError(f"worlds: {unknown[0]!r} is not a world\n  use any of {allowed}")
     frames = []
-    for name in chosen:
-        for seed in seeds:
-            answers = known[name](customers, days, seed)
+    for place, name in enumerate(known):
+        for seed in seeds if name in chosen else ():
+            # worlds of one seed share their luck: each world gets seeds of its own
+            answers = known[name](customers, days, 1000 * place + seed)
             frames.append(answers.assign(world=name, seed=seed))
             if progress is not None:
                 progress(f"{name}, seed {seed}")
@@ -95,16 +101,17 @@ def run_scoreboard(
     return pd.concat(frames, ignore_index=True)[columns]
 
 
-def all_worlds() -> Mapping[str, Callable[[int, int, int], pd.DataFrame]]:
+def all_worlds() -> Mapping[str, Game]:
     """Name every world of the scoreboard: functions of (customers, days, seed)."""
+    games = {name: play(make) for name, make in WORLDS.items()}
+    games[HELD_OUT] = play(hidden_intent_with_holdouts)
+    games[PATHS] = lambda customers, _days, seed: _in_paths(customers, seed)
+    return games
 
-    def timed(make: Callable[[int, int], World]) -> Callable[[int, int, int], pd.DataFrame]:
-        return lambda customers, days, seed: _in_world(make(customers, days), seed)
 
-    worlds = {name: timed(make) for name, make in WORLDS.items()}
-    worlds[HELD_OUT] = timed(hidden_intent_with_holdouts)
-    worlds[PATHS] = lambda customers, _days, seed: _in_paths(customers, seed)
-    return worlds
+def play(make: Callable[[int, int], World]) -> Game:
+    """Score in a world that is made from customers and days."""
+    return lambda customers, days, seed: _in_world(make(customers, days), seed)
 
 
 def hidden_intent_with_holdouts(customers: int, days: int) -> World:
@@ -184,6 +191,12 @@ def _credit_answers(data: Dataset) -> dict[str, Answer]:
 
 
 def _driver_answers(data: Dataset) -> dict[str, Answer]:
+    with warnings.catch_warnings():  # trouble of simulated customers is nobody's to mend
+        warnings.simplefilter("ignore", TouchlabWarning)
+        return _fitted(data)
+
+
+def _fitted(data: Dataset) -> dict[str, Answer]:
     drivers = fit_drivers(data, outcome=OUTCOME)
     answers = {
         "drivers": _of_drivers(drivers),
@@ -208,7 +221,9 @@ def _oracle(simulation: Simulation, truth: pd.DataFrame) -> Drivers:
     intent = simulation.hidden["intent"]
     tables["customers"] = tables["customers"].merge(intent, on="customer_id", how="left")
     lives = truth.half_life_days.to_dict()
-    return fit_drivers(open_data(tables), outcome=OUTCOME, half_lives=lives)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TouchlabWarning)
+        return fit_drivers(open_data(tables), outcome=OUTCOME, half_lives=lives)
 
 
 def _of_drivers(drivers: Drivers) -> Answer:

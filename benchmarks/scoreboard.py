@@ -1,0 +1,30 @@
+"""Run the full scoreboard: every world, every method, over seeds (about 40 minutes).
+
+    python benchmarks/scoreboard.py [--worlds NAME ...] [--customers 30000] [--seeds 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from touchlab.scoreboard import run_scoreboard, score
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Every method against the truth.")
+    parser.add_argument("--worlds", nargs="*")
+    parser.add_argument("--customers", type=int, default=30_000)
+    parser.add_argument("--seeds", type=int, default=5)
+    given = parser.parse_args()
+    answers = run_scoreboard(
+        given.worlds,
+        customers=given.customers,
+        seeds=range(1, given.seeds + 1),
+        progress=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    print(score(answers).round(3).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

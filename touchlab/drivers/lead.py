@@ -1,0 +1,197 @@
+"""The lead test: touches after the moment must not predict the event, given the past."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import ibis
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from touchlab.dataset import Dataset
+from touchlab.drivers.fit import Drivers
+from touchlab.drivers.hazard import probability
+from touchlab.errors import ParameterError
+from touchlab.moments import DAY_SECONDS, Moments, risk_windows, seconds
+from touchlab.moments.look import history_column
+from touchlab.replicates import GROUPS, interval, jackknife
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+LEAD_DAYS = 28.0
+SHORT_SPAN = 4.0
+"""The lead window is at most this part of the time the data spans: later moments are lost."""
+ALARM = 0.05
+FEWEST_EVENTS = 100
+FEWEST_TOUCHES = 20.0
+FOLLOWS = 0.95
+"""A touchpoint follows the outcome if so much of its exposure lies after an earlier one."""
+
+
+def lead_test(data: Dataset, drivers: Drivers, *, lead_days: float | None = None) -> pd.DataFrame:
+    """Do touches *after* a moment tell that the outcome happens at that moment?
+
+    The future cannot cause the past. If customers who are about to have the outcome get
+    (or seek) more touches afterwards too, something that the data does not show drives
+    both, and the effect of the touchpoint is not to be trusted. Where the outcome itself
+    brings touches (a delivery notice), the test fires as well: it cannot tell the two apart.
+    It does not see an intent that lasts for much less than a day, nor one which ends with
+    the outcome.
+
+    Parameters
+    ----------
+    data
+        The Dataset that the drivers were fitted to.
+    drivers
+        As returned by ``fit_drivers``.
+    lead_days
+        Length of the window after each moment; None: 28 days, or a quarter of the time
+        that the data spans where that is shorter.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a touchpoint: ``touchpoint, lead_ratio, lead_low, lead_high, lead_p,
+        lead_fires, lead_events``. `lead_ratio` is the mean number of touches in the window
+        after an event over that expected from the past, with a 95 % interval; missing where
+        the test cannot be run. `lead_fires` allows for the number of touchpoints
+        (Benjamini and Hochberg, 5 %). `lead_events` is the number of events used.
+
+    Raises
+    ------
+    ParameterError
+        If `lead_days` is not a number of days above 0.
+
+    Notes
+    -----
+    With y the event, p its modelled probability, F the touches in the window and f their
+    regression on the same past: ratio = 1 + sum (y - p)(F - f) / sum y f, the generalised
+    covariance measure [Shah & Peters 2020], which is near 1 if either p or f is right.
+    Only moments whose whole window is observed, before churn, are used. A touchpoint that
+    comes only after an earlier outcome is tested at moments that follow one.
+    """
+    moments = drivers.moments
+    days = _window(moments, lead_days)
+    touches, left = _forward(data, moments, days)
+    whole = left >= days
+    expected, _, _ = probability(drivers.model, drivers.parameters)
+    residual = moments.table.event.to_numpy(float) - expected
+    after = follows_outcome(data, moments)
+    again = _earlier(moments) > 0
+    parts = []
+    for chosen, used in ((~after, whole), (after, whole & again)):
+        if chosen.any():
+            own = _ratios(drivers, residual, touches[chosen], used)
+            parts.append(own.assign(touchpoint=np.array(moments.touchpoints)[chosen]))
+    table = pd.concat(parts).set_index("touchpoint").loc[list(moments.touchpoints)].reset_index()
+    table["lead_fires"] = fires(table.lead_p.to_numpy(float))
+    order = ["lead_ratio", "lead_low", "lead_high", "lead_p", "lead_fires", "lead_events"]
+    return table[["touchpoint", *order]]
+
+
+def fires(p: Floats, level: float = ALARM) -> Flags:
+    """Say which tests fire when false alarms may be 5 % of all alarms [Benjamini & Hochberg 1995].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> fires(np.array([0.001, 0.04, 0.9, np.nan])).tolist()
+    [True, False, False, False]
+    """
+    known = np.flatnonzero(np.isfinite(p))
+    order = known[np.argsort(p[known])]
+    allowed = level * np.arange(1, len(order) + 1) / max(len(order), 1)
+    passed = np.flatnonzero(p[order] <= allowed)
+    found = np.zeros(len(p), dtype=bool)
+    found[order[: passed[-1] + 1 if len(passed) else 0]] = True
+    return found
+
+
+def follows_outcome(data: Dataset, moments: Moments) -> Flags:
+    """Which touchpoints come only to customers who have had the outcome before.
+
+    From the map (phase "after", for conversion) and from the data.
+    """
+    prior, base = _earlier(moments) > 0, moments.table.event.to_numpy() == 0
+    exposure = np.asarray(moments.exposure[:, 0, :], dtype=float) * base
+    whole = exposure.sum(axis=1)
+    late = (whole > 0) & ((exposure * prior).sum(axis=1) >= FOLLOWS * whole)
+    if moments.risk.outcome != "conversion" or not data.has("touchpoints"):
+        return np.asarray(late)
+    known = data.tables["touchpoints"]
+    if "phase" not in known.columns:
+        return np.asarray(late)
+    named = known.filter(known.phase == "after").touchpoint.to_pandas()
+    return np.asarray(late | np.isin(moments.touchpoints, list(named)))
+
+
+def _earlier(moments: Moments) -> Floats:
+    name = history_column(moments.risk.outcome)
+    table = moments.table
+    return table[name].to_numpy(float) if name in table else np.zeros(len(table))
+
+
+def _window(moments: Moments, lead_days: float | None) -> float:
+    if lead_days is None:
+        return min(LEAD_DAYS, float(np.ptp(moments.table.day)) / SHORT_SPAN)
+    if not isinstance(lead_days, int | float) or not 0 < lead_days < np.inf:
+        raise ParameterError(f"lead_days: {lead_days!r}\n  give a number of days above 0, or None")
+    return float(lead_days)
+
+
+def _forward(data: Dataset, moments: Moments, days: float) -> tuple[Floats, Floats]:
+    """Touches in the window after each moment (touchpoints, moments), and days left."""
+    table = moments.table
+    sample = pd.DataFrame(
+        {"moment": np.arange(len(table)), "customer_id": table.customer, "time": table.time}
+    )
+    own = data.touches.select("customer_id", "touchpoint", at=seconds(data.touches.timestamp))
+    pairs = own.inner_join(ibis.memtable(sample), "customer_id")
+    wait = pairs["at"] - pairs.time
+    pairs = pairs.filter((wait > 0) & (wait <= days * DAY_SECONDS))
+    rows = pairs.group_by("moment", "touchpoint").aggregate(n=pairs.count()).to_pandas()
+    touches = np.zeros((len(moments.touchpoints), len(table)))
+    place = pd.Index(moments.touchpoints).get_indexer(rows.touchpoint)
+    touches[place, rows.moment.to_numpy()] = rows.n.to_numpy()
+    # An outcome that comes once ends its own risk, but not the observation after it.
+    windows = risk_windows(data, replace(moments.risk, recurrent=True))
+    stop = windows.select("customer_id", "stop").to_pandas().set_index("customer_id").stop
+    stop = stop.reindex(table.customer)
+    return touches, ((stop.to_numpy() - table.time.to_numpy()) / DAY_SECONDS).astype(float)
+
+
+def _ratios(drivers: Drivers, residual: Floats, touches: Floats, used: Flags) -> pd.DataFrame:
+    moments = drivers.moments
+    event = moments.table.event.to_numpy(float)[used]
+    count, nothing = len(touches), np.full(len(touches), np.nan)
+    ratio, low, high, p = nothing, nothing, nothing, nothing
+    if event.sum() >= FEWEST_EVENTS and event.sum() < len(event):
+        exposure, _ = drivers.model.exposures(drivers.parameters.log_half_lives)
+        past = np.column_stack([drivers.model.controls.matrix, exposure.T])[used].astype(float)
+        later = touches[:, used].T
+        expected = past @ np.linalg.lstsq(past.T @ past, past.T @ later, rcond=None)[0]
+        group = moments.table.group.to_numpy()[used]
+        surplus = _by_group(residual[used, None] * (later - expected), group)
+        usual = _by_group(event[:, None] * expected, group)
+        enough = (event @ later >= FEWEST_TOUCHES) & (usual.sum(axis=0) > 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = np.where(enough, 1 + surplus.sum(axis=0) / usual.sum(axis=0), np.nan)
+            replicates = 1 + (surplus.sum(axis=0) - surplus) / (usual.sum(axis=0) - usual)
+            error, freedom = jackknife(ratio, np.where(enough, replicates, np.nan))
+            p = 2 * stats.t.sf(np.abs(ratio - 1) / error, np.maximum(freedom, 1))
+        low, high = interval(ratio, error, freedom, low=0.0)
+    return pd.DataFrame(
+        {
+            "lead_ratio": ratio,
+            "lead_low": low,
+            "lead_high": high,
+            "lead_p": p,
+            "lead_events": np.full(count, int(event.sum())),
+        }
+    )
+
+
+def _by_group(values: Floats, group: npt.NDArray[np.int64]) -> Floats:
+    return np.stack([np.bincount(group, column, GROUPS) for column in values.T], axis=1)

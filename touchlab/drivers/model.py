@@ -1,0 +1,157 @@
+"""The hazard model: log hazard = controls + sum of effects times saturated exposures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+
+from touchlab.drivers.design import Controls, take
+from touchlab.drivers.ratios import Pairs, Ratios
+from touchlab.moments import Moments, Points
+
+Floats = npt.NDArray[np.float64]
+SATURATIONS = ("log", "exp")
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the fit is made of: moments, controls, saturation, fixed half-lives, pairs."""
+
+    moments: Moments
+    controls: Controls
+    saturation: str
+    fixed: Floats | None
+    """Half-lives in days, held fixed; None where they are estimated."""
+    pairs: Pairs = ()
+    """Touchpoints, by number, whose product of exposures has an effect of its own."""
+
+    @property
+    def touchpoints(self) -> int:
+        return len(self.moments.touchpoints)
+
+    @property
+    def size(self) -> int:
+        """Parameters: effects, half-lives, controls, pairs."""
+        return 2 * self.touchpoints + self.controls.matrix.shape[1] + len(self.pairs)
+
+    @cached_property
+    def saturated(self) -> npt.NDArray[np.float32]:
+        """(touchpoints, half-lives, moments): exposure as it enters the log hazard."""
+        return saturate(self.moments.exposure, self.saturation)
+
+    @cached_property
+    def offset(self) -> float:
+        """The log odds at a hazard of one event a day."""
+        return float(np.log(self.moments.days_each / self.moments.events_each))
+
+    def exposures(self, log_half_lives: Floats) -> tuple[Floats, Floats]:
+        """Read exposures between grid points, with their slope in the log2 half-life.
+
+        Both of shape (touchpoints, moments).
+        """
+        return between(self.saturated, self.moments.half_lives, log_half_lives)
+
+    def parameters(self, packed: Floats) -> Parameters:
+        return Parameters(packed, self.touchpoints, len(self.pairs))
+
+
+def saturate(exposure: Any, saturation: str) -> Any:
+    """Turn exposure A into log(1 + A) or 1 - exp(-A)."""
+    return np.log1p(exposure) if saturation == "log" else -np.expm1(-exposure)
+
+
+def between(
+    saturated: npt.NDArray[np.float32], half_lives: tuple[float, ...], log_half_lives: Floats
+) -> tuple[Floats, Floats]:
+    """Read exposures between grid points of half-lives, linearly in the log2 half-life."""
+    grid = np.log2(half_lives)
+    place = np.clip(np.searchsorted(grid, log_half_lives, side="right") - 1, 0, len(grid) - 2)
+    step = grid[place + 1] - grid[place]
+    part = np.clip((log_half_lives - grid[place]) / step, 0.0, 1.0)[:, None]
+    rows = np.arange(len(saturated))
+    low = saturated[rows, place].astype(float)
+    rise = saturated[rows, place + 1] - low
+    return low + rise * part, rise / step[:, None]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Log hazard ratios, log2 half-lives, controls and synergies, in one vector `packed`."""
+
+    packed: Floats
+    touchpoints: int
+    pairs: int = 0
+
+    @property
+    def effects(self) -> Floats:
+        return self.packed[: self.touchpoints]
+
+    @property
+    def log_half_lives(self) -> Floats:
+        return self.packed[self.touchpoints : 2 * self.touchpoints]
+
+    @property
+    def controls(self) -> Floats:
+        return self.packed[2 * self.touchpoints : len(self.packed) - self.pairs]
+
+    @property
+    def synergies(self) -> Floats:
+        return self.packed[len(self.packed) - self.pairs :]
+
+
+def probability(model: Model, given: Parameters) -> tuple[Floats, Floats, Floats]:
+    """Return the probability that each moment is an event, exposures and their slopes."""
+    exposure, slope = model.exposures(given.log_half_lives)
+    score = given.effects @ exposure + model.controls.matrix @ given.controls + model.offset
+    if model.pairs:
+        score = score + given.synergies @ products(exposure, model.pairs)
+    return expit(score), exposure, slope
+
+
+def products(exposure: Floats, pairs: Pairs) -> Floats:
+    """(pairs, moments): products of two touchpoints' exposures."""
+    if not pairs:
+        return np.zeros((0, exposure.shape[1]))
+    first, second = np.array(pairs).T
+    return exposure[first] * exposure[second]
+
+
+def ratios(model: Model, given: Parameters, exposure: Floats) -> Ratios:
+    """What each touchpoint and pair adds to the log hazard where exposures are these."""
+    joint = given.synergies[:, None] * products(exposure, model.pairs)
+    return Ratios(given.effects[:, None] * exposure, model.pairs, joint)
+
+
+def hazard_at(
+    model: Model, given: Parameters, points: Points, controls: Floats
+) -> tuple[Floats, Ratios]:
+    """Return the hazard a day at other moments, whose `controls` are given, and its ratios."""
+    saturated = saturate(points.exposure, model.saturation)
+    exposure, _ = between(saturated, model.moments.half_lives, given.log_half_lives)
+    found = ratios(model, given, exposure)
+    return np.exp(found.whole + controls @ given.controls), found
+
+
+def only(moments: Moments, touchpoints: Sequence[int]) -> Moments:
+    """The moments with the exposures to some touchpoints alone."""
+    chosen = list(touchpoints)
+    own = {"touches": moments.touches.iloc[chosen], "exposure": moments.exposure[chosen]}
+    return replace(moments, **own, earlier=None)
+
+
+def some_of(model: Model, rows: npt.NDArray[np.int64]) -> Model:
+    """The model on some of its moments, which stand for as many days and events each."""
+    moments = model.moments
+    part = replace(
+        moments,
+        table=moments.table.iloc[rows].reset_index(drop=True),
+        exposure=moments.exposure[:, :, rows],
+        earlier=None,
+    )
+    return replace(model, moments=part, controls=take(model.controls, rows))

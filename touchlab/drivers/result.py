@@ -1,0 +1,248 @@
+"""What a fit of drivers answers, in tidy frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from touchlab.drivers import effects
+from touchlab.drivers.hazard import (
+    Model,
+    Parameters,
+    hazard_at,
+    one_thread,
+    probability,
+    ratios,
+    regression,
+)
+from touchlab.drivers.induced import Induced, follow_induced
+from touchlab.drivers.ratios import Ratios
+from touchlab.errors import ParameterError
+from touchlab.moments import Moments
+from touchlab.replicates import GROUPS, interval, jackknife
+
+Floats = npt.NDArray[np.float64]
+Quantity = Callable[[Floats, Ratios, Floats, effects.Past | None], Floats]
+
+UNCHECKED = "unchecked"
+
+
+@dataclass(frozen=True)
+class Drivers:
+    """A fitted hazard regression; ask it `.incremental()`, `.baseline`, `.hazard_ratios`."""
+
+    model: Model
+    parameters: Parameters
+    replicates: Floats
+    """(groups, parameters): the fit without each group of customers."""
+    notes: tuple[str, ...]
+
+    @property
+    def moments(self) -> Moments:
+        return self.model.moments
+
+    @cached_property
+    def regression(self) -> Any:
+        """statsmodels results at the estimated half-lives, clustered by customer."""
+        return regression(self.model, self.parameters)
+
+    @cached_property
+    def hazard_ratios(self) -> pd.DataFrame:
+        """Hazard just after one first touch over hazard without it, and half-lives.
+
+        Columns: touchpoint, hazard_ratio, ci_low, ci_high, half_life_days,
+        half_life_low, half_life_high, n (touches). The ratio of a touchpoint in a synergy
+        holds without the other.
+        """
+        k = self.model.touchpoints
+        one = np.log(2.0) if self.model.saturation == "log" else 1 - np.exp(-1.0)
+        low, high = self._interval(self.parameters.effects, self.replicates[:, :k])
+        life_low, life_high = self._interval(
+            self.parameters.log_half_lives, self.replicates[:, k : 2 * k]
+        )
+        grid = np.log2(self.moments.half_lives)
+        return pd.DataFrame(
+            {
+                "touchpoint": self.moments.touchpoints,
+                "hazard_ratio": np.exp(one * self.parameters.effects),
+                "ci_low": np.exp(one * low),
+                "ci_high": np.exp(one * high),
+                "half_life_days": 2**self.parameters.log_half_lives,
+                "half_life_low": 2 ** life_low.clip(grid[0], grid[-1]),
+                "half_life_high": 2 ** life_high.clip(grid[0], grid[-1]),
+                "n": self.moments.touches.to_numpy(),
+            }
+        )
+
+    @cached_property
+    def synergies(self) -> pd.DataFrame:
+        """Pairs that work better or worse together than apart.
+
+        Columns: first, second, synergy_ratio (hazard just after one touch of each, over the
+        product of what they do apart), ci_low, ci_high.
+        """
+        one = (np.log(2.0) if self.model.saturation == "log" else 1 - np.exp(-1.0)) ** 2
+        count, names = len(self.model.pairs), self.moments.touchpoints
+        own = self.replicates[:, self.replicates.shape[1] - count :]
+        low, high = self._interval(self.parameters.synergies, own)
+        return pd.DataFrame(
+            {
+                "first": [names[a] for a, _ in self.model.pairs],
+                "second": [names[b] for _, b in self.model.pairs],
+                "synergy_ratio": np.exp(one * self.parameters.synergies),
+                "ci_low": np.exp(one * low),
+                "ci_high": np.exp(one * high),
+            }
+        )
+
+    @cached_property
+    def baseline(self) -> pd.DataFrame:
+        """Outcomes expected without touches: outcome, baseline, share, ci_low, ci_high, n."""
+        low, high, point = self._with_interval(effects.baseline, self._one_cell)
+        n = self.moments.events
+        return pd.DataFrame(
+            {
+                "outcome": [self.moments.risk.outcome],
+                "baseline": point[0],
+                "share": point[0] / n,
+                "ci_low": low[0].clip(min=0),
+                "ci_high": high[0],
+                "n": n,
+            }
+        )
+
+    @cached_property
+    def induced(self) -> Induced:
+        """Touches that other touches brought, and the outcomes that go with them."""
+        return follow_induced(self.model, self.parameters)
+
+    def incremental(
+        self, *, by: str | None = None, total: bool = True, checks: Any = None
+    ) -> pd.DataFrame:
+        """Outcomes that would not have happened without each touchpoint.
+
+        It does not say what another touch would bring, and not what happens to other
+        outcomes: `total` follows touches, not customers won or lost.
+
+        Parameters
+        ----------
+        by
+            ``"month"`` or a trait of ``customers``; None for all together.
+        total
+            Whether to follow induced touches too (some seconds); never with `by`.
+        checks
+            What ``check_drivers`` found, for the badges; without it they say unchecked.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a touchpoint: ``[segment], touchpoint, incremental, share, ci_low, ci_high,
+            [total], fair_share, hazard_ratio, half_life_days, badge, n``. `incremental`
+            is the direct effect of removal over the observed time at risk, in outcomes,
+            with its interval; `share` of all outcomes; `total` without the touches that
+            the touchpoint brought either; `fair_share` the Shapley share, which with the
+            baseline adds up to all outcomes; `n` touches.
+
+        Raises
+        ------
+        ParameterError
+            If `by` is neither ``"month"`` nor a trait.
+        """
+        names, cells = self._cells(by)
+        low, high, point = self._with_interval(effects.removal, cells)
+        fair = self._evaluate(effects.fair_shares, self.parameters, cells, None)
+        outcomes = self._expected(self.parameters) @ cells
+        ratios = self.hazard_ratios
+        frames = [
+            pd.DataFrame(
+                {
+                    "segment": name,
+                    "touchpoint": ratios.touchpoint,
+                    "incremental": point[:, i],
+                    "share": point[:, i] / outcomes[i],
+                    "ci_low": low[:, i],
+                    "ci_high": high[:, i],
+                    "fair_share": fair[:, i],
+                    "hazard_ratio": ratios.hazard_ratio,
+                    "half_life_days": ratios.half_life_days,
+                    "badge": UNCHECKED if checks is None else checks.badges(ratios.touchpoint),
+                    "n": ratios.n,
+                }
+            )
+            for i, name in enumerate(names)
+        ]
+        table = pd.concat(frames, ignore_index=True)
+        if by is not None:
+            return table
+        if total:
+            table.insert(6, "total", point[:, 0] + self.induced.indirect)
+        return table.drop(columns="segment")
+
+    @property
+    def _one_cell(self) -> Floats:
+        return np.ones((len(self.moments.table), 1))
+
+    def _cells(self, by: str | None) -> tuple[list[str], Floats]:
+        if by is None:
+            return ["all"], self._one_cell
+        table = self.moments.table
+        columns = {c.removesuffix(" (trait)"): c for c in self.moments.traits}
+        if by == "month":
+            time = self.moments.origin + pd.to_timedelta(table.day, unit="D")
+            label = time.dt.strftime("%Y-%m")
+        elif by in columns:
+            label = table[columns[by]].astype("string").fillna("(unknown)")
+        else:
+            allowed = ", ".join(["month", *columns])
+            raise ParameterError(f"by: {by!r} is not a trait of customers\n  use one of: {allowed}")
+        names = sorted(label.unique())
+        return names, np.column_stack([(label == name).to_numpy(float) for name in names])
+
+    def _expected(self, given: Parameters) -> Floats:
+        return probability(self.model, given)[0] * self.moments.events_each
+
+    def _evaluate(
+        self, quantity: Quantity, given: Parameters, cells: Floats, without: int | None
+    ) -> Floats:
+        p, exposure, _ = probability(self.model, given)
+        expected = p * self.moments.events_each
+        if without is not None:
+            rest = self.moments.table.group.to_numpy() != without
+            expected = expected * rest * GROUPS / (GROUPS - 1)
+        return quantity(expected, ratios(self.model, given, exposure), cells, self._past(given))
+
+    @cached_property
+    def _earlier_controls(self) -> Floats:
+        assert self.moments.earlier is not None
+        return self.model.controls.at(self.moments.earlier)
+
+    def _past(self, given: Parameters) -> effects.Past | None:
+        earlier = self.moments.earlier
+        if earlier is None:
+            return None
+        moments = len(self.moments.table)
+        draws = len(earlier.table) // moments
+        hazard, found = hazard_at(self.model, given, earlier, self._earlier_controls)
+        days = np.repeat(self.moments.table.since.to_numpy(float) / draws, draws)
+        return effects.Past(found, hazard * days, moments)
+
+    @one_thread
+    def _with_interval(self, quantity: Quantity, cells: Floats) -> tuple[Floats, Floats, Floats]:
+        point = self._evaluate(quantity, self.parameters, cells, None)
+        replicates = np.stack(
+            [
+                self._evaluate(quantity, self.model.parameters(packed), cells, g)
+                for g, packed in enumerate(self.replicates)
+            ]
+        )
+        low, high = self._interval(point, replicates)
+        return low, high, point
+
+    def _interval(self, point: Floats, replicates: Floats) -> tuple[Floats, Floats]:
+        return interval(point, *jackknife(point, replicates))

@@ -1,0 +1,122 @@
+"""What is known of a customer at a moment: exposures, clocks, earlier outcomes, traits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from touchlab.contract import TABLES
+from touchlab.dataset import Dataset
+from touchlab.moments.risk import DAY_SECONDS, seconds
+from touchlab.replicates import customer_group
+
+OLDEST = 900.0
+"""Half-lives after which a touch counts as 2^-900: engines refuse a power that underflows."""
+OWN = ("customer", "customer_id", "time", "start", "moment", "event", "group", "since", "day")
+
+
+@dataclass(frozen=True)
+class Points:
+    """Moments and what is known at each.
+
+    `table` has a row a moment: customer, group, day (since the first day of the data),
+    since (days at risk so far), prior_<outcome> (how many before) and traits.
+    `exposure` has shape (touchpoints, half-lives, moments): the decayed stock of touches
+    strictly before the moment.
+    """
+
+    table: pd.DataFrame
+    exposure: npt.NDArray[np.float32]
+
+
+def count_touches(data: Dataset) -> pd.Series:
+    """Touches by touchpoint, in the order of names that exposures have."""
+    counts = data.touches.group_by("touchpoint").aggregate(n=data.touches.count()).to_pandas()
+    return counts.sort_values("touchpoint").set_index("touchpoint").n
+
+
+def look(
+    data: Dataset,
+    asked: pd.DataFrame,
+    *,
+    touchpoints: pd.Index,
+    half_lives: tuple[float, ...],
+    origin: float,
+) -> Points:
+    """Describe the moments `asked` (customer_id, time, start in seconds), in their order."""
+    asked = asked.reset_index(drop=True).assign(moment=np.arange(len(asked)))
+    moments = ibis.memtable(asked[["moment", "customer_id", "time"]])
+    exposure = _exposures(data.touches, moments, touchpoints, half_lives, len(asked))
+    ids = moments.select("customer_id").distinct()
+    groups = ids.mutate(group=customer_group(ids.customer_id)).to_pandas()
+    table = asked.merge(groups, on="customer_id", how="left")
+    table["since"] = (table.time - table.start) / DAY_SECONDS
+    table["day"] = (table.time - origin) / DAY_SECONDS
+    table = table.assign(**_earlier_outcomes(data.outcomes, moments, len(asked)))
+    names = trait_columns(data)
+    if names:
+        known = data.tables["customers"].semi_join(ids, "customer_id")
+        known = known.select("customer_id", *names).to_pandas().rename(columns=names)
+        table = table.merge(known, on="customer_id", how="left")
+    return Points(table.rename(columns={"customer_id": "customer"}), exposure)
+
+
+def _exposures(
+    touches: ir.Table,
+    moments: ir.Table,
+    touchpoints: pd.Index,
+    half_lives: tuple[float, ...],
+    count: int,
+) -> npt.NDArray[np.float32]:
+    own = touches.select("customer_id", "touchpoint", at=seconds(touches.timestamp))
+    pairs = own.inner_join(moments, "customer_id")
+    pairs = pairs.filter(pairs["at"] < pairs.time)
+    age = (pairs.time - pairs["at"]) / DAY_SECONDS
+    sums = {
+        f"a{i}": (ibis.literal(0.5) ** ibis.least(age / days, OLDEST)).sum()
+        for i, days in enumerate(half_lives)
+    }
+    rows = pairs.group_by("moment", "touchpoint").aggregate(**sums).to_pandas()
+    exposure = np.zeros((len(touchpoints), len(half_lives), count), dtype=np.float32)
+    place, moment = touchpoints.get_indexer(rows.touchpoint), rows.moment.to_numpy()
+    for i in range(len(half_lives)):
+        exposure[place, i, moment] = rows[f"a{i}"].to_numpy()
+    return exposure
+
+
+def _earlier_outcomes(
+    outcomes: ir.Table, moments: ir.Table, count: int
+) -> dict[str, npt.NDArray[np.float64]]:
+    own = outcomes.select("customer_id", "outcome", at=seconds(outcomes.timestamp))
+    pairs = own.inner_join(moments, "customer_id")
+    pairs = pairs.filter(pairs["at"] < pairs.time)
+    rows = pairs.group_by("moment", "outcome").aggregate(n=pairs.count()).to_pandas()
+    found = {}
+    for name, own_rows in rows.groupby("outcome"):
+        found[history_column(str(name))] = np.zeros(count)
+        found[history_column(str(name))][own_rows.moment.to_numpy()] = own_rows.n.to_numpy()
+    return found
+
+
+def history_column(outcome: str) -> str:
+    """Name the column that counts earlier outcomes of a name."""
+    return f"prior_{outcome}"
+
+
+def trait_columns(data: Dataset) -> Mapping[str, str]:
+    """Traits in the customers table, and their columns in the table of moments.
+
+    The names differ where a trait is called as a column of our own ("group", say).
+    """
+    if not data.has("customers"):
+        return {}
+    schema = data.tables["customers"].schema()
+    named = {column.name for column in TABLES["customers"].columns}
+    traits = [c for c, kind in schema.items() if c not in named and not kind.is_nested()]
+    return {c: f"{c} (trait)" if c in OWN or c.startswith("prior_") else c for c in traits}

@@ -1,0 +1,116 @@
+"""Who can have an outcome, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from touchlab.contract import listing
+from touchlab.dataset import Dataset
+from touchlab.errors import ParameterError
+from touchlab.replicates import hash_uniform
+
+DAY_SECONDS = 86_400.0
+ENDING = ("churn",)
+"""Outcomes that end the customer's time at risk of every outcome."""
+AFTER = {"churn": "conversion", "referral": "conversion"}
+"""Outcomes that only a customer can have who has had another: their risk starts there."""
+
+
+@dataclass(frozen=True)
+class Risk:
+    """Who can have the outcome, and when.
+
+    Risk runs from the start of observation, or from the first outcome named `after`,
+    to the end of observation, to churn, or to the outcome itself if it comes once.
+    """
+
+    outcome: str
+    after: str | None = None
+    recurrent: bool = True
+
+
+def find_risk(data: Dataset, outcome: str, after: str | None, recurrent: bool | None) -> Risk:
+    """Settle what is left open, and refuse outcomes that the data does not have."""
+    counts = data.outcomes.group_by("outcome").aggregate(n=data.outcomes.count()).to_pandas()
+    known = dict(zip(counts.outcome, counts.n, strict=True))
+    if after == "auto":
+        after = AFTER.get(outcome)
+        after = after if after in known else None
+    for name in (outcome, after):
+        if name is not None and name not in known:
+            most = sorted(known, key=lambda other: (-known[other], other))
+            raise ParameterError(
+                f"outcome: no outcome is named {name!r}\n"
+                f"  the data has {listing(most) or 'no outcomes'}; use one of these"
+            )
+    return Risk(outcome, after, outcome not in ENDING if recurrent is None else recurrent)
+
+
+def seconds(time: ir.Value) -> ir.Value:
+    """Seconds since 1970, to the millisecond."""
+    whole = time.truncate("s").epoch_seconds().cast("int64")
+    return whole.cast("float64") + time.millisecond().cast("float64") / 1000
+
+
+def first_times(data: Dataset, *outcomes: str) -> ir.Table:
+    """When each customer had one of the outcomes for the first time: customer_id, time."""
+    rows = data.outcomes.filter(data.outcomes.outcome.isin(outcomes))
+    return rows.group_by("customer_id").aggregate(time=seconds(rows.timestamp).min())
+
+
+def risk_windows(data: Dataset, risk: Risk) -> ir.Table:
+    """Customers at risk: customer_id, start, stop (seconds), days."""
+    windows = _observed(data)
+    if risk.after is not None:
+        began = first_times(data, risk.after).rename(began="time")
+        windows = windows.inner_join(began, "customer_id")
+        start = ibis.greatest(windows.start, windows.began)
+        windows = windows.select("customer_id", "stop", start=start)
+    endings = sorted({*ENDING, *([] if risk.recurrent else [risk.outcome])})
+    ended = first_times(data, *endings).rename(ended="time")
+    windows = windows.left_join(ended, "customer_id")
+    stop = ibis.least(windows.stop, windows.ended.fill_null(windows.stop))
+    windows = windows.select("customer_id", "start", stop=stop)
+    windows = windows.filter(windows.stop > windows.start)
+    return windows.mutate(days=(windows.stop - windows.start) / DAY_SECONDS)
+
+
+def _observed(data: Dataset) -> ir.Table:
+    """Observation windows; without a customers table from the first event to the end of data."""
+    if data.has("customers"):
+        own = data.tables["customers"]
+        return own.select(
+            "customer_id", start=seconds(own.observed_from), stop=seconds(own.observed_to)
+        )
+    seen = data.touches.select("customer_id", "timestamp").union(
+        data.outcomes.select("customer_id", "timestamp")
+    )
+    last = pd.Timestamp(seen.timestamp.max().to_pyarrow().as_py()).tz_localize(None)
+    stop = (last - pd.Timestamp(0)) / pd.Timedelta(seconds=1) + 1.0
+    first = seen.group_by("customer_id").aggregate(start=seconds(seen.timestamp).min())
+    return first.mutate(stop=ibis.literal(stop))
+
+
+def risk_events(data: Dataset, windows: ir.Table, risk: Risk) -> ir.Table:
+    """Outcomes that happen at risk: customer_id, time, start (seconds)."""
+    rows = data.outcomes.filter(data.outcomes.outcome == risk.outcome)
+    return within(rows.select("customer_id", time=seconds(rows.timestamp)), windows)
+
+
+def within(rows: ir.Table, windows: ir.Table) -> ir.Table:
+    """Rows whose `time` lies in the customer's risk window, with its `start`."""
+    joined = rows.inner_join(windows, "customer_id")
+    inside = (joined.time > joined.start) & (joined.time <= joined.stop)
+    return joined.filter(inside).select(*rows.columns, "start")
+
+
+def uniform(table: ir.Table, *keys: str | int) -> ir.Value:
+    """A number from 0 to 1 for each row, by customer, time (if it has one) and `keys`."""
+    key = table.customer_id.cast("string")
+    if "time" in table.columns:
+        key = key + ibis.literal("|") + table.time.cast("int64").cast("string")
+    return hash_uniform(key + ibis.literal("|" + "|".join(map(str, keys))))

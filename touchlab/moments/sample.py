@@ -1,0 +1,224 @@
+"""Case-base sample of time at risk: all events, and moments drawn from all customer-days.
+
+A logistic regression of event or not on such a sample estimates the log hazard in
+continuous time with exposures that change at every touch [Hanley & Miettinen 2009].
+The engine draws the moments and adds up exposures; cost grows with events, not with
+customers times days, and only the sample comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from touchlab.dataset import Dataset
+from touchlab.errors import DataError, MissingInput, ParameterError
+from touchlab.moments.look import OWN, Points, count_touches, look, trait_columns
+from touchlab.moments.risk import Risk, find_risk, risk_events, risk_windows, uniform
+
+HALF_LIVES = (0.75, 1.5, 3.0, 6.0, 12.0, 24.0)
+PER_EVENT = 20
+"""Base moments drawn for each event: 20 cost 2 to 5 % of precision against all time at risk."""
+FEWEST_MOMENTS = 4_000
+MOST_EVENTS = 20_000
+EARLIER, MOST_EARLIER = 4, 400_000
+"""Draws from the past of a moment, for outcomes that come once; fewer in large samples."""
+
+
+@dataclass(frozen=True)
+class Moments(Points):
+    """A sample of moments at risk with what is known of each.
+
+    `table` and `exposure` as in Points, events first, with `event` (1 or 0).
+    """
+
+    risk: Risk
+    touches: pd.Series
+    """All touches by touchpoint."""
+    half_lives: tuple[float, ...]
+    traits: tuple[str, ...]
+    """Columns of `table` that hold traits of customers."""
+    days_each: float
+    """Customer-days that one base moment stands for."""
+    events_each: float
+    """Events that one event moment stands for: above 1 where events were sampled."""
+    customer_days: float
+    customers: int
+    windows_known: bool
+    origin: pd.Timestamp
+    """Where `day` is 0."""
+    start_seconds: float
+    """The same in seconds since 1970."""
+    seed: int
+    data: Dataset = field(repr=False)
+    earlier: Points | None = field(default=None, repr=False)
+    """For outcomes that come once: moments of the same customer before each moment, drawn
+    from its time at risk; the same number for each, in the order of `table`."""
+
+    @property
+    def touchpoints(self) -> tuple[str, ...]:
+        return tuple(self.touches.index)
+
+    @property
+    def events(self) -> float:
+        """All events, sampled or not."""
+        return float(self.table.event.sum()) * self.events_each
+
+    @property
+    def histories(self) -> tuple[str, ...]:
+        """Columns of `table` that count earlier outcomes."""
+        own = {*OWN, *self.traits}
+        return tuple(c for c in self.table.columns if c.startswith("prior_") and c not in own)
+
+
+def sample_moments(
+    data: Dataset,
+    *,
+    outcome: str = "conversion",
+    after: str | None = "auto",
+    recurrent: bool | None = None,
+    half_lives: Sequence[float] = HALF_LIVES,
+    per_event: int = PER_EVENT,
+    seed: int = 1,
+) -> Moments:
+    """Draw moments of time at risk and add up the exposures at each.
+
+    Parameters
+    ----------
+    data
+        An opened Dataset with touches.
+    outcome
+        A name in ``outcomes.outcome``.
+    after
+        Outcome at whose first time the risk starts; ``"auto"``: the first conversion
+        for churn and referral, else the start of observation (None).
+    recurrent
+        Whether a customer can have the outcome again; by default all but churn.
+    half_lives
+        Days, increasing; exposures are added up at each.
+    per_event
+        Base moments for each event.
+    seed
+        Another seed draws other moments; the same one the same, on every engine.
+
+    Returns
+    -------
+    Moments
+        With ``.table`` (a row a moment) and ``.exposure`` (touchpoints, half-lives, moments).
+
+    Raises
+    ------
+    ParameterError, DataError
+        For unknown outcomes and half-lives that do not increase, and where nobody is at risk
+        or nothing happens.
+
+    Examples
+    --------
+    >>> import touchlab as tl
+    >>> moments = sample_moments(tl.open_data("data/sample"), outcome="churn")
+    >>> moments.touchpoints[:2], moments.exposure.shape[:2], int(moments.events)
+    (('affiliate', 'direct'), (13, 6), 785)
+    """
+    if not data.has("touches"):
+        raise MissingInput(
+            "drivers: a paths table has no times\n  give touches and outcomes with their times"
+        )
+    grid = _half_lives(half_lives)
+    if not per_event >= 1:
+        raise ParameterError(f"per_event: {per_event!r}\n  give base moments an event, 1 or more")
+    risk = find_risk(data, outcome, after, recurrent)
+    windows = risk_windows(data, risk).cache()
+    events = risk_events(data, windows, risk).cache()
+    measured = windows.aggregate(
+        n=windows.count(), days=windows.days.sum(), first=windows.start.min()
+    )
+    total = measured.to_pandas().iloc[0]
+    count = int(events.count().to_pyarrow().as_py())
+    _refuse_nothing(risk, int(total.n), count)
+    kept = min(1.0, MOST_EVENTS / count)
+    rate = max(FEWEST_MOMENTS, per_event * count * kept) / total.days
+    chosen = events if kept == 1 else events.filter(uniform(events, "event", seed) < kept)
+    asked = _collect(chosen.to_pandas(), _draw_base(windows, rate, seed))
+    touches = count_touches(data)
+    here = {"touchpoints": touches.index, "half_lives": grid, "origin": float(total["first"])}
+    size, each = len(asked), 0
+    if not risk.recurrent:
+        each = int(np.clip(MOST_EARLIER // size, 1, EARLIER))
+        asked = pd.concat([asked, _draw_earlier(asked, each, seed)], ignore_index=True)
+    points = look(data, asked, **here)
+    table = points.table[:size].reset_index(drop=True)
+    before = Points(points.table[size:].reset_index(drop=True), points.exposure[:, :, size:])
+    return Moments(
+        table=table,
+        exposure=points.exposure[:, :, :size],
+        risk=risk,
+        touches=touches,
+        half_lives=grid,
+        traits=tuple(trait_columns(data).values()),
+        days_each=float(total.days) / int((table.event == 0).sum()),
+        events_each=count / float(table.event.sum()),
+        customer_days=float(total.days),
+        customers=int(total.n),
+        windows_known=data.has("customers"),
+        origin=pd.Timestamp(float(total["first"]), unit="s"),
+        start_seconds=float(total["first"]),
+        seed=seed,
+        data=data,
+        earlier=before if each else None,
+    )
+
+
+def _half_lives(half_lives: Sequence[float]) -> tuple[float, ...]:
+    grid = tuple(float(h) for h in half_lives)
+    if len(grid) < 2 or grid[0] <= 0 or any(b <= a for a, b in pairwise(grid)):
+        raise ParameterError(
+            f"half_lives: {half_lives!r}\n  give two or more increasing numbers of days above 0"
+        )
+    return grid
+
+
+def _refuse_nothing(risk: Risk, customers: int, events: int) -> None:
+    if not customers:
+        start = f"at the first {risk.after}" if risk.after else "with observation"
+        raise DataError(
+            f"drivers: nobody is ever at risk of {risk.outcome}\n"
+            f"  risk starts {start}; check observed_from and observed_to"
+        )
+    if not events:
+        raise DataError(
+            f"drivers: no {risk.outcome} happens while its customer is at risk\n"
+            "  check the times of outcomes against the observation windows, or `after`"
+        )
+
+
+def _draw_base(windows: ir.Table, rate: float, seed: int) -> pd.DataFrame:
+    """Draw moments at `rate` a customer-day: a whole number for each customer, by its hash.
+
+    Only customers with a moment leave the engine; sorted first, so that no engine's order
+    of rows matters to the draws.
+    """
+    drawn = windows.mutate(n=(windows.days * rate + uniform(windows, "n", seed)).floor())
+    drawn = drawn.filter(drawn.n >= 1).select("customer_id", "start", "stop", "n").to_pandas()
+    drawn = drawn.sort_values("customer_id", ignore_index=True)
+    each = drawn.loc[drawn.index.repeat(drawn.n.astype(int))]
+    part = np.random.default_rng([seed, 1]).random(len(each))
+    time = each.start + (each.stop - each.start) * part
+    return each.assign(time=time)[["customer_id", "time", "start"]]
+
+
+def _draw_earlier(asked: pd.DataFrame, each: int, seed: int) -> pd.DataFrame:
+    """Draw `each` moments between the start of risk and every moment asked."""
+    past = asked.loc[asked.index.repeat(each)]
+    part = np.random.default_rng([seed, 2]).random(len(past))
+    return past.assign(time=past.start + (past.time - past.start) * part)
+
+
+def _collect(events: pd.DataFrame, base: pd.DataFrame) -> pd.DataFrame:
+    table = pd.concat([events.assign(event=1), base.assign(event=0)], ignore_index=True)
+    order = ["event", "customer_id", "time"]
+    return table.sort_values(order, ascending=[False, True, True], ignore_index=True)

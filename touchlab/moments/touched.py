@@ -1,0 +1,45 @@
+"""Touches as events of their own: a sample of them, and whole paths of some customers."""
+
+from __future__ import annotations
+
+import ibis
+import pandas as pd
+
+from touchlab.moments.look import Points, look
+from touchlab.moments.risk import risk_windows, seconds, uniform, within
+from touchlab.moments.sample import Moments
+
+
+def sample_touches(moments: Moments, *, most: int) -> tuple[Points, pd.Series]:
+    """Draw up to about `most` touches of each touchpoint at risk, and describe the moment before.
+
+    Returns points whose table has a `touchpoint`, and all touches at risk by touchpoint.
+    """
+    data = moments.data
+    own = data.touches
+    own = own.select("customer_id", "touchpoint", time=seconds(own.timestamp))
+    own = within(own, risk_windows(data, moments.risk)).cache()
+    counts = own.group_by("touchpoint").aggregate(n=own.count()).to_pandas()
+    shares = ibis.memtable(counts.assign(share=most / counts.n)[["touchpoint", "share"]])
+    joined = own.inner_join(shares, "touchpoint")
+    drawn = joined.filter(uniform(joined, "touch", moments.seed) < joined.share)
+    asked = drawn.select("customer_id", "touchpoint", "time", "start").to_pandas()
+    asked = asked.sort_values(["touchpoint", "customer_id", "time"], ignore_index=True)
+    points = look(
+        data,
+        asked,
+        touchpoints=moments.touches.index,
+        half_lives=moments.half_lives,
+        origin=moments.start_seconds,
+    )
+    n = counts.set_index("touchpoint").n.reindex(moments.touches.index).fillna(0)
+    return points, n
+
+
+def touch_paths(moments: Moments, customers: pd.Series) -> pd.DataFrame:
+    """All touches of some customers: customer, time (seconds), touchpoint (its number)."""
+    ids = ibis.memtable(pd.DataFrame({"customer_id": customers}))
+    own = moments.data.touches.semi_join(ids, "customer_id")
+    rows = own.select("customer_id", "touchpoint", time=seconds(own.timestamp)).to_pandas()
+    number = moments.touches.index.get_indexer(rows.touchpoint)
+    return pd.DataFrame({"customer": rows.customer_id, "time": rows.time, "touchpoint": number})
