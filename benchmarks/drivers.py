@@ -62,9 +62,7 @@ def _sort(folder: Path) -> float:
         engine.execute("SET preserve_insertion_order = false")
         path = folder / "touches.parquet"
         begin = time.perf_counter()
-        engine.execute(
-            f"CREATE TABLE t AS SELECT * FROM '{path}' ORDER BY customer_id, timestamp"
-        )
+        engine.execute(f"CREATE TABLE t AS SELECT * FROM '{path}' ORDER BY customer_id, timestamp")
         return time.perf_counter() - begin
 
 

@@ -1,6 +1,6 @@
 """Run the full scoreboard: every world, every method, over seeds (about 40 minutes).
 
-    python benchmarks/scoreboard.py [--worlds NAME ...] [--customers 30000] [--seeds 5]
+python benchmarks/scoreboard.py [--worlds NAME ...] [--customers 30000] [--seeds 5]
 """
 
 from __future__ import annotations

@@ -65,7 +65,8 @@ def test_or_note_turns_missing_input_into_a_note_and_nothing_else() -> None:
         raise MissingInput("no costs: with them, the return would be shown")
 
     lacking = show.or_note(missing)
-    assert lacking._repr_html_() == '<p class="note">no costs: with them, the return would be shown</p>'
+    said = '<p class="note">no costs: with them, the return would be shown</p>'
+    assert lacking._repr_html_() == said
     assert show.or_note(lambda: lacking.table["cost"].sum()) is lacking
     assert show.or_note(lambda: lacking["cost"]) is lacking
     assert lacking._repr_html_() == ""  # said once
