@@ -82,7 +82,7 @@ def run_scoreboard(
     >>> from touchlab.scoreboard import run_scoreboard
     >>> answers = run_scoreboard(["random touches"], customers=3000, days=60, seeds=[1])
     >>> sorted(answers.method.unique())[:3]
-    ['drivers', 'drivers, touch rate', 'first']
+    ['drivers', 'drivers, no controls', 'drivers, touch rate']
     """
     known = worlds if isinstance(worlds, Mapping) else all_worlds()
     chosen = list(known) if worlds is None else list(worlds)
