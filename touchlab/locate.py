@@ -56,7 +56,7 @@ def locate(source: str | Path | Mapping[str, pd.DataFrame]) -> Located:
             f"open_data: cannot open a value of type {type(source).__name__}\n"
             "  give a folder, a database URL, or a mapping of table names to pandas frames"
         )
-    path = Path(source)
+    path = _beside_notebooks(Path(source))
     if path.suffix in {".duckdb", ".ddb"}:
         return _database(f"duckdb://{path}")
     try:
@@ -189,6 +189,13 @@ def _frames(frames: Mapping[str, pd.DataFrame]) -> Located:
             except Unreadable as unreadable:
                 located.problems.append(unreadable.problem)
     return located
+
+
+def _beside_notebooks(path: Path) -> Path:
+    """Find `data/sample` from a notebook too: JupyterLab runs it within its own folder."""
+    parent = Path.cwd().parent / path
+    in_notebooks = Path.cwd().name == "notebooks" and not path.is_absolute()
+    return parent if in_notebooks and not path.exists() and parent.exists() else path
 
 
 def report_settings(source: str) -> dict[str, Any]:
