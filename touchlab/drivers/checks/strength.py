@@ -128,7 +128,8 @@ def stability(drivers: Drivers) -> pd.DataFrame:
     with np.errstate(invalid="ignore", divide="ignore"):
         p = 2 * stats.t.sf(np.abs(change) / error, np.maximum(freedom, 1))
     # Present in one half only: there is no second effect to compare with.
-    both = (exposure[:, ~late].max(axis=1) > PRESENT) & (exposure[:, late].max(axis=1) > PRESENT)
+    halves = (exposure[:, half].max(axis=1, initial=0.0) for half in (~late, late))
+    both = np.logical_and.reduce([most > PRESENT for most in halves])
     p = np.where(both, p, np.nan)
     return pd.DataFrame(
         {
