@@ -207,29 +207,30 @@ def test_the_screen_finds_nothing_where_nothing_is(churn):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="measured: the screen misses it in one world of three")
 def test_the_screen_finds_a_planted_synergy():
     from touchlab.simulate import OutcomeSpec, Synergy, TouchpointSpec, World, simulate
 
     effects = {"conversion": 0.5}
     world = World(
         tuple(TouchpointSpec(name, 0.04, effects) for name in ("ad", "mail", "call", "visit")),
-        customers=8_000,
+        customers=24_000,
         days=120,
         outcomes={"conversion": OutcomeSpec(0.001)},
         synergies=(Synergy("ad", "call", 1.2), Synergy("mail", "visit", -1.0)),
     )
     hits, false = [], 0
-    for seed in (1, 2, 3):
+    for seed in range(1, 7):
         tables = simulate(world, seed=seed).tables
         data = tl.open_data({name: table for name, table in tables.items() if len(table)})
         drivers = fit_drivers(data, synergy="screen")
         found = {frozenset(p) for p in drivers.synergies[["first", "second"]].to_numpy()}
         hits.append(frozenset(("ad", "call")) in found)
-        false += len(found - {frozenset(("ad", "call")), frozenset(("mail", "visit"))})
+        false += bool(found - {frozenset(("ad", "call")), frozenset(("mail", "visit"))})
         row = drivers.synergies.query("first == 'ad' and second == 'call'")
         if len(row):
             # exp(1.2 * ln(2)^2) = 1.78
             assert row.ci_low.iloc[0] < 1.78 < row.ci_high.iloc[0]
-    assert all(hits)
-    assert false <= 1
+    # a z of 3.9 is expected and 2.4 needed, so that one world in fifteen is missed; one in
+    # ten has a false pair. Six worlds go beyond two of either once in a hundred times.
+    assert sum(hits) >= 4
+    assert false <= 2

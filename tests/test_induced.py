@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 import touchlab as tl
+from touchlab.drivers.arrivals import Link
 from touchlab.drivers.fit import fit_drivers
-from touchlab.drivers.induced import Link, Tracks, _roll, _weights
+from touchlab.drivers.induced import Tracks, _roll, _weights
 from touchlab.moments import DAY_SECONDS, sample_moments
 from touchlab.simulate import OutcomeSpec, TouchpointSpec, World, simulate, true_effects
 
@@ -53,10 +54,11 @@ def test_no_link_where_touches_come_by_themselves():
 
 def test_links_and_chains_are_followed():
     chain = world(search=0.5, mail=0.5)
-    drivers = fit_drivers(opened(chain, seed=1))
+    drivers = fit_drivers(opened(chain, seed=2))
     assert kept(drivers) == {("ad", "search"), ("search", "mail")}
     table = drivers.incremental().set_index("touchpoint")
-    truth = true_effects(chain, seed=1).query("outcome == 'conversion'").set_index("touchpoint")
+    truth = true_effects(chain, seed=2, repeats=4).query("outcome == 'conversion'")
+    truth = truth.set_index("touchpoint")
     # the ad does nothing itself, but brings searches, and through them mails
     assert table.ci_low["ad"] < 0 < table.ci_high["ad"]
     assert truth.incremental_direct["ad"] == 0
@@ -64,6 +66,11 @@ def test_links_and_chains_are_followed():
     indirect = (table.total - table.incremental)["ad"]
     assert indirect == pytest.approx(truth.incremental_total["ad"], rel=0.4)
     assert (table.total - table.incremental)["mail"] == 0
+    totals = drivers.totals.set_index("touchpoint")
+    np.testing.assert_allclose(totals.total, table.total)
+    assert totals.ci_low["ad"] <= truth.incremental_total["ad"] <= totals.ci_high["ad"]
+    # the links are not known exactly, so a total is less sure than a direct amount
+    assert drivers.induced.link_error[0] > 0
 
 
 def test_weights_by_hand():
@@ -94,12 +101,44 @@ def test_rolling_forward_by_hand():
     }
     moments = sample_moments(tl.open_data(tables))
     row = np.flatnonzero(moments.table.event == 1)
+    assert len(row) == 1
     assert moments.table.time[row[0]] == (START + 3 * DAY).timestamp()
     assert moments.start_seconds / DAY_SECONDS == START.timestamp() / DAY_SECONDS
     tracks = Tracks(np.array([0, 1]), np.array([1.0, 2.0]), 1)
-    found = _roll(moments, row, [Link(0, 1, 1.0, 1.0)], tracks, [0])
+    found = _roll(moments, [Link(0, 1, 1.0, 1.0)], tracks, [0])[row]
     # at day 2 the exposure to a is 1/2, so b came 1.5 times as often: 2/3 are left without
     np.testing.assert_allclose(found[0, 0], [2**-0.5, 2 / 3 * 2**-0.5])
+
+
+def test_touches_in_bursts_are_not_taken_to_bring_one_another():
+    # a session an hour long, of three touches in random order: all come together
+    random = np.random.default_rng(1)
+    begin = START + pd.to_timedelta(np.sort(random.random(1_500)) * 90, unit="D")
+    sessions = pd.DataFrame(
+        {"customer_id": [f"c{i}" for i in random.integers(0, 500, 1_500)], "begin": begin}
+    )
+    parts = [
+        sessions.assign(
+            timestamp=begin + pd.to_timedelta(random.random(1_500), unit="h"), touchpoint=name
+        )
+        for name in ("search", "mail", "chat")
+    ]
+    ids = [f"c{i}" for i in range(500)]
+    events = sessions[::10].assign(timestamp=sessions.begin[::10] + DAY, outcome="conversion")
+    data = tl.open_data(
+        {
+            "touches": pd.concat(parts).drop(columns="begin"),
+            "outcomes": events.drop(columns="begin"),
+            "customers": pd.DataFrame(
+                {"customer_id": ids, "observed_from": START, "observed_to": START + 92 * DAY}
+            ),
+        }
+    )
+    with pytest.warns(tl.TouchlabWarning, match="come together"):
+        drivers = fit_drivers(data)
+    assert kept(drivers) == set()
+    assert drivers.induced.arrivals.both_ways.sum() == 6
+    assert (drivers.totals.indirect == 0).all()
 
 
 def test_one_touchpoint_brings_nothing():

@@ -98,6 +98,20 @@ def test_without_customers_risk_runs_from_the_first_event_to_the_end_of_the_data
     assert not moments.windows_known
 
 
+def test_times_and_ids_of_different_types_meet_without_customers(tmp_path):
+    # times without a zone and short ids in one file, UTC and long ids in the other
+    first = touches((1, 1, "ad"), (2, 3, "ad")).astype({"customer_id": "int32"})
+    second = outcomes((1, 4, "conversion")).astype({"customer_id": "int64"})
+    first.assign(timestamp=first.timestamp.dt.tz_localize(None)).to_parquet(
+        tmp_path / "touches.parquet"
+    )
+    second.assign(timestamp=second.timestamp.astype("datetime64[us, UTC]")).to_parquet(
+        tmp_path / "outcomes.parquet"
+    )
+    moments = sample_moments(tl.open_data(tmp_path))
+    assert (moments.events, moments.customers) == (1, 2)
+
+
 def test_exposures_by_hand(three):
     moments = sample_moments(three, half_lives=(1.0, 2.0))
     table = moments.table

@@ -84,7 +84,7 @@ def fair_shares(
     """
     ratios = _ratios(log_ratio)
     count = len(ratios.single)
-    nodes, weights = np.polynomial.legendre.leggauss(count // 2 + (1 if past is None else 4))
+    nodes, weights = np.polynomial.legendre.leggauss(count // 2 + (1 if past is None else 8))
     base = expected * np.exp(-ratios.whole)
     shares = np.zeros((count, cells.shape[1]))
     for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):

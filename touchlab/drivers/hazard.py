@@ -18,6 +18,8 @@ from touchlab.drivers.model import (
     Model,
     Parameters,
     between,
+    chance,
+    exposures_at,
     hazard_at,
     only,
     probability,
@@ -34,7 +36,9 @@ __all__ = [
     "Model",
     "Parameters",
     "between",
+    "chance",
     "clustered_errors",
+    "exposures_at",
     "fit",
     "hazard_at",
     "leave_group_out",
@@ -66,6 +70,8 @@ one_thread = threadpool_limits.wrap(limits=1)
 as soon as another process (a second kernel) wants the cores."""
 MAX_STEPS, PRECISION = 100, 1e-4
 SMALLEST = 1e-6
+ROUGH = 25_000
+"""Moments of a first fit, from which the fit of a larger sample starts."""
 LARGE = 100_000
 """Moments from which on leaving out a group is as good as linear."""
 
@@ -120,7 +126,11 @@ def fit(model: Model, start: Floats | None = None) -> Parameters:
     `start` are packed parameters to begin at.
     """
     event = model.moments.table.event.to_numpy(float)
-    packed = (_start(model, event) if start is None else start).clip(*_bounds(model))
+    if start is None:
+        step = len(event) // ROUGH
+        rough = some_of(model, np.arange(0, len(event), step)) if step > 1 else None
+        start = _start(model, event) if rough is None else fit(rough).packed
+    packed = start.clip(*_bounds(model))
     now, damping = tangent(model, model.parameters(packed)), 1e-3
     for _ in range(MAX_STEPS):
         weight = now.probability * (1 - now.probability)

@@ -16,43 +16,27 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
-from touchlab.drivers.design import build_controls
+from touchlab.drivers.arrivals import Link, find_links
 from touchlab.drivers.hazard import (
     Model,
     Parameters,
-    clustered_errors,
-    fit,
+    chance,
+    exposures_at,
     one_thread,
-    only,
     probability,
     ratios,
     saturate,
+    some_of,
 )
-from touchlab.drivers.score import Scorer
-from touchlab.moments import DAY_SECONDS, Moments, Points, sample_touches, touch_paths
+from touchlab.moments import DAY_SECONDS, Moments, touch_paths
+from touchlab.replicates import GROUPS
 
 Floats = npt.NDArray[np.float64]
-MOST_TOUCHES, BASE_MOMENTS = 3_000, 12_000
-CUSTOMERS = 4_000
-FEWEST_TOUCHES = 200
-LOOKED_AT = (1, 3, 4)
-"""Half-lives, by number, at which the score test looks."""
-FOUND = ["source", "target", "effect", "error", "half_life_days"]
-LEVEL = 0.05
-"""Chance that any link is kept where no touchpoint brings another."""
-
-
-@dataclass(frozen=True)
-class Link:
-    """One touchpoint that brings touches of another."""
-
-    source: int
-    target: int
-    effect: float
-    """Log rate ratio of the target for each unit of g(exposure to the source)."""
-    half_life_days: float
+Rows = npt.NDArray[np.int64]
+CUSTOMERS, FEWER_CUSTOMERS = 4_000, 1_000
+DRAWS = 12
+"""Draws of the links' effects, each on the fewer customers, for the error that they bring."""
 
 
 @dataclass(frozen=True)
@@ -60,122 +44,63 @@ class Induced:
     """`arrivals`: pairs of touchpoints that come together. `indirect`: outcomes by touchpoint.
 
     `arrivals` has touchpoint, brings, rate_ratio (touches of `brings` just after one touch,
-    over the rate without), ci_low, ci_high, half_life_days, kept (above 1 beyond chance).
+    over the rate without), ci_low, ci_high, half_life_days, both_ways (each brings the other:
+    not followed), kept (above 1 beyond chance, and followed).
     """
 
     arrivals: pd.DataFrame
     indirect: Floats
     """(touchpoints,): outcomes lost with touches that the touchpoint brought."""
+    replicates: Floats
+    """(groups, touchpoints): the same without each group of customers."""
+    link_error: Floats
+    """(touchpoints,): standard error from not knowing the links exactly."""
 
 
 @one_thread
-def follow_induced(model: Model, given: Parameters) -> Induced:
+def follow_induced(model: Model, given: Parameters, replicates: Floats) -> Induced:
     """Estimate which touches bring which, and what is lost with those a touchpoint brought.
 
-    It does not follow outcomes that bring touches, nor touches that replace others.
+    It does not follow outcomes that bring touches, nor touches that replace others. A
+    hidden intent that brings touches of several kinds looks as if they brought one another.
+
+    Parameters
+    ----------
+    model, given
+        The fitted hazard of the outcome.
+    replicates
+        Shape (groups, parameters): the fit without each group of customers.
+
+    Returns
+    -------
+    Induced
+        With ``.arrivals``, ``.indirect``, ``.replicates`` and ``.link_error``.
     """
     arrivals, links = find_links(model)
+    nothing = np.zeros(model.touchpoints)
     if not links:
-        return Induced(arrivals, np.zeros(model.touchpoints))
-    return Induced(arrivals, _indirect(model, given, links))
-
-
-def find_links(model: Model) -> tuple[pd.DataFrame, list[Link]]:
-    """Say which touchpoints bring which: a score test of all, then a fit of those that pass.
-
-    In the fit of one touchpoint's arrival the others that passed stand side by side, so that
-    only direct links stay; both thresholds allow for all pairs looked at.
-    """
-    moments, count = model.moments, model.touchpoints
-    touches, counts = sample_touches(moments, most=MOST_TOUCHES)
-    base = _some_base(moments)
-    looked = max(count * (count - 1), 1)
-    frames = [pd.DataFrame(columns=FOUND).astype(dict.fromkeys(FOUND[2:], float))]
-    for target, name in enumerate(moments.touchpoints):
-        rows = np.flatnonzero((touches.table.touchpoint == name).to_numpy())
-        if len(rows) >= FEWEST_TOUCHES and count > 1:
-            sample = _arrivals(moments, base, touches, rows, float(counts.iloc[target]))
-            frames.append(_bringers(sample, target, looked))
-    table = pd.concat([f for f in frames if len(f)] or frames, ignore_index=True)
-    table["kept"] = table.effect > stats.norm.isf(LEVEL / 2 / looked) * table.error
-    links = [
-        Link(int(row.source), int(row.target), row.effect, row.half_life_days)
-        for row in table[table.kept].itertuples()
+        return Induced(arrivals, nothing, np.zeros((GROUPS, len(nothing))), nothing)
+    scene = _scene(model, given, links, _rows_of_some_customers(model.moments, CUSTOMERS))
+    felt = _felt(scene, links)
+    group = scene.model.moments.table.group.to_numpy()
+    without = [
+        _amounts(scene, model.parameters(packed), felt, (group != g) * GROUPS / (GROUPS - 1))
+        for g, packed in enumerate(replicates)
     ]
-    return _shown(table, moments.touchpoints), links
+    indirect = _amounts(scene, given, felt, np.ones(len(group)))
+    return Induced(arrivals, indirect, np.stack(without), _link_error(model, given, links))
 
 
-def _shown(table: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
-    one, reach = np.log(2.0), stats.norm.isf(0.025) * table.error
-    return pd.DataFrame(
-        {
-            "touchpoint": [names[int(i)] for i in table.source],
-            "brings": [names[int(i)] for i in table.target],
-            "rate_ratio": np.exp(one * table.effect),
-            "ci_low": np.exp(one * (table.effect - reach)),
-            "ci_high": np.exp(one * (table.effect + reach)),
-            "half_life_days": table.half_life_days,
-            "kept": table.kept,
-        }
-    )
+@dataclass(frozen=True)
+class Scene:
+    """Moments of some customers, which touchpoints are switched off, and which are brought."""
 
-
-def _some_base(moments: Moments) -> npt.NDArray[np.int64]:
-    base = np.flatnonzero(moments.table.event.to_numpy() == 0)
-    if len(base) <= BASE_MOMENTS:
-        return base
-    return np.sort(np.random.default_rng([moments.seed, 3]).choice(base, BASE_MOMENTS, False))
-
-
-def _arrivals(
-    moments: Moments,
-    base: npt.NDArray[np.int64],
-    touches: Points,
-    rows: npt.NDArray[np.int64],
-    count: float,
-) -> Moments:
-    """Moments at which the events are touches of one touchpoint."""
-    own = touches.table.iloc[rows].drop(columns="touchpoint").assign(event=1)
-    table = pd.concat([own, moments.table.iloc[base]], ignore_index=True)
-    table[list(moments.histories)] = table[list(moments.histories)].fillna(0.0)
-    exposure = np.concatenate([touches.exposure[:, :, rows], moments.exposure[:, :, base]], axis=2)
-    return replace(
-        moments,
-        table=table,
-        exposure=exposure,
-        days_each=moments.customer_days / len(base),
-        events_each=count / len(rows),
-        earlier=None,
-    )
-
-
-def _bringers(sample: Moments, target: int, looked: int) -> pd.DataFrame:
-    """Fit the arrival of `target` on the touchpoints that a score test passes.
-
-    Its own earlier touches are in the model as what is known of the customer's reach;
-    they are not taken to bring more of themselves.
-    """
-    controls = build_controls(sample)
-    alone = Model(only(sample, [target]), controls, "log", None)
-    scorer = Scorer(alone, fit(alone))
-    passed = np.zeros(len(sample.touchpoints), dtype=bool)
-    for place in LOOKED_AT:
-        z = scorer.z(np.log1p(sample.exposure[:, place]).astype(float))
-        passed |= np.abs(z) > stats.norm.isf(LEVEL / 2 / looked / len(LOOKED_AT))
-    passed[target] = False
-    sources = np.flatnonzero(passed)
-    model = Model(only(sample, [*sources, target]), controls, "log", None)
-    given = fit(model)
-    found = slice(0, len(sources))
-    return pd.DataFrame(
-        {
-            "source": sources,
-            "target": target,
-            "effect": given.effects[found],
-            "error": clustered_errors(model, given)[found],
-            "half_life_days": 2 ** given.log_half_lives[found],
-        }
-    )
+    model: Model
+    scenarios: list[int]
+    targets: list[int]
+    tracks: Tracks
+    scale: float
+    """Outcomes that one expected outcome here stands for."""
 
 
 @dataclass(frozen=True)
@@ -190,61 +115,74 @@ class Tracks:
     links: int
 
 
-def _indirect(model: Model, given: Parameters, links: list[Link]) -> Floats:
-    """Outcomes lost with touches brought, by touchpoint: from a sample, scaled up."""
-    moments = model.moments
-    rows = _rows_of_some_customers(moments)
+def _scene(model: Model, given: Parameters, links: list[Link], rows: Rows) -> Scene:
     targets = sorted({link.target for link in links})
-    scenarios = sorted({link.source for link in links})
     lives = 2**given.log_half_lives
     tracks = Tracks(
         np.array([link.source for link in links] + targets),
         np.array([link.half_life_days for link in links] + [lives[t] for t in targets]),
         len(links),
     )
-    stocks = _roll(moments, rows, links, tracks, scenarios)
-    felt = saturate(stocks, model.saturation)
-    p, exposure, _ = probability(model, given)
-    here = exposure[:, rows]
-    expected = p[rows] * moments.events_each
-    scale = p.sum() / p[rows].sum()
+    p, _, _ = probability(model, given)
+    scale = model.moments.events_each * p.sum() / p[rows].sum()
+    scenarios = sorted({link.source for link in links})
+    return Scene(some_of(model, rows), scenarios, targets, tracks, float(scale))
+
+
+def _rows_of_some_customers(moments: Moments, most: int) -> Rows:
+    customers = np.sort(moments.table.customer.unique())
+    if len(customers) > most:
+        draw = np.random.default_rng([moments.seed, 4])
+        customers = draw.choice(customers, most, replace=False)
+    return np.flatnonzero(moments.table.customer.isin(customers).to_numpy())
+
+
+def _felt(scene: Scene, links: list[Link]) -> Floats:
+    """Exposures to the targets as they enter the log hazard; (moments, targets, 1 + scenarios)."""
+    stocks = _roll(scene.model.moments, links, scene.tracks, scene.scenarios)
+    return np.asarray(saturate(stocks, scene.model.saturation))
+
+
+def _amounts(scene: Scene, given: Parameters, felt: Floats, weight: Floats) -> Floats:
+    """Outcomes lost with touches brought, by touchpoint."""
+    model, targets = scene.model, scene.targets
+    here = exposures_at(model, given.log_half_lives)
+    expected = chance(model, given, here) * weight * scene.scale
     usual = ratios(model, given, here).whole
     indirect = np.zeros(model.touchpoints)
-    for i, source in enumerate(scenarios):
+    for i, source in enumerate(scene.scenarios):
         without = here.copy()
         without[source] = 0.0
         direct = np.exp(ratios(model, given, without).whole - usual)
         without[targets] = (here[targets] + (felt[:, :, i + 1] - felt[:, :, 0]).T).clip(min=0)
         without[source] = 0.0
         left = np.exp(ratios(model, given, without).whole - usual)
-        indirect[source] = scale * (expected * (direct - left)).sum()
+        indirect[source] = (expected * (direct - left)).sum()
     return indirect
 
 
-def _rows_of_some_customers(moments: Moments) -> npt.NDArray[np.int64]:
-    customers = np.sort(moments.table.customer.unique())
-    if len(customers) > CUSTOMERS:
-        draw = np.random.default_rng([moments.seed, 4])
-        customers = draw.choice(customers, CUSTOMERS, replace=False)
-    return np.flatnonzero(moments.table.customer.isin(customers).to_numpy())
+def _link_error(model: Model, given: Parameters, links: list[Link]) -> Floats:
+    """Standard error of the indirect amounts from that of the links, by draws of them."""
+    draw = np.random.default_rng([model.moments.seed, 5])
+    rows = _rows_of_some_customers(model.moments, FEWER_CUSTOMERS)
+    scene = _scene(model, given, links, rows)
+    found = []
+    for _ in range(DRAWS):
+        drawn = [replace(k, effect=k.effect + k.error * draw.standard_normal()) for k in links]
+        found.append(_amounts(scene, given, _felt(scene, drawn), np.ones(len(rows))))
+    return np.std(found, axis=0, ddof=1)
 
 
-def _roll(
-    moments: Moments,
-    rows: npt.NDArray[np.int64],
-    links: list[Link],
-    tracks: Tracks,
-    scenarios: list[int],
-) -> Floats:
+def _roll(moments: Moments, links: list[Link], tracks: Tracks, scenarios: list[int]) -> Floats:
     """Go through the paths turn by turn; (moments, outcome tracks, 1 + scenarios) stocks.
 
     The first scenario is what happened.
     """
-    steps = _steps(moments, rows, tracks)
+    steps = _steps(moments, tracks)
     count = int(steps.customer.max()) + 1
     stock = np.zeros((count, len(tracks.source), 1 + len(scenarios)))
     seen = np.zeros(count)
-    found = np.zeros((len(rows), len(tracks.source) - tracks.links, 1 + len(scenarios)))
+    found = np.zeros((len(moments.table), len(tracks.source) - tracks.links, 1 + len(scenarios)))
     bounds = np.flatnonzero(np.diff(steps.turn.to_numpy(), prepend=-1, append=-1))
     columns = [steps[c].to_numpy() for c in ("customer", "day", "touchpoint", "row")]
     for first, last in pairwise(bounds):
@@ -275,10 +213,10 @@ def _weights(
     return weight
 
 
-def _steps(moments: Moments, rows: npt.NDArray[np.int64], tracks: Tracks) -> pd.DataFrame:
+def _steps(moments: Moments, tracks: Tracks) -> pd.DataFrame:
     """Touches and moments of the chosen customers, numbered by turn; `row` -1 for touches."""
-    looks = moments.table.iloc[rows][["customer", "time"]].assign(
-        touchpoint=-1, row=np.arange(len(rows))
+    looks = moments.table[["customer", "time"]].assign(
+        touchpoint=-1, row=np.arange(len(moments.table))
     )
     touches = touch_paths(moments, looks.customer.drop_duplicates()).assign(row=-1)
     touches = touches[touches.touchpoint.isin(np.unique(tracks.source))]

@@ -70,14 +70,30 @@ def between(
     saturated: npt.NDArray[np.float32], half_lives: tuple[float, ...], log_half_lives: Floats
 ) -> tuple[Floats, Floats]:
     """Read exposures between grid points of half-lives, linearly in the log2 half-life."""
+    low, rise, step, part = _places(saturated, half_lives, log_half_lives)
+    exposure = np.add(low, rise * part, dtype=float)
+    return exposure, np.divide(rise, step, dtype=float)
+
+
+def exposures_at(model: Model, log_half_lives: Floats) -> Floats:
+    """The same exposures without their slopes, in half the time."""
+    low, rise, _, part = _places(model.saturated, model.moments.half_lives, log_half_lives)
+    rise *= part
+    return np.add(low, rise, dtype=float)
+
+
+def _places(
+    saturated: Any, half_lives: tuple[float, ...], log_half_lives: Floats
+) -> tuple[Any, Any, Any, Any]:
+    """Exposures at the grid point below, rise to the next, its distance, part of the way."""
     grid = np.log2(half_lives)
     place = np.clip(np.searchsorted(grid, log_half_lives, side="right") - 1, 0, len(grid) - 2)
     step = grid[place + 1] - grid[place]
     part = np.clip((log_half_lives - grid[place]) / step, 0.0, 1.0)[:, None]
     rows = np.arange(len(saturated))
-    low = saturated[rows, place].astype(float)
-    rise = saturated[rows, place + 1] - low
-    return low + rise * part, rise / step[:, None]
+    low = saturated[rows, place]
+    kind = saturated.dtype
+    return low, saturated[rows, place + 1] - low, step[:, None].astype(kind), part.astype(kind)
 
 
 @dataclass(frozen=True)
@@ -108,10 +124,15 @@ class Parameters:
 def probability(model: Model, given: Parameters) -> tuple[Floats, Floats, Floats]:
     """Return the probability that each moment is an event, exposures and their slopes."""
     exposure, slope = model.exposures(given.log_half_lives)
+    return chance(model, given, exposure), exposure, slope
+
+
+def chance(model: Model, given: Parameters, exposure: Floats) -> Floats:
+    """Return the probability that each moment is an event, where exposures are known."""
     score = given.effects @ exposure + model.controls.matrix @ given.controls + model.offset
     if model.pairs:
         score = score + given.synergies @ products(exposure, model.pairs)
-    return expit(score), exposure, slope
+    return expit(score)
 
 
 def products(exposure: Floats, pairs: Pairs) -> Floats:

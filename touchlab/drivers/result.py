@@ -15,6 +15,8 @@ from touchlab.drivers import effects
 from touchlab.drivers.hazard import (
     Model,
     Parameters,
+    chance,
+    exposures_at,
     hazard_at,
     one_thread,
     probability,
@@ -24,7 +26,7 @@ from touchlab.drivers.hazard import (
 from touchlab.drivers.induced import Induced, follow_induced
 from touchlab.drivers.ratios import Ratios
 from touchlab.errors import ParameterError
-from touchlab.moments import Moments
+from touchlab.moments import Moments, Points
 from touchlab.replicates import GROUPS, interval, jackknife
 
 Floats = npt.NDArray[np.float64]
@@ -120,7 +122,31 @@ class Drivers:
     @cached_property
     def induced(self) -> Induced:
         """Touches that other touches brought, and the outcomes that go with them."""
-        return follow_induced(self.model, self.parameters)
+        return follow_induced(self.model, self.parameters, self.replicates)
+
+    @cached_property
+    def totals(self) -> pd.DataFrame:
+        """Outcomes lost with a touchpoint and with the touches that it brought.
+
+        Columns: touchpoint, direct, indirect (with touches brought), total, ci_low, ci_high
+        (of the total), n (touches).
+        """
+        point, replicates = self._replicated(effects.removal, self._one_cell)
+        direct, indirect = point[:, 0], self.induced.indirect
+        total = direct + indirect
+        error, freedom = jackknife(total, replicates[:, :, 0] + self.induced.replicates)
+        low, high = interval(total, np.hypot(error, self.induced.link_error), freedom)
+        return pd.DataFrame(
+            {
+                "touchpoint": self.moments.touchpoints,
+                "direct": direct,
+                "indirect": indirect,
+                "total": total,
+                "ci_low": low,
+                "ci_high": high,
+                "n": self.moments.touches.to_numpy(),
+            }
+        )
 
     def incremental(
         self, *, by: str | None = None, total: bool = True, checks: Any = None
@@ -146,8 +172,8 @@ class Drivers:
             [total], fair_share, hazard_ratio, half_life_days, badge, n``. `incremental`
             is the direct effect of removal over the observed time at risk, in outcomes,
             with its interval; `share` of all outcomes; `total` without the touches that
-            the touchpoint brought either; `fair_share` the Shapley share, which with the
-            baseline adds up to all outcomes; `n` touches.
+            the touchpoint brought either (its interval is in ``.totals``); `fair_share` the
+            Shapley share, which with the baseline adds up to all outcomes; `n` touches.
 
         Raises
         ------
@@ -210,30 +236,36 @@ class Drivers:
     def _evaluate(
         self, quantity: Quantity, given: Parameters, cells: Floats, without: int | None
     ) -> Floats:
-        p, exposure, _ = probability(self.model, given)
-        expected = p * self.moments.events_each
+        exposure = exposures_at(self.model, given.log_half_lives)
+        expected = chance(self.model, given, exposure) * self.moments.events_each
         if without is not None:
             rest = self.moments.table.group.to_numpy() != without
             expected = expected * rest * GROUPS / (GROUPS - 1)
         return quantity(expected, ratios(self.model, given, exposure), cells, self._past(given))
 
     @cached_property
-    def _earlier_controls(self) -> Floats:
-        assert self.moments.earlier is not None
-        return self.model.controls.at(self.moments.earlier)
+    def _earlier(self) -> tuple[Points, Floats] | None:
+        """Draws from the past of each moment, with their controls; None for what recurs."""
+        earlier = self.moments.earlier
+        return None if earlier is None else (earlier, self.model.controls.at(earlier))
 
     def _past(self, given: Parameters) -> effects.Past | None:
-        earlier = self.moments.earlier
-        if earlier is None:
+        if self._earlier is None:
             return None
         moments = len(self.moments.table)
-        draws = len(earlier.table) // moments
-        hazard, found = hazard_at(self.model, given, earlier, self._earlier_controls)
+        draws = len(self._earlier[0].table) // moments
+        hazard, found = hazard_at(self.model, given, *self._earlier)
         days = np.repeat(self.moments.table.since.to_numpy(float) / draws, draws)
         return effects.Past(found, hazard * days, moments)
 
-    @one_thread
     def _with_interval(self, quantity: Quantity, cells: Floats) -> tuple[Floats, Floats, Floats]:
+        point, replicates = self._replicated(quantity, cells)
+        low, high = self._interval(point, replicates)
+        return low, high, point
+
+    @one_thread
+    def _replicated(self, quantity: Quantity, cells: Floats) -> tuple[Floats, Floats]:
+        """The quantity, and the same without each group of customers."""
         point = self._evaluate(quantity, self.parameters, cells, None)
         replicates = np.stack(
             [
@@ -241,8 +273,7 @@ class Drivers:
                 for g, packed in enumerate(self.replicates)
             ]
         )
-        low, high = self._interval(point, replicates)
-        return low, high, point
+        return point, replicates
 
     def _interval(self, point: Floats, replicates: Floats) -> tuple[Floats, Floats]:
         return interval(point, *jackknife(point, replicates))

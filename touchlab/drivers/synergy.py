@@ -16,9 +16,8 @@ from touchlab.drivers.score import Scorer
 from touchlab.errors import ParameterError
 
 Floats = npt.NDArray[np.float64]
-LEVEL = 0.2
-"""Nominal chance that the screen takes any pair where there is none. Scores scatter less than
-their variance allows, as it is the larger of two: in 11 simulated worlds none was taken."""
+LEVEL = 0.1
+"""Chance that the screen takes any pair where there is none."""
 FEWEST_TOGETHER = 20
 """Events at which both touchpoints are present, for a pair to be looked at."""
 PRESENT = 0.05

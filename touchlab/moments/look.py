@@ -85,8 +85,7 @@ def _exposures(
     rows = pairs.group_by("moment", "touchpoint").aggregate(**sums).to_pandas()
     exposure = np.zeros((len(touchpoints), len(half_lives), count), dtype=np.float32)
     place, moment = touchpoints.get_indexer(rows.touchpoint), rows.moment.to_numpy()
-    for i in range(len(half_lives)):
-        exposure[place, i, moment] = rows[f"a{i}"].to_numpy()
+    exposure[place, :, moment] = rows[list(sums)].to_numpy()
     return exposure
 
 

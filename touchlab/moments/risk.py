@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import ibis
 import ibis.expr.types as ir
-import pandas as pd
 
 from touchlab.contract import listing
 from touchlab.dataset import Dataset
@@ -86,12 +85,14 @@ def _observed(data: Dataset) -> ir.Table:
         return own.select(
             "customer_id", start=seconds(own.observed_from), stop=seconds(own.observed_to)
         )
-    seen = data.touches.select("customer_id", "timestamp").union(
-        data.outcomes.select("customer_id", "timestamp")
+    # as seconds, and ids of one type: a union takes no columns that differ in type
+    touches, outcomes = data.touches, data.outcomes
+    ids = outcomes.customer_id.cast(touches.customer_id.type())
+    seen = touches.select("customer_id", time=seconds(touches.timestamp)).union(
+        outcomes.select(customer_id=ids, time=seconds(outcomes.timestamp))
     )
-    last = pd.Timestamp(seen.timestamp.max().to_pyarrow().as_py()).tz_localize(None)
-    stop = (last - pd.Timestamp(0)) / pd.Timedelta(seconds=1) + 1.0
-    first = seen.group_by("customer_id").aggregate(start=seconds(seen.timestamp).min())
+    stop = float(seen.time.max().to_pyarrow().as_py()) + 1.0
+    first = seen.group_by("customer_id").aggregate(start=seen.time.min())
     return first.mutate(stop=ibis.literal(stop))
 
 

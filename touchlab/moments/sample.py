@@ -25,7 +25,7 @@ HALF_LIVES = (0.75, 1.5, 3.0, 6.0, 12.0, 24.0)
 PER_EVENT = 20
 """Base moments drawn for each event: 20 cost 2 to 5 % of precision against all time at risk."""
 FEWEST_MOMENTS = 4_000
-MOST_EVENTS = 20_000
+MOST_EVENTS = 10_000
 EARLIER, MOST_EARLIER = 4, 400_000
 """Draws from the past of a moment, for outcomes that come once; fewer in large samples."""
 

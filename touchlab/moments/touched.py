@@ -9,16 +9,27 @@ from touchlab.moments.look import Points, look
 from touchlab.moments.risk import risk_windows, seconds, uniform, within
 from touchlab.moments.sample import Moments
 
+SPARE = 4
+"""So many times the touches wanted are looked at, where there are more of every touchpoint."""
+
 
 def sample_touches(moments: Moments, *, most: int) -> tuple[Points, pd.Series]:
     """Draw up to about `most` touches of each touchpoint at risk, and describe the moment before.
 
-    Returns points whose table has a `touchpoint`, and all touches at risk by touchpoint.
+    Returns points whose table has a `touchpoint`, and touches at risk by touchpoint, which
+    are estimated where not all customers are looked at.
     """
     data = moments.data
     own = data.touches
     own = own.select("customer_id", "touchpoint", time=seconds(own.timestamp))
-    own = within(own, risk_windows(data, moments.risk)).cache()
+    windows = risk_windows(data, moments.risk)
+    if moments.touches.min() > SPARE * most:
+        # a hash a customer costs less than one a touch
+        share = SPARE * most / moments.touches.min()
+        windows = windows.filter(uniform(windows, "touched", moments.seed) < share)
+    else:
+        share = 1.0
+    own = within(own, windows).cache()
     counts = own.group_by("touchpoint").aggregate(n=own.count()).to_pandas()
     shares = ibis.memtable(counts.assign(share=most / counts.n)[["touchpoint", "share"]])
     joined = own.inner_join(shares, "touchpoint")
@@ -33,7 +44,7 @@ def sample_touches(moments: Moments, *, most: int) -> tuple[Points, pd.Series]:
         origin=moments.start_seconds,
     )
     n = counts.set_index("touchpoint").n.reindex(moments.touches.index).fillna(0)
-    return points, n
+    return points, n / share
 
 
 def touch_paths(moments: Moments, customers: pd.Series) -> pd.DataFrame:
