@@ -36,7 +36,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             outcomes.append(f"c{i},2026-01-28T10:00Z,conversion")
     (folder / "touches.csv").write_text("\n".join(touches))
     (folder / "outcomes.csv").write_text("\n".join(outcomes))
-    run = run_report(folder, out=tmp_path_factory.mktemp("reports"))
+    small = {"customers": 2000, "days": 60, "seeds": [1]}
+    run = run_report(folder, out=tmp_path_factory.mktemp("reports"), parameters=small)
     return [run.folder.parent / "index.html", *sorted(run.folder.glob("*.html"))]
 
 
