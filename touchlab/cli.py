@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from touchlab.errors import TouchlabError
+from touchlab.errors import ParameterError, TouchlabError
 
 PROBLEM = 2
 """Exit code where touchlab refuses: bad data, bad parameters, a report that did not finish."""
@@ -73,13 +73,14 @@ def bring(given: argparse.Namespace) -> None:
     from touchlab.show import readable
     from touchlab.sources import SOURCES
 
+    if given.source not in SOURCES:
+        allowed = ", ".join(sorted(SOURCES))
+        raise ParameterError(f"import: {given.source!r} is not a source\n  use any of {allowed}")
     print(readable(SOURCES[given.source](given.folder)).to_string(index=False))
     print(f"next: touchlab report {given.folder}")
 
 
 def _parser() -> argparse.ArgumentParser:
-    from touchlab.sources import SOURCES
-
     parser = argparse.ArgumentParser(
         prog="touchlab",
         description="Which touchpoints drive conversion, retention and referral, and how sure.",
@@ -105,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(run=simulate)
 
     one = commands.add_parser("import", help="bring foreign data into the contract")
-    one.add_argument("source", choices=sorted(SOURCES))
+    one.add_argument("source", help="what to bring in, such as completejourney")
     one.add_argument("folder")
     one.set_defaults(run=bring)
     return parser
