@@ -33,6 +33,7 @@ lab: .venv/.ready  ## JupyterLab with the notebooks
 bench: .venv/.ready  ## speed and memory as ratios within one run
 	$(BIN)/python benchmarks/make_touches.py .bench
 	$(BIN)/python benchmarks/attribution.py .bench --deep
+	$(BIN)/python benchmarks/drivers.py
 
 lock: $(UV)  ## pin every dependency again, with hashes
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \

@@ -46,7 +46,11 @@ def test_report_refuses_before_anything_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "reports"
-    for wrong in (["--param", "lookbak=7D"], ["--only", "99_nothing"], ["--param", "k=many"]):
+    for wrong in (
+        ["--param", "lookbak=7D"],
+        ["--only", "99_nothing"],
+        ["--param", "min_customers=many"],
+    ):
         assert main(["report", str(ROOT / "data/sample"), "--out", str(out), *wrong]) == 2
         assert capsys.readouterr().err.startswith("ParameterError: ")
     assert main(["report", str(tmp_path / "nowhere"), "--out", str(out)]) == 2
@@ -64,9 +68,9 @@ def test_simulate_writes_a_folder_that_opens(
 
 
 def test_report_takes_its_parameters_from_beside_the_data(tmp_path: Path) -> None:
-    from touchlab.locate import report_settings
+    from touchlab.settings import settings_of
 
     folder = _write(tmp_path / "shop", GOOD, SOLD)
-    assert report_settings(str(folder)) == {}
+    assert settings_of(str(folder), "report") == {}
     (folder / "touchlab.toml").write_text('[report]\nlookback = "14D"\n')
-    assert report_settings(str(folder)) == {"lookback": "14D"}
+    assert settings_of(str(folder), "report") == {"lookback": "14D"}

@@ -216,7 +216,9 @@ def test_traits_named_like_our_own_columns_keep_apart(sample):
     moments = sample_moments(tl.open_data(tables), outcome="churn")
     assert set(moments.traits) >= {"group (trait)", "time (trait)", "prior_conversion (trait)"}
     assert moments.table.group.between(0, 49).all()
-    assert moments.histories == ("prior_conversion", "prior_referral")
+    assert moments.histories == (
+        "prior_conversion", "recent_conversion", "prior_referral", "recent_referral"
+    )  # fmt: skip
 
 
 def test_sampled_touches_are_described_before_themselves(sample):

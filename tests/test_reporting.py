@@ -12,8 +12,11 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from touchlab.errors import DataError, ParameterError, ReportError
+from touchlab.errors import DataError, ParameterError
 from touchlab.reporting import (
+    Limits,
+    NotFinished,
+    NotWritten,
     Page,
     Run,
     check_parameters,
@@ -27,8 +30,8 @@ from touchlab.reporting import (
     write_index,
 )
 from touchlab.reporting.paths import hide_paths
+from touchlab.reporting.place import data_name, slug
 from touchlab.reporting.record import read_records
-from touchlab.reporting.runner import data_name, slug
 from touchlab.reporting.sanitise import clean_html, clean_markdown, clean_text
 from touchlab.reporting.tables import dress_tables
 
@@ -222,23 +225,28 @@ def test_notebooks_are_chosen_by_name_or_number(tmp_path):
 
 
 def test_declared_parameters_are_collected(folder):
-    assert set(declared_parameters(folder=folder)) == {"data", "outcome"}
+    assert {name: set(found) for name, found in declared_parameters(folder).items()} == {
+        "01_first": {"data", "outcome"}
+    }
 
 
 # --- a run --------------------------------------------------------------------------------
 
 
 def test_a_report_is_published_with_its_answers(folder, tmp_path):
-    lines = []
+    steps = []
     run = run_report(
         str(tmp_path / "data" / "Köln & Söhne"),
         out=tmp_path / "out {x}",
         parameters={"outcome": "churn"},
         folder=folder,
-        progress=lines.append,
+        progress=steps.append,
     )
-    assert len(lines) == 1
-    assert re.fullmatch(r"01_first +\d+\.\d s  done", lines[0])
+    assert [(step.name, step.word) for step in steps] == [
+        ("", "Köln & Söhne: 1 notebook"),
+        ("01_first", "started"),
+        ("01_first", "done"),
+    ]
     assert run.folder.name.endswith("Z-Koln-Sohne")
     assert sorted(path.name for path in run.folder.iterdir()) == [
         "01_first.html", "01_first.ipynb", "index.html", "run.json",
@@ -254,7 +262,13 @@ def test_a_report_is_published_with_its_answers(folder, tmp_path):
     assert '<pre class="text" tabindex="0" role="region" aria-label="Output">True</pre>' in page
     for path in [*run.folder.iterdir(), tmp_path / "out {x}" / "index.html"]:
         assert str(tmp_path) not in path.read_text(encoding="utf-8"), path.name
-    assert not list((tmp_path / "out {x}").glob(".*"))
+    assert left_over(tmp_path / "out {x}") == []
+
+
+def left_over(out: Path) -> list[str]:
+    """What lies in a folder of reports beside the reports, their index and the known files."""
+    known = {".lock", ".hashes.json"}
+    return sorted(path.name for path in out.glob(".*") if path.name not in known)
 
 
 FAILURES = {
@@ -284,11 +298,9 @@ def test_a_notebook_that_stops_is_told_and_the_good_report_stays(kind, tmp_path)
     before = (out / "20260101T000000Z-shop" / "run.json").read_bytes()
     write_notebook(tmp_path / "notebooks", "01_stops", "print('came this far')", cell, "1 + 1")
     (tmp_path / "shop").mkdir()
-    with pytest.raises(ReportError) as error:
-        run_report(
-            tmp_path / "shop", out=out, folder=tmp_path / "notebooks",
-            timeout=6 if kind == "slow" else 60,
-        )  # fmt: skip
+    limits = Limits(timeout=6 if kind == "slow" else 60)
+    with pytest.raises(NotFinished) as error:
+        run_report(tmp_path / "shop", out=out, folder=tmp_path / "notebooks", limits=limits)
     assert str(error.value).splitlines()[0] == f"01_stops stopped in code cell 3: {reason}"
     failed = next(out.glob("failed-*"))
     page = (failed / "01_stops.html").read_text(encoding="utf-8")
@@ -299,7 +311,7 @@ def test_a_notebook_that_stops_is_told_and_the_good_report_stays(kind, tmp_path)
     index = (out / "index.html").read_text(encoding="utf-8")
     assert "The newest run did not finish" in index
     assert "All is well." in index
-    assert not list(out.glob(".*"))
+    assert left_over(out) == []
     partial = nbformat.read(failed / "01_stops.ipynb", as_version=4)
     states = [cell.metadata.papermill.status for cell in partial.cells if cell.cell_type == "code"]
     assert states[-2:] == ["failed", "pending"]
@@ -336,7 +348,7 @@ def test_data_that_is_not_there_is_refused(folder, tmp_path):
 
 def test_out_that_is_a_file_is_refused(folder, tmp_path):
     (tmp_path / "out").touch()
-    with pytest.raises(ReportError, match="reports cannot be written to"):
+    with pytest.raises(NotWritten, match="reports cannot be written to"):
         run_report(tmp_path, out=tmp_path / "out", folder=folder)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+import touchlab as tl
 from touchlab import plots, show
 from touchlab.errors import MissingInput
 
@@ -78,7 +80,7 @@ def test_or_note_turns_missing_input_into_a_note_and_nothing_else() -> None:
 def test_picture_carries_words_and_four_drawings_of_two_shapes() -> None:
     data, metadata = plots.plot_credit(_credit(["email", "search"]))._repr_mimebundle_()
     words = metadata["image/png"]
-    assert words.keys() == {"alt", "dark", "narrow", "narrow_dark"}
+    assert words.keys() == {"alt", "dark", "narrow", "narrow_dark", "table"}
     assert words["alt"] == data["text/plain"]
     wide, narrow = (
         Image.open(io.BytesIO(base64.b64decode(png)))
@@ -108,3 +110,49 @@ def test_title_states_the_widest_swing() -> None:
         "email depends most on the model: 10\N{NO-BREAK SPACE}% by First touch, "
         "13\N{NO-BREAK SPACE}% by Linear"
     )
+
+
+PATHS = {"paths": pd.DataFrame({"path": ["a", "b"], "conversions": [40, 30], "null": [10, 4]})}
+
+
+@pytest.fixture
+def ten_again() -> Iterator[None]:
+    yield
+    show.protect(tl.open_data(PATHS))
+
+
+def test_table_hides_small_groups_and_says_why(ten_again: None) -> None:
+    frame = pd.DataFrame({"touchpoint": ["a", "b", "c"], "starts": [90, 3, 20], "note": "x"})
+    html = show.Table(frame, "Starts")._repr_html_()
+    assert html.count("<td>hidden</td>") == 2 and "<td>90</td>" in html
+    assert html.endswith(
+        '<p class="note">Hidden: what stands on fewer than 10 customers (parameter min_customers), '
+        "or would give such a number away.</p>"
+    )
+    assert repr(show.Table(frame, "Starts")).count("hidden") == 2  # saved with the notebook
+    assert frame.starts.tolist() == [90, 3, 20]
+    show.protect(tl.open_data(PATHS), min_customers=3)
+    assert "hidden" not in show.Table(frame)._repr_html_()
+
+
+def test_protect_folds_rare_names_and_provenance_says_the_limit(ten_again: None) -> None:
+    data = show.protect(tl.open_data(PATHS), min_customers=40)
+    assert tl.build_journeys(data).touchpoints == ("(other)", "a")
+    made = show.provenance(data).set_index("what").value
+    assert made["min_customers"] == "40"
+
+
+def test_picture_says_what_it_leaves_out_and_draws_nothing_of_nothing(ten_again: None) -> None:
+    rows = pd.DataFrame({"touchpoint": ["a", "b", "c", "d"], "n": [90, 3, 20, 40]})
+    rows = rows.assign(median_days=[1.0, 2.0, 3.0, 4.0], p25_days=0.5, p75_days=9.0)
+    picture = plots.plot_times(rows)
+    assert sorted(picture.table.touchpoint) == ["a", "d"]
+    data, metadata = picture._repr_mimebundle_()
+    assert data["text/plain"].endswith(
+        "Left out (2 rows): what stands on fewer than 10 customers (parameter min_customers), "
+        "or would give such a number away. The title speaks of what is drawn."
+    )
+    drawn = metadata["image/png"]["table"]
+    assert [row[0] for row in drawn["data"]] == ["d", "a"]
+    show.protect(tl.open_data(PATHS), min_customers=100)
+    assert repr(plots.plot_times(rows)).startswith("Not drawn, all of it is hidden: what stands")

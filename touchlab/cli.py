@@ -1,4 +1,4 @@
-"""The `touchlab` command: check data, simulate, import, run the report."""
+"""The `touchlab` command: check data, map touchpoints, simulate, import, run the report."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from touchlab.errors import ParameterError, TouchlabError
+from touchlab.reporting.command import add_commands
 
 PROBLEM = 2
-"""Exit code where touchlab refuses: bad data, bad parameters, a report that did not finish."""
+"""Exit code where touchlab refuses: bad data, bad parameters; a report has more of its own."""
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,9 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run(given)
     except TouchlabError as problem:
         print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
-        return PROBLEM
+        return getattr(problem, "exit_code", PROBLEM)
     except BrokenPipeError:
         return 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 
@@ -37,25 +42,6 @@ def check(given: argparse.Namespace) -> None:
     for note in data.notes.itertuples():
         print(f"note: {note.table}: {note.note}" + (f" ({note.rows:,} rows)" if note.rows else ""))
     print(f"{data.name} keeps the contract")
-
-
-def report(given: argparse.Namespace) -> None:
-    """Run the notebooks on the data and publish their pages."""
-    from touchlab.locate import report_settings
-    from touchlab.reporting import parse_assignments, run_report
-    from touchlab.reporting.notebooks import declared_parameters
-
-    declared = declared_parameters(given.only)
-    parameters = report_settings(given.data) | parse_assignments(given.param, declared)
-    run = run_report(
-        given.data,
-        out=given.out,
-        only=given.only,
-        parameters=parameters,
-        timeout=given.timeout,
-        progress=lambda line: print(line, flush=True),
-    )
-    print(f"report: {run.page}\nindex:  {Path(given.out) / 'index.html'}")
 
 
 def simulate(given: argparse.Namespace) -> None:
@@ -80,6 +66,28 @@ def bring(given: argparse.Namespace) -> None:
     print(f"next: touchlab report {given.folder}")
 
 
+def pseudonymise(given: argparse.Namespace) -> None:
+    """Write the data again with pseudonyms in the place of customer ids."""
+    from touchlab.privacy.pseudonyms import pseudonymise_folder
+
+    for path in pseudonymise_folder(given.data, given.out).values():
+        print(path)
+
+
+def map_init(given: argparse.Namespace) -> None:
+    """Propose a map of the touchpoints that the data holds, as CSV to be edited."""
+    from touchlab.dataset import open_data
+    from touchlab.experience.starter import NOT_KNOWN, default_path, write_map
+
+    data = open_data(given.data)
+    path = Path(given.out) if given.out else default_path(data, given.data)
+    table = write_map(data, path)
+    print(table.drop(columns="goal").fillna("").to_string(index=False))
+    print(f"written: {path}\nnext: read every row, and correct it")
+    if blank := int((table.reason == NOT_KNOWN).sum()):
+        print(f"{blank} not known by name: fill in their stage, or the data will not open")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="touchlab",
@@ -91,19 +99,27 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("data", help="folder, .duckdb file or database URL")
     one.set_defaults(run=check)
 
-    one = commands.add_parser("report", help="run the notebooks into report pages")
-    one.add_argument("data", nargs="?", default="data/sample", help="folder or database URL")
-    one.add_argument("--out", default="reports", help="folder of the reports")
-    one.add_argument("--only", action="append", default=[], metavar="NOTEBOOK")
-    one.add_argument("--param", action="append", default=[], metavar="NAME=VALUE")
-    one.add_argument("--timeout", type=float, default=1800, help="seconds for each notebook")
-    one.set_defaults(run=report)
+    add_commands(commands)
 
     one = commands.add_parser("simulate", help="write a simulated company with a known truth")
     one.add_argument("folder")
     one.add_argument("--customers", type=int, help="as in data/sample if not given")
     one.add_argument("--seed", type=int, help="as in data/sample if not given")
     one.set_defaults(run=simulate)
+
+    one = commands.add_parser("map", help="propose a map of the touchpoints, to be edited")
+    verbs = one.add_subparsers(required=True, metavar="init")
+    one = verbs.add_parser("init", help="write the proposal as CSV; no file is overwritten")
+    one.add_argument("data", help="folder, .duckdb file or database URL")
+    one.add_argument("--out", help="file to write; touchpoints.csv in the folder if not given")
+    one.set_defaults(run=map_init)
+
+    one = commands.add_parser(
+        "pseudonymise", help="write data with pseudonyms; the key is TOUCHLAB_KEY"
+    )
+    one.add_argument("data", help="folder, .duckdb file or database URL")
+    one.add_argument("out", help="a new folder")
+    one.set_defaults(run=pseudonymise)
 
     one = commands.add_parser("import", help="bring foreign data into the contract")
     one.add_argument("source", help="what to bring in, such as completejourney")

@@ -152,7 +152,7 @@ TABLES: dict[str, Table] = {
             "touchpoints",
             (
                 Column("touchpoint", "text"),
-                Column("stage", "text", choices=STAGES),
+                Column("stage", "text", nullable=True, choices=STAGES),
                 Column("channel", "text", required=False, nullable=True),
                 Column("owner", "text", required=False, nullable=True, choices=OWNERS),
                 Column("goal", "text", required=False, nullable=True),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +17,10 @@ from touchlab.checks import nearest
 from touchlab.contract import PATHS, TABLES, Note, Problem, listing
 from touchlab.errors import DataError
 from touchlab.readers import Unreadable, in_our_words, read_csv, read_frame, read_parquet
+from touchlab.settings import REPORT, SETTINGS, SWEEP, read_settings
 
 SPECS = {**TABLES, PATHS.name: PATHS}
 ENDINGS = (".parquet", ".csv", ".csv.gz")
-SETTINGS = "touchlab.toml"
 FILE_DATABASES = ("duckdb", "sqlite")
 DRIVER = "pip install 'ibis-framework[postgres]'"
 FOLDER = "give a folder with touches.parquet (or .csv) and outcomes.parquet"
@@ -71,10 +70,11 @@ def locate(source: str | Path | Mapping[str, pd.DataFrame]) -> Located:
 
 
 def _folder(path: Path) -> Located:
-    settings = _settings(path)
+    settings = read_settings(path)
     entries = sorted(f for f in path.iterdir() if f.name != SETTINGS)
     located = Located(path.resolve().name, True, found=[f.name for f in entries])
-    located.parameters = settings.pop("report", {})
+    located.parameters = settings.pop(REPORT, {})
+    settings.pop(SWEEP, None)
     for table in SPECS:
         own = str(settings.get(table, {}).get("table", table)).lower()
         names = {own, *(f"{own}{ending}" for ending in ENDINGS)}
@@ -196,33 +196,6 @@ def _beside_notebooks(path: Path) -> Path:
     parent = Path.cwd().parent / path
     in_notebooks = Path.cwd().name == "notebooks" and not path.is_absolute()
     return parent if in_notebooks and not path.exists() and parent.exists() else path
-
-
-def report_settings(source: str) -> dict[str, Any]:
-    """Read the report's parameters from the [report] section beside the data, if there are any."""
-    folder = Path(source)
-    return dict(_settings(folder).get("report", {})) if folder.is_dir() else {}
-
-
-def _settings(folder: Path) -> dict[str, dict[str, Any]]:
-    """Read `touchlab.toml`: a section a table with column names of one's own, and [report]."""
-    path = folder / SETTINGS
-    if not path.is_file():
-        return {}
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError:
-        raise DataError(f"{SETTINGS}: it is not UTF-8 text\n  save it again in UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"{SETTINGS}: {error}\n  give valid TOML, such as name = 'text'") from None
-    for section, values in settings.items():
-        if section not in (*SPECS, "report"):
-            rule = f"{SETTINGS}: [{section}] is not a section" + nearest(section, list(SPECS))
-            raise DataError(f"{rule}\n  the sections are {', '.join(SPECS)} and report")
-        if not isinstance(values, dict):
-            rule = f"{SETTINGS}: {section} is a value, not a section"
-            raise DataError(f"{rule}\n  write [{section}] on a line of its own")
-    return settings
 
 
 def _rename(located: Located, settings: Mapping[str, Mapping[str, Any]]) -> None:

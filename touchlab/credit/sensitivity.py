@@ -20,13 +20,15 @@ LOOKBACKS = ("7D", "14D", "30D", "60D", "90D")
 
 def by_model(credit: pd.DataFrame) -> pd.DataFrame:
     """Set shares side by side, in per cent: how far models differ, then a column a model."""
+    if credit.empty:
+        return credit[["touchpoint"]]
     shares = credit.pivot_table(index="touchpoint", columns="model", values="share", sort=False)
     apart = (shares.max(axis=1) - shares.min(axis=1)).rename("apart")
     order = shares.mean(axis=1).sort_values(ascending=False).index
     wide = pd.concat([apart, shares], axis=1).loc[order]
     alone = wide.index == NO_TOUCH
     wide = pd.concat([wide[~alone], wide[alone]])
-    text = wide.map(lambda share: f"{100 * share:.1f}")
+    text = wide.map(lambda share: "hidden" if pd.isna(share) else f"{100 * share:.1f}")
     return text.rename(columns=lambda c: str(c).replace("_", " ")).reset_index()
 
 

@@ -13,6 +13,7 @@ from sklearn.preprocessing import SplineTransformer
 
 from touchlab.contract import listing
 from touchlab.moments import Moments, Points
+from touchlab.moments.look import PRIOR
 
 Floats = npt.NDArray[np.float64]
 Columns = dict[str, Floats]
@@ -23,6 +24,9 @@ RAREST_LEVEL = 0.005
 """Share of moments below which a level of a trait has no column of its own."""
 RECENT_DAYS = 7.0
 ALIKE = 1e-6
+CYCLES = (("time of day", 1.0), ("day of week", 7.0))
+PIECES, RAREST_PIECE, FEWEST_PIECES = 12, 0.02, 4
+"""A cycle is controlled for if 4 of its 12 pieces hold a share of the events each."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ def build_controls(moments: Moments, *, touch_rate: bool = False, traits: bool =
     table = moments.table
     makers = [_intercept, _spline("time at risk", table.since, "since", pieces=4)]
     makers.append(_spline("calendar", table.day, "day", pieces=6))
+    makers += [_cycle(name, days, moments) for name, days in CYCLES]
     makers += [_history(name) for name in moments.histories]
     makers += [_trait(name, table[name]) for name in moments.traits] if traits else []
     makers += [_touch_rate] if touch_rate else []
@@ -105,11 +110,31 @@ def _spline(name: str, values: pd.Series, column: str, *, pieces: int) -> Maker:
     return make
 
 
+def _cycle(name: str, days: float, moments: Moments) -> Maker:
+    """Waves of a period and of half of it: people sleep, and mails go out in the morning.
+
+    None where events keep to a few instants of the period: dates without times, weekly
+    batches. Waves would tell such events from the moments between them.
+    """
+    events = moments.table.day[moments.table.event == 1].to_numpy(float)
+    pieces = np.bincount((events / days % 1 * PIECES).astype(int), minlength=PIECES)
+    if (pieces >= RAREST_PIECE * len(events)).sum() < FEWEST_PIECES:
+        return lambda points: {}
+
+    def make(points: Points) -> Columns:
+        turn = 2 * np.pi * points.table.day.to_numpy(float) / days
+        waves = [wave(k * turn) for k in (1, 2) for wave in (np.sin, np.cos)]
+        return {f"{name} {i}": wave for i, wave in enumerate(waves, start=1)}
+
+    return make
+
+
 def _history(name: str) -> Maker:
     def make(points: Points) -> Columns:
         blank = np.zeros(len(points.table))
         count = points.table[name].to_numpy(float) if name in points.table else blank
-        return {f"{name}: any": (count > 0).astype(float), f"{name}: log": np.log1p(count)}
+        some = {f"{name}: any": (count > 0).astype(float)} if name.startswith(PRIOR) else {}
+        return some | {f"{name}: log": np.log1p(count)}
 
     return make
 

@@ -16,7 +16,7 @@ from touchlab.drivers.result import Drivers
 from touchlab.drivers.synergy import choose_pairs
 from touchlab.drivers.troubles import find_troubles
 from touchlab.errors import ParameterError, TouchlabWarning
-from touchlab.moments import Moments, sample_moments
+from touchlab.moments import Moments, comes_again, sample_moments
 
 __all__ = ["Drivers", "fit_drivers"]
 
@@ -48,7 +48,8 @@ def fit_drivers(
         An opened Dataset, or moments already sampled (`outcome` and `seed` are theirs then).
     outcome
         A name in ``outcomes.outcome``. Risk of churn and referral starts at the first
-        conversion; churn ends all risk.
+        conversion; churn ends all risk. An outcome that nobody in the data has twice comes
+        once, and ends its own.
     half_lives
         Days by touchpoint, to hold them fixed; None estimates them, shrunk towards a
         common one.
@@ -99,7 +100,8 @@ def fit_drivers(
         raise ParameterError(f"saturation: {saturation!r} is not a choice\n  use 'log' or 'exp'")
     moments = data
     if not isinstance(moments, Moments):
-        moments = sample_moments(moments, outcome=outcome, seed=seed)
+        again = comes_again(moments, outcome)
+        moments = sample_moments(moments, outcome=outcome, recurrent=again, seed=seed)
     controls = build_controls(moments, touch_rate=touch_rate, traits=traits)
     model = Model(moments, controls, saturation, _fixed(moments, half_lives))
     model, parameters, found = choose_pairs(model, synergy)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import ibis
 import numpy as np
 
 from touchlab.contract import listing, shorten
 from touchlab.drivers.hazard import Model, Parameters
+from touchlab.moments import Moments, seconds
 
 FEW_EVENTS, FEW_CUSTOMERS = 30, 100
 FEW_MOMENTS = 50
 PRESENT, ALWAYS = 0.05, 0.95
 ALIKE = 0.95
 EXTREME = 5.0
+AT_ONCE = 0.05
+"""Share of outcomes at the instant of a touch from which on it is told."""
 
 
 def find_troubles(model: Model, given: Parameters) -> list[str]:
     """Name what makes the result weak; a sentence each."""
     return [
         *_few(model),
+        *_at_once(model.moments),
         *_presence(model, given),
         *_separation(model, given),
         *_alike(model, given),
@@ -37,6 +42,21 @@ def _few(model: Model) -> list[str]:
             "what leans on it hold for people who were touched at some time"
         )
     return found
+
+
+def _at_once(moments: Moments) -> list[str]:
+    """Outcomes whose touch has their very time: dates without times, or a log of both at once."""
+    events = moments.table[moments.table.event == 1][["customer", "time"]]
+    touches = moments.data.touches
+    own = touches.select(customer="customer_id", time=seconds(touches.timestamp))
+    met = own.semi_join(ibis.memtable(events), ["customer", "time"]).distinct().to_pandas()
+    count = len(events.merge(met, on=["customer", "time"]))
+    if count < AT_ONCE * len(events):
+        return []
+    return [
+        f"{count:,} of {len(events):,} {moments.risk.outcome} come at the very instant of a touch, "
+        "which cannot count as earlier; give times to the second, and the touch first"
+    ]
 
 
 def _presence(model: Model, given: Parameters) -> list[str]:

@@ -18,11 +18,20 @@ NO_EXPERIMENTS = (
     "No experiment stands behind these numbers. With a table of experiments (who was held "
     "out from which touchpoint), effects free of hidden intent would be shown here."
 )
+NOTHING_BROUGHT = (
+    "What the touchpoints bring cannot be told from nothing. Credit shares out the outcomes all "
+    "the same, so the two are not set side by side."
+)
 
 
 def fit(data: Dataset, *, outcome: str, seed: int) -> Drivers:
-    """Fit the drivers, and bring them in line with experiments where there are any."""
-    return with_experiments(data, fit_drivers(data, outcome=outcome, seed=seed))
+    """Fit the drivers, and bring them in line with experiments where there are any.
+
+    Warnings are in the notes of the result, which `fit_notes` shows.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TouchlabWarning)
+        return with_experiments(data, fit_drivers(data, outcome=outcome, seed=seed))
 
 
 def with_experiments(data: Dataset, drivers: Drivers) -> Drivers:
@@ -54,6 +63,8 @@ def fit_notes(drivers: Drivers) -> pd.DataFrame:
         ("time at risk", f"{moments.customer_days:,.0f} customer-days"),
         ("moments drawn", f"{drawn:,}, one for {moments.days_each:,.1f} customer-days"),
     ]
+    if not moments.risk.recurrent:
+        rows.append(("time at risk ends", f"with the {moments.risk.outcome}: nobody has it twice"))
     if not moments.windows_known:
         rows.append(("baseline", "leans on windows taken from the events: no customers table"))
     rows += [("note", text) for text in drivers.notes]
@@ -64,6 +75,8 @@ def beside_credit(
     data: Dataset, table: pd.DataFrame, *, outcome: str, lookback: str | None
 ) -> pd.DataFrame:
     """Set Markov credit beside incremental outcomes: ``touchpoint, credit, incremental``."""
+    if not (table.ci_low > 0).any():
+        raise MissingInput(NOTHING_BROUGHT)
     credit = attribute(data, outcome=outcome, lookback=lookback, models=["markov"])
     credit = credit[credit.touchpoint != NO_TOUCH][["touchpoint", "credit"]]
     return credit.merge(table[["touchpoint", "incremental"]], on="touchpoint")
@@ -76,9 +89,12 @@ def brief_checks(checks: Checks) -> pd.DataFrame:
 
 
 def warnings_by_name(checks: Checks) -> pd.DataFrame:
-    """Touchpoints with a warning, and what it is."""
-    table = checks.table[checks.table.warning != ""]
-    return table[["touchpoint", "warning"]]
+    """Touchpoints with a warning, and what it is; what holds for several comes last."""
+    table = checks.table[checks.table.warning != ""][["touchpoint", "warning"]]
+    several = pd.DataFrame({"touchpoint": "(several)", "warning": list(checks.notes)})
+    if table.empty and several.empty:
+        raise MissingInput("No check has anything to say against a touchpoint.")
+    return pd.concat([table, several], ignore_index=True)
 
 
 def experiments(data: Dataset, outcome: str) -> pd.DataFrame:

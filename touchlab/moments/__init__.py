@@ -5,7 +5,15 @@ moment, `sample` draws the case-base sample, `touched` draws touches as events o
 """
 
 from touchlab.moments.look import Points
-from touchlab.moments.risk import AFTER, DAY_SECONDS, ENDING, Risk, risk_windows, seconds
+from touchlab.moments.risk import (
+    AFTER,
+    DAY_SECONDS,
+    ENDING,
+    Risk,
+    comes_again,
+    risk_windows,
+    seconds,
+)
 from touchlab.moments.sample import (
     FEWEST_MOMENTS,
     HALF_LIVES,
@@ -27,6 +35,7 @@ __all__ = [
     "Moments",
     "Points",
     "Risk",
+    "comes_again",
     "risk_windows",
     "sample_moments",
     "sample_touches",

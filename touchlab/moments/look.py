@@ -18,6 +18,9 @@ from touchlab.replicates import customer_group
 
 OLDEST = 900.0
 """Half-lives after which a touch counts as 2^-900: engines refuse a power that underflows."""
+RECENT_DAYS = 24.0
+"""Half-life of earlier outcomes in `recent_<outcome>`."""
+PRIOR, RECENT = "prior_", "recent_"
 OWN = ("customer", "customer_id", "time", "start", "moment", "event", "group", "since", "day")
 
 
@@ -26,7 +29,8 @@ class Points:
     """Moments and what is known at each.
 
     `table` has a row a moment: customer, group, day (since the first day of the data),
-    since (days at risk so far), prior_<outcome> (how many before) and traits.
+    since (days at risk so far), prior_<outcome> (how many before), recent_<outcome> (the same,
+    decayed with a half-life of 24 days) and traits.
     `exposure` has shape (touchpoints, half-lives, moments): the decayed stock of touches
     strictly before the moment.
     """
@@ -78,10 +82,7 @@ def _exposures(
     pairs = own.inner_join(moments, "customer_id")
     pairs = pairs.filter(pairs["at"] < pairs.time)
     age = (pairs.time - pairs["at"]) / DAY_SECONDS
-    sums = {
-        f"a{i}": (ibis.literal(0.5) ** ibis.least(age / days, OLDEST)).sum()
-        for i, days in enumerate(half_lives)
-    }
+    sums = {f"a{i}": _decay(age, days).sum() for i, days in enumerate(half_lives)}
     rows = pairs.group_by("moment", "touchpoint").aggregate(**sums).to_pandas()
     exposure = np.zeros((len(touchpoints), len(half_lives), count), dtype=np.float32)
     place, moment = touchpoints.get_indexer(rows.touchpoint), rows.moment.to_numpy()
@@ -95,17 +96,30 @@ def _earlier_outcomes(
     own = outcomes.select("customer_id", "outcome", at=seconds(outcomes.timestamp))
     pairs = own.inner_join(moments, "customer_id")
     pairs = pairs.filter(pairs["at"] < pairs.time)
-    rows = pairs.group_by("moment", "outcome").aggregate(n=pairs.count()).to_pandas()
+    age = (pairs.time - pairs["at"]) / DAY_SECONDS
+    rows = pairs.group_by("moment", "outcome").aggregate(
+        n=pairs.count(), recent=_decay(age, RECENT_DAYS).sum()
+    )
     found = {}
-    for name, own_rows in rows.groupby("outcome"):
-        found[history_column(str(name))] = np.zeros(count)
-        found[history_column(str(name))][own_rows.moment.to_numpy()] = own_rows.n.to_numpy()
+    for name, own_rows in rows.to_pandas().groupby("outcome"):
+        for column, values in ((PRIOR, own_rows.n), (RECENT, own_rows.recent)):
+            found[f"{column}{name}"] = np.zeros(count)
+            found[f"{column}{name}"][own_rows.moment.to_numpy()] = values.to_numpy()
     return found
+
+
+def _decay(age: ir.Value, half_life: float) -> ir.Value:
+    return ibis.literal(0.5) ** ibis.least(age / half_life, OLDEST)
 
 
 def history_column(outcome: str) -> str:
     """Name the column that counts earlier outcomes of a name."""
-    return f"prior_{outcome}"
+    return f"{PRIOR}{outcome}"
+
+
+def is_history(column: str) -> bool:
+    """Whether a column of moments tells of earlier outcomes."""
+    return column.startswith((PRIOR, RECENT))
 
 
 def trait_columns(data: Dataset) -> Mapping[str, str]:
@@ -118,4 +132,4 @@ def trait_columns(data: Dataset) -> Mapping[str, str]:
     schema = data.tables["customers"].schema()
     named = {column.name for column in TABLES["customers"].columns}
     traits = [c for c, kind in schema.items() if c not in named and not kind.is_nested()]
-    return {c: f"{c} (trait)" if c in OWN or c.startswith("prior_") else c for c in traits}
+    return {c: f"{c} (trait)" if c in OWN or is_history(c) else c for c in traits}

@@ -24,7 +24,8 @@ class Risk:
     """Who can have the outcome, and when.
 
     Risk runs from the start of observation, or from the first outcome named `after`,
-    to the end of observation, to churn, or to the outcome itself if it comes once.
+    to the end of observation, to churn, or to the outcome itself if it comes once (not
+    `recurrent`).
     """
 
     outcome: str
@@ -47,6 +48,21 @@ def find_risk(data: Dataset, outcome: str, after: str | None, recurrent: bool | 
                 f"  the data has {listing(most) or 'no outcomes'}; use one of these"
             )
     return Risk(outcome, after, outcome not in ENDING if recurrent is None else recurrent)
+
+
+def comes_again(data: Dataset, outcome: str) -> bool | None:
+    """Whether an outcome can come again: churn never, others if anybody has them twice.
+
+    None where nobody has the outcome, or the data has no outcomes.
+    """
+    if outcome in ENDING:
+        return False
+    if not data.has("outcomes"):
+        return None
+    own = data.outcomes.filter(data.outcomes.outcome == outcome)
+    each = own.group_by("customer_id").aggregate(n=own.count())
+    most = each.n.max().to_pyarrow().as_py()
+    return None if most is None else most > 1
 
 
 def seconds(time: ir.Value) -> ir.Value:

@@ -18,7 +18,14 @@ import pandas as pd
 
 from touchlab.dataset import Dataset
 from touchlab.errors import DataError, MissingInput, ParameterError
-from touchlab.moments.look import OWN, Points, count_touches, look, trait_columns
+from touchlab.moments.look import (
+    OWN,
+    Points,
+    count_touches,
+    is_history,
+    look,
+    trait_columns,
+)
 from touchlab.moments.risk import Risk, find_risk, risk_events, risk_windows, uniform
 
 HALF_LIVES = (0.75, 1.5, 3.0, 6.0, 12.0, 24.0)
@@ -71,9 +78,9 @@ class Moments(Points):
 
     @property
     def histories(self) -> tuple[str, ...]:
-        """Columns of `table` that count earlier outcomes."""
+        """Columns of `table` that tell of earlier outcomes."""
         own = {*OWN, *self.traits}
-        return tuple(c for c in self.table.columns if c.startswith("prior_") and c not in own)
+        return tuple(c for c in self.table.columns if is_history(c) and c not in own)
 
 
 def sample_moments(

@@ -23,9 +23,10 @@ from touchlab.plots.parts import (
     plot_lines,
     short,
 )
-from touchlab.show import NARROW, Picture, Theme
+from touchlab.show import NARROW, Picture, Theme, safe_picture
 
 
+@safe_picture
 def plot_credit(credit: pd.DataFrame) -> Picture:
     """Show each touchpoint's share under every model: where models agree and where they do not."""
     table = credit[credit.touchpoint != NO_TOUCH]
@@ -57,6 +58,7 @@ def plot_credit(credit: pd.DataFrame) -> Picture:
     return Picture(draw, alt, shares.reset_index())
 
 
+@safe_picture
 def plot_markov(credit: pd.DataFrame) -> Picture:
     """Show the credit of one model with its intervals."""
     table = credit[credit.touchpoint != NO_TOUCH].sort_values("credit", ascending=False)
@@ -70,6 +72,7 @@ def plot_markov(credit: pd.DataFrame) -> Picture:
     )  # fmt: skip
 
 
+@safe_picture
 def plot_removal(effects: pd.DataFrame, *, outcome: str) -> Picture:
     """Show the raw removal effects with their intervals."""
     first = effects.loc[effects.removal.idxmax()]
@@ -80,6 +83,7 @@ def plot_removal(effects: pd.DataFrame, *, outcome: str) -> Picture:
     )  # fmt: skip
 
 
+@safe_picture
 def plot_positions(credit: pd.DataFrame) -> Picture:
     """Show how each touchpoint's credit is spread over the positions of the journey."""
     own = credit.pivot_table(index="touchpoint", columns="position", values="credit", sort=False)
@@ -110,16 +114,19 @@ def plot_positions(credit: pd.DataFrame) -> Picture:
     return Picture(draw, f"{title}.", shares.reset_index())
 
 
+@safe_picture
 def plot_credit_by_month(credit: pd.DataFrame) -> Picture:
     """Show shares by month for the largest touchpoints."""
     return _plot_shares(credit, x="segment", unit="month")
 
 
+@safe_picture
 def plot_credit_by_segment(credit: pd.DataFrame) -> Picture:
     """Show shares by segment for the largest touchpoints."""
     return _plot_shares(credit, x="segment", unit="segment")
 
 
+@safe_picture
 def plot_lookbacks(credit: pd.DataFrame) -> Picture:
     """Show shares under other lookbacks for the largest touchpoints."""
     return _plot_shares(credit, x="lookback", unit="lookback")

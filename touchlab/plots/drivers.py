@@ -18,29 +18,43 @@ from touchlab.plots.parts import (
     plot_intervals,
     short,
 )
-from touchlab.show import NARROW, Picture, Theme
+from touchlab.show import NARROW, Picture, Theme, safe_picture
 
 
+@safe_picture
 def plot_incremental(table: pd.DataFrame, *, outcome: str) -> Picture:
     """Show what would not have happened without each touchpoint, with its interval."""
-    first = table.loc[table.incremental.idxmax()]
-    sure = int((table.ci_low > 0).sum())
-    title = (
-        f"{short(first.touchpoint)} brings most: {counted(first.incremental)} {outcome} outcomes "
-        f"({counted(first.ci_low)} to {counted(first.ci_high)}); {sure} of {len(table)} "
-        "are surely above none"
-    )
+    title = _finding(table, outcome)
     return plot_intervals(
         table, value="incremental", names="touchpoint", title=title, percent=False,
         label=f"{outcome} outcomes that would not have happened without it, 95 % interval",
     )  # fmt: skip
 
 
+def _finding(table: pd.DataFrame, outcome: str) -> str:
+    beyond = table[(table.ci_low > 0) | (table.ci_high < 0)]
+    if beyond.empty:
+        return f"No touchpoint can be told from one that changes nothing about {outcome}"
+    first = beyond.loc[beyond.incremental.abs().idxmax()]
+    verb = "brings" if first.incremental > 0 else "prevents"
+    ends = sorted(abs(end) for end in (first.ci_low, first.ci_high))
+    return (
+        f"{short(first.touchpoint)} {verb} most: {counted(abs(first.incremental))} {outcome} "
+        f"outcomes ({counted(ends[0])} to {counted(ends[1])}); {len(beyond)} of {len(table)} "
+        "change something beyond chance"
+    )
+
+
+@safe_picture
 def plot_credit_and_drivers(both: pd.DataFrame) -> Picture:
     """Set what a touchpoint is credited with beside what it brings."""
     rows = both.sort_values("credit", ignore_index=True)
-    over = rows.credit.sum() / max(rows.incremental.sum(), 1e-9)
-    title = f"Credit is {over:.1f} times what the touchpoints bring together"
+    brought = rows.incremental.sum()
+    title = (
+        f"Credit is {rows.credit.sum() / brought:.1f} times what the touchpoints bring together"
+        if brought > 0
+        else "Credit is shared out, though the touchpoints together bring nothing"
+    )
 
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(width, 0.32 * len(rows) + 1.5)
@@ -59,6 +73,7 @@ def plot_credit_and_drivers(both: pd.DataFrame) -> Picture:
     return Picture(draw, f"{title}.", rows)
 
 
+@safe_picture
 def plot_scores(scores: pd.DataFrame) -> Picture:
     """Show how far each method is from the truth, world by world; shorter is better."""
     wide = scores.pivot_table(index="method", columns="world", values="amount_error", sort=False)

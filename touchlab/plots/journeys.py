@@ -17,9 +17,10 @@ from touchlab.plots.parts import (
     per_cent,
     short,
 )
-from touchlab.show import NARROW, Picture, Theme
+from touchlab.show import NARROW, Picture, Theme, safe_picture
 
 
+@safe_picture
 def plot_lengths(lengths: pd.DataFrame) -> Picture:
     """Show how often journeys of each length end with the outcome, and how many there are."""
     one, more = lengths.iloc[0], lengths.iloc[1:]
@@ -49,6 +50,7 @@ def plot_lengths(lengths: pd.DataFrame) -> Picture:
     return Picture(draw, alt, lengths)
 
 
+@safe_picture
 def plot_months(months: pd.DataFrame, *, outcome: str) -> Picture:
     """Show touches and outcomes by month."""
     peak = months.loc[months.outcomes.idxmax()]
@@ -75,6 +77,7 @@ def plot_months(months: pd.DataFrame, *, outcome: str) -> Picture:
     return Picture(draw, alt, months)
 
 
+@safe_picture
 def plot_steps(steps: pd.DataFrame, *, top: int = 9) -> Picture:
     """Show where customers go next, as a map of probabilities from touchpoint to touchpoint."""
     size = steps.groupby("source").n.sum().sort_values(ascending=False)
@@ -82,7 +85,7 @@ def plot_steps(steps: pd.DataFrame, *, top: int = 9) -> Picture:
     ends = [t for t in steps.target.unique() if t.startswith("(")]
     targets = [s for s in sources if not s.startswith("(")] + ends
     matrix = steps.pivot_table(index="source", columns="target", values="probability")
-    matrix = matrix.reindex(index=sources, columns=targets).fillna(0.0)
+    matrix = matrix.reindex(index=sources, columns=targets)  # empty: never, or hidden
     inner = steps[~steps.source.str.startswith("(") & ~steps.target.str.startswith("(")]
     moved = inner[inner.source != inner.target]
     strongest = (moved if len(moved) else steps).sort_values(["n", "source"]).iloc[-1]
@@ -110,6 +113,7 @@ def plot_steps(steps: pd.DataFrame, *, top: int = 9) -> Picture:
     return Picture(draw, f"{title}.", matrix.reset_index())
 
 
+@safe_picture
 def plot_times(times: pd.DataFrame) -> Picture:
     """Show how long before the outcome each touchpoint comes: median and middle half."""
     rows = times.sort_values("median_days", ascending=False, ignore_index=True)

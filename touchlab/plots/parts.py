@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from touchlab.show import NARROW, Picture, Theme
+from touchlab.show import NARROW, Picture, Theme, safe_picture
 
 LONGEST_NAME = 30
 MOST_LINES = 6
@@ -29,6 +29,7 @@ MODEL_NAMES = {
 MARKERS = "oDs^vPX*"
 
 
+@safe_picture
 def plot_intervals(
     table: pd.DataFrame, *, value: str, names: str, label: str, title: str, percent: bool = True
 ) -> Picture:
@@ -57,6 +58,7 @@ def plot_intervals(
     return Picture(draw, alt, rows)
 
 
+@safe_picture
 def plot_lines(
     table: pd.DataFrame, *, x: str, lines: str, y: str, title: str, label: str
 ) -> Picture:

@@ -28,7 +28,7 @@ _WARNING_PATH = re.compile(r"^(?:[A-Za-z]:)?[^\s:]*[/\\]([^/\\:]+):(\d+): ", re.
 
 
 # Versions of a picture in the metadata of an output, and when a page takes them.
-_VARIANTS = {
+VARIANTS = {
     "narrow_dark": "(max-width: 600px) and (prefers-color-scheme: dark)",
     "narrow": "(max-width: 600px)",
     "dark": "(prefers-color-scheme: dark)",
@@ -157,7 +157,7 @@ def _dressed(markup: str) -> Markup:
 def _figure(mime: str, image: Image, metadata: Any) -> Block:
     if isinstance(metadata.get("width"), int) and isinstance(metadata.get("height"), int):
         image = Image(image.source, metadata["width"], metadata["height"])
-    variants = [(media, _image(mime, metadata.get(name))) for name, media in _VARIANTS.items()]
+    variants = [(media, _image(mime, metadata.get(name))) for name, media in VARIANTS.items()]
     return Block(
         "figure",
         image=image,

@@ -1,7 +1,7 @@
 """One notebook run by papermill, with an honest verdict on whether all of it ran."""
 
 import logging
-import sys
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from touchlab.reporting.notebooks import read_notebook
+from touchlab.reporting.examples import hide_examples
+from touchlab.reporting.notebooks import quick_imports, read_notebook
 from touchlab.reporting.record import Failure
 from touchlab.reporting.sanitise import clean_text
 
@@ -31,9 +32,8 @@ def execute(
     *,
     output: Path,
     parameters: Mapping[str, Any],
-    cwd: Path,
-    workspace: Path,
-    timeout: float,
+    manager: type[Any],
+    seconds: float,
 ) -> Outcome:
     """Run one notebook in a kernel of its own.
 
@@ -43,12 +43,10 @@ def execute(
         The notebook to run and where its executed copy is kept, also a partial one.
     parameters
         Checked values for its `parameters` cell.
-    cwd
-        Working directory of the kernel.
-    workspace
-        Folder for the traces of the kernel.
-    timeout
-        Seconds the whole notebook may take.
+    manager
+        Class of the manager that starts the kernel.
+    seconds
+        What the whole notebook may take.
 
     Returns
     -------
@@ -56,49 +54,43 @@ def execute(
         A notebook that stopped is no exception but an Outcome with a failure.
     """
     started = time.monotonic()
-    trouble = _papermill(path, output, parameters, cwd, workspace, started + timeout)
-    seconds = time.monotonic() - started
+    trouble = _papermill(path, output, parameters, manager, started + seconds)
+    took = time.monotonic() - started
     notebook = _tidy(read_notebook(output if output.exists() else path))
-    failure = _verdict(notebook, path.stem, trouble, timeout)
-    return Outcome(notebook, seconds, failure)
+    failure = _verdict(notebook, path.stem, trouble, seconds)
+    return Outcome(notebook, took, failure)
 
 
 def _papermill(
     path: Path,
     output: Path,
     parameters: Mapping[str, Any],
-    cwd: Path,
-    workspace: Path,
+    manager: type[Any],
     deadline: float,
 ) -> Exception | None:
     """Execute with papermill; return what it stumbled over instead of raising it."""
-    # A JupyterLab environment holds rfc3987_syntax, whose grammar jsonschema builds on import.
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    quick_imports()
     import papermill
     from nbclient.exceptions import CellTimeoutError
     from papermill.exceptions import PapermillException
 
-    from touchlab.reporting.kernel import kernel_manager_class
-
     def seconds_left(_source: object) -> int:
-        return max(1, round(deadline - time.monotonic()))
+        return max(1, math.ceil(deadline - time.monotonic()))
 
     try:
-        with _quiet_log():
-            papermill.execute_notebook(
-                _literal(path),
-                _literal(output),
-                parameters=dict(parameters),
-                kernel_name="python3",
-                language="python",
-                progress_bar=False,
-                cwd=str(cwd),
-                start_timeout=60,
-                timeout_func=seconds_left,
-                iopub_timeout=60,
-                shutdown_kernel="immediate",
-                kernel_manager_class=kernel_manager_class(workspace),
-            )
+        papermill.execute_notebook(
+            _literal(path),
+            _literal(output),
+            parameters=dict(parameters),
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            start_timeout=60,
+            timeout_func=seconds_left,
+            iopub_timeout=60,
+            shutdown_kernel="immediate",
+            kernel_manager_class=manager,
+        )
     # RuntimeError: nbclient's word for a kernel that died or never started.
     except (PapermillException, CellTimeoutError, RuntimeError) as error:
         return error
@@ -111,7 +103,7 @@ def _literal(path: Path) -> str:
 
 
 @contextmanager
-def _quiet_log() -> Iterator[None]:
+def quiet_log() -> Iterator[None]:
     """Keep papermill's log off the terminal; what it says of failures is on the page."""
     logger = logging.getLogger("papermill")
     before = logger.disabled
@@ -132,6 +124,9 @@ def _tidy(notebook: Any) -> Any:
     for cell in notebook.cells:
         if _INJECTED in cell.metadata.get("tags", []):
             cell["id"] = _INJECTED
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                hide_examples(output)
     return notebook
 
 
@@ -164,7 +159,7 @@ def _reason(
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     if isinstance(trouble, CellTimeoutError):
-        return "Timeout", f"the notebook was not finished after {timeout:g} seconds"
+        return "Timeout", f"the notebook was not finished after {round(timeout, 1):g} seconds"
     if isinstance(trouble, DeadKernelError):
         return "Dead kernel", "the kernel died: it was killed, crashed or ran out of memory"
     if error is not None and error.ename == "SystemExit" and trouble is None:

@@ -1,6 +1,5 @@
 """The pages around the notebooks: one for each run, and the index of all runs."""
 
-import os
 from pathlib import Path
 from urllib.parse import quote
 
@@ -34,7 +33,7 @@ def write_index(out: Path) -> Path:
         link=link,
     )
     target = out / "index.html"
-    draft = out / f".index-{os.getpid()}.html"
+    draft = out / ".work-index.html"  # a run clears away what begins so
     draft.write_text(page, encoding="utf-8")
     draft.replace(target)
     return target

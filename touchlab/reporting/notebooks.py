@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,14 @@ def choose_notebooks(folder: Path, only: Sequence[str] = ()) -> list[Path]:
     return [path for path in paths if path in chosen]
 
 
+def quick_imports() -> None:
+    """Spare seconds: in a JupyterLab environment jsonschema builds a grammar on every import."""
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+
 def read_notebook(path: Path) -> Any:
     """Read a notebook as a NotebookNode of format 4."""
+    quick_imports()
     import nbformat
 
     try:
@@ -78,18 +85,10 @@ def parameters_of(notebook: Any, name: str) -> dict[str, Parameter]:
     return {}
 
 
-def declared_parameters(
-    only: Sequence[str] = (), *, folder: Path | None = None
-) -> dict[str, Parameter]:
-    """Collect the parameters of all chosen notebooks, by name; the first one to declare wins.
-
-    Meant for reading a command line: see :func:`touchlab.reporting.parse_assignments`.
-    """
-    paths = choose_notebooks(folder or notebooks_folder(), only)
-    declared: dict[str, Parameter] = {}
-    for path in paths:
-        declared = {**parameters_of(read_notebook(path), path.stem), **declared}
-    return declared
+def declared_parameters(folder: Path | None = None) -> dict[str, dict[str, Parameter]]:
+    """Collect the parameters of all notebooks: by notebook, then by name."""
+    paths = choose_notebooks(folder or notebooks_folder())
+    return {path.stem: parameters_of(read_notebook(path), path.stem) for path in paths}
 
 
 def title_of(notebook: Any, default: str) -> str:
@@ -100,13 +99,6 @@ def title_of(notebook: Any, default: str) -> str:
             if heading:
                 return heading[1].replace("`", "").replace("*", "").strip()
     return default
-
-
-def with_data(
-    given: Mapping[str, Any], declared: Mapping[str, Parameter], data: str
-) -> dict[str, Any]:
-    """Add the data to the values of a notebook that asks for data."""
-    return {"data": data, **given} if "data" in declared else dict(given)
 
 
 def _find(name: str, paths: Sequence[Path]) -> Path:

@@ -7,18 +7,24 @@ is checked here, for all notebooks, before the first kernel starts.
 import ast
 import difflib
 import io
-import json
 import math
-import re
 import tokenize
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from touchlab.errors import ParameterError
+from touchlab.reporting.ranges import out_of_range
 
 Value = Any  # a plain JSON value: None, bool, int, float, str, or lists and dicts of those
 DATA = "data"  # filled from the first argument of a report, never by a parameter
+RESULTS = "results"  # filled with the folder of the run's tables
+PREVIOUS = "previous"  # filled with the folder of the tables of the run before
+_FILLED = {
+    DATA: "give the data as the first argument",
+    RESULTS: "a report gives it the folder of its tables",
+    PREVIOUS: "a report gives it the tables of the run before",
+}
 
 _TYPE_NAMES = {
     "NoneType": "None",
@@ -84,39 +90,6 @@ def read_parameters(source: str, *, notebook: str = "notebook") -> dict[str, Par
     return found
 
 
-def parse_assignments(texts: Sequence[str], declared: Mapping[str, Parameter]) -> dict[str, Value]:
-    """Turn ``name=value`` texts of a command line into values of the declared types.
-
-    The type of the default decides: ``010`` stays text for a text and ``true`` is a truth
-    value only for a truth value. Lists and mappings are JSON; a list may also be ``a,b``.
-
-    Raises
-    ------
-    ParameterError
-        No equals sign, a name nobody declares, or a value of the wrong type.
-
-    Examples
-    --------
-    >>> declared = read_parameters("code = ''\\nseed = 1\\nsynergy = False\\nweights = [0.4, 0.2]")
-    >>> parse_assignments(["code=010", "seed=010", "synergy=true", "weights=1,2"], declared)
-    {'code': '010', 'seed': 10, 'synergy': True, 'weights': [1.0, 2.0]}
-    """
-    values: dict[str, Value] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        name = name.strip()
-        if not equals or not name:
-            raise ParameterError(
-                f"parameter {text!r} has no name or no value\n  write it as name=value"
-            )
-        if name not in declared:
-            raise ParameterError(_unknown(name, declared))
-        if name in values:
-            raise ParameterError(f"parameter {name!r} is given twice\n  keep one of them")
-        values[name] = _parse(value, declared[name])
-    return values
-
-
 def check_parameters(
     given: Mapping[str, object], notebooks: Mapping[str, Mapping[str, Parameter]]
 ) -> dict[str, dict[str, Value]]:
@@ -138,7 +111,7 @@ def check_parameters(
     ------
     ParameterError
         All problems found: names no notebook declares (with the nearest one), values of
-        another type than the default, values that are not plain JSON.
+        another type than the default or out of range, values that are not plain JSON.
 
     Examples
     --------
@@ -169,17 +142,20 @@ def _problem_with(
     """Say what is wrong with one given value; empty if nothing is."""
     if not isinstance(name, str) or not name.isidentifier():
         return f"parameter name {name!r} is not a name\n  use letters, digits and underscores"
-    if name == DATA:
-        return "parameter 'data' cannot be set here\n  give the data as the first argument"
+    if name in _FILLED:
+        return f"parameter {name!r} cannot be set here\n  {_FILLED[name]}"
     if name not in declared:
-        return _unknown(name, declared)
+        return unknown_name(name, declared)
     trouble = _not_plain(value)
     if trouble:
         return f"parameter {name!r}: {trouble}\n  allowed are text, numbers, true, false, lists"
     for notebook, parameters in notebooks.items():
         parameter = parameters.get(name)
         if parameter and not _fits(value, parameter.default):
-            return _wrong_type(value, parameter, f" of {notebook}")
+            return wrong_type(value, parameter, f" of {notebook}")
+    allowed = out_of_range(name, value)
+    if allowed:
+        return f"parameter {name!r} must be {allowed}, not {value!r}"
     return ""
 
 
@@ -248,51 +224,7 @@ def _is_bool(value: object) -> bool:
     return isinstance(value, bool)
 
 
-def _parse(text: str, parameter: Parameter) -> Value:
-    default = parameter.default
-    try:
-        if isinstance(default, str):
-            return text
-        if isinstance(default, bool):
-            return {"true": True, "false": False}[text.strip().lower()]
-        if isinstance(default, int):
-            return int(text)
-        if isinstance(default, float):
-            return float(text)
-        if isinstance(default, list) and not text.lstrip().startswith("["):
-            return _split_list(text, parameter)
-        if isinstance(default, list | dict):
-            return _json_of(type(default), text)
-    except ParameterError:
-        raise  # an item of a list already says what is wrong with it
-    except (KeyError, ValueError) as error:
-        raise ParameterError(_wrong_type(text, parameter)) from error
-    return _number_or_text(text)
-
-
-def _json_of(kind: type, text: str) -> Value:
-    value = json.loads(text)
-    if not isinstance(value, kind):
-        raise ValueError(text)
-    return value
-
-
-def _split_list(text: str, parameter: Parameter) -> list[Value]:
-    items = [item.strip() for item in text.split(",") if item.strip()]
-    first = parameter.default[0] if parameter.default else ""
-    return [_parse(item, Parameter(parameter.name, first)) for item in items]
-
-
-def _number_or_text(text: str) -> Value:
-    """Read what a default of None accepts; leading zeros mean a code, not a number."""
-    if re.fullmatch(r"-?(0|[1-9]\d*)", text):
-        return int(text)
-    if re.fullmatch(r"-?(0|[1-9]\d*)\.\d+([eE][-+]?\d+)?", text):
-        return float(text)
-    return text
-
-
-def _wrong_type(value: object, parameter: Parameter, where: str = "") -> str:
+def wrong_type(value: object, parameter: Parameter, where: str = "") -> str:
     kind = _TYPE_NAMES[type(parameter.default).__name__]
     if parameter.default is None:
         kind = "text or a number"
@@ -303,8 +235,8 @@ def _wrong_type(value: object, parameter: Parameter, where: str = "") -> str:
     )
 
 
-def _unknown(name: str, declared: Mapping[str, Parameter] | set[str]) -> str:
-    names = sorted(set(declared) - {DATA})
+def unknown_name(name: str, declared: Mapping[str, Parameter] | set[str]) -> str:
+    names = sorted(set(declared) - set(_FILLED))
     nearest = difflib.get_close_matches(name, names, n=1)
     hint = f"  did you mean {nearest[0]!r}?\n" if nearest else ""
     known = ", ".join(names) or "none"

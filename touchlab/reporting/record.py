@@ -1,7 +1,7 @@
 """What is remembered of a run: one `run.json` in its folder, read back for the index."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,10 @@ class Page:
     title: str
     answer: str
     seconds: float
-    status: str  # complete or failed
+    status: str  # complete, failed or not run
+    key: str = ""  # what it was made from (keys.py); empty if that is not known
+    copied_from: str = ""  # the run that computed it, if nothing had changed since
+    failure: "Failure | None" = None
 
     @property
     def file(self) -> str:
@@ -48,19 +51,27 @@ class Run:
 
     run_id: str
     folder: Path
-    status: str  # complete or failed
+    status: str  # complete or failed; in memory also unchanged or unreadable
     started: str  # ISO 8601, UTC
     seconds: float
     data: str  # the name only, never the path
     parameters: Mapping[str, Any] = field(default_factory=dict)
     pages: tuple[Page, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
-    failure: Failure | None = None
+    failure: Failure | None = None  # the first of those of its pages
+    fingerprint: str = ""  # of the values of the data, as `Dataset.fingerprint`
+    window: Mapping[str, str] = field(default_factory=dict)  # first and last time of the data
+    data_key: str = ""  # of the files of the data
 
     @property
     def page(self) -> Path:
         """The page to open first."""
         return self.folder / "index.html"
+
+
+def stopped(pages: Iterable[Page]) -> list[Page]:
+    """List the pages with a failure: first those that failed, then those never run for it."""
+    return sorted((page for page in pages if page.failure), key=lambda page: page.status)
 
 
 def write_record(run: Run) -> Path:
@@ -77,33 +88,50 @@ def read_record(folder: Path) -> Run:
     try:
         record = json.loads((folder / FILE).read_text(encoding="utf-8"))
         failure = record["failure"] and Failure(**record["failure"])
-        pages = tuple(Page(**page) for page in record["pages"])
+        pages = tuple(map(_read_page, record["pages"]))
         run = Run(**{**record, "folder": folder, "failure": failure, "pages": pages})
         return _checked(run)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         broken = Failure(folder.name, 0, "run.json cannot be read", str(error))
         return Run(folder.name, folder, "unreadable", "", 0.0, "", failure=broken)
+
+
+def _read_page(page: Any) -> Page:
+    failure = page.get("failure") and Failure(**page["failure"])
+    return Page(**{**page, "failure": failure})
 
 
 def _checked(run: Run) -> Run:
     """Refuse records whose types would break a page, or whose names would leave the folder."""
     texts = (run.run_id, run.status, run.started, run.data, *run.versions.values())
-    texts += tuple(text for page in run.pages for text in (page.name, page.title, page.answer))
+    texts += tuple(text for page in run.pages for text in _texts(page))
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("a text is missing")
     seconds = (run.seconds, *(page.seconds for page in run.pages))
     if not all(isinstance(number, int | float) for number in seconds):
         raise TypeError("a duration is missing")
-    if not isinstance(run.parameters, dict):
-        raise TypeError("parameters are not a mapping")
-    if any("/" in page.name or "\\" in page.name for page in run.pages):
+    if not isinstance(run.parameters, dict) or not isinstance(run.window, dict):
+        raise TypeError("parameters or window are not a mapping")
+    if any("/" in name or "\\" in name for page in run.pages for name in _names(page)):
         raise ValueError("a page lies outside the folder")
     return run
 
 
+def _texts(page: Page) -> tuple[str, ...]:
+    return page.name, page.title, page.answer, page.status, page.key, page.copied_from
+
+
+def _names(page: Page) -> tuple[str, ...]:
+    return page.name, page.copied_from
+
+
 def read_records(out: Path) -> list[Run]:
     """Read all runs below `out`, newest first."""
-    folders = [path.parent for path in out.glob(f"*/{FILE}") if path.parent.name[0] != "."]
+    folders = [
+        path.parent
+        for path in out.glob(f"*/{FILE}")
+        if path.parent.name[0] != "." and not path.parent.is_symlink()  # as `latest` is
+    ]
     return sorted(map(read_record, folders), key=_age, reverse=True)
 
 

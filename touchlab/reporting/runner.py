@@ -1,38 +1,49 @@
-"""Run the notebooks into a report: all of it, or none of it and an honest page why."""
+"""A report from start to published folder: what has changed is run, the rest is copied."""
 
-import re
-import shutil
 import sys
-import sysconfig
-import tempfile
-import time
-import unicodedata
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-from touchlab.errors import DataError, ParameterError, ReportError
-from touchlab.reporting.cells import first_answer
-from touchlab.reporting.execute import Outcome, execute
-from touchlab.reporting.export import export_html
-from touchlab.reporting.index import write_index, write_run_page
-from touchlab.reporting.notebooks import (
-    choose_notebooks,
-    notebooks_folder,
-    parameters_of,
-    read_notebook,
-    title_of,
-    with_data,
-)
-from touchlab.reporting.parameters import check_parameters
-from touchlab.reporting.paths import hide_paths
-from touchlab.reporting.record import Failure, Page, Run, write_record
+from touchlab.errors import ParameterError
+from touchlab.reporting.computing import Computing, compute
+from touchlab.reporting.exits import NotFinished
+from touchlab.reporting.keys import data_key
+from touchlab.reporting.lock import held
+from touchlab.reporting.notebooks import notebooks_folder
+from touchlab.reporting.pages import write_pages
+from touchlab.reporting.place import Source, data_name, data_place, slug
+from touchlab.reporting.plan import Task, is_unchanged, keys_of, plan_tasks
+from touchlab.reporting.progress import Progress, Step
+from touchlab.reporting.publish import latest_name, made, not_written, publish, workspace
+from touchlab.reporting.record import Run, read_record, stopped
 
 _PACKAGES = ("touchlab", "pandas", "ibis-framework", "duckdb", "scikit-learn", "statsmodels")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a run may take: notebooks at a time, seconds, tries, and what is kept."""
+
+    jobs: int = 2
+    timeout: float = 1800.0  # seconds of one notebook
+    total: float = 14_400.0  # seconds of the run, and of waiting for another run
+    retries: int = 1  # of a notebook whose kernel died
+    keep: int = 20  # runs, good and failed counted apart
+
+    def __post_init__(self) -> None:
+        for name, lowest in {"jobs": 1, "retries": 0, "keep": 1}.items():
+            if getattr(self, name) < lowest:
+                raise ParameterError(
+                    f"{name} must be {lowest} or more, not {getattr(self, name)!r}"
+                )
+        for name in ("timeout", "total"):
+            if not getattr(self, name) > 0:
+                raise ParameterError(
+                    f"{name} must be a number of seconds above 0, not {getattr(self, name)!r}"
+                )
 
 
 def run_report(
@@ -42,21 +53,24 @@ def run_report(
     only: Sequence[str] = (),
     parameters: Mapping[str, object] | None = None,
     folder: Path | None = None,
-    timeout: float = 1800.0,
-    progress: Callable[[str], None] | None = None,
+    limits: Limits | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
 ) -> Run:
     """Run the notebooks on some data and publish their pages.
 
     Nothing is published unless every notebook ran to its end: the pages are made aside and
-    moved into ``out/<run id>/`` in one step, then ``out/index.html`` is written anew. If one
-    stops, what there is goes to ``out/failed-<run id>/`` and the last good report stays.
+    moved into ``out/<run id>/`` in one step, then ``out/latest`` leads there. If one stops,
+    what there is goes to ``out/failed-<run id>/`` and the last good report stays. What was
+    made from the same data, parameters and code before is copied; if that is all of the
+    newest report, nothing is made.
 
     Parameters
     ----------
     data
         Folder, file or database address. Its name is shown in the report, never its path.
     out
-        Folder of the reports; made if missing.
+        Folder of the reports; made if missing. One run at a time writes to it.
     only
         Names of notebooks, such as ``03_attribution`` or ``03``; empty for all.
     parameters
@@ -64,179 +78,95 @@ def run_report(
     folder
         Folder of the notebooks; found by :func:`notebooks_folder` if not given. Its parent is
         the working directory of the kernels.
-    timeout
-        Seconds that each notebook may take.
+    limits
+        How many at a time, time limits, tries, runs to keep.
+    force
+        Run everything, also what has not changed.
     progress
-        Called with one plain line after each notebook: name, seconds, done or failed.
+        Called with every `Step`, from several threads.
 
     Returns
     -------
     Run
-        The record of the run; ``run.page`` is the page to open.
+        The record of the run; ``run.page`` is the page to open. Its status is ``unchanged``
+        if the newest report was made from just this already.
 
     Raises
     ------
     ParameterError
-        A notebook or parameter is unknown, or a value has the wrong type; nothing was run.
+        A notebook or parameter is unknown, or a value is not allowed; nothing was run.
     DataError
         There is nothing at the place given as data; nothing was run.
-    ReportError
+    NotFinished
         A notebook stopped; the message names the notebook, the cell, the error and the page.
+    NotWritten
+        The folder `out` takes nothing: full, read-only, or `latest` is someone else's.
+    Busy
+        Another run held `out` for longer than ``limits.total`` seconds.
     """
     folder = (folder or notebooks_folder()).resolve()
-    if not timeout > 0:
-        raise ParameterError(f"timeout must be a number of seconds above 0, not {timeout!r}")
-    place = _data_place(data, folder.parent)
+    place = data_place(data, folder.parent)
+    source = Source(data_name(place), place)
     given = dict(parameters or {})
-    tasks = _plan(folder, only, given, place)
-    out = _made(Path(out))
-    job = _Job(
-        data=data_name(place),
-        parameters=given,
-        cwd=folder.parent,
-        hidden=_hidden_names(place, folder.parent),
-        timeout=timeout,
+    tasks = plan_tasks(folder, only, given)
+    return run_tasks(
+        tasks, source, given, Path(out), limits or Limits(), force=force, progress=progress
     )
-    # Inside `out`, so that publishing is a rename on one file system.
-    work = Path(tempfile.mkdtemp(prefix=".run-", dir=out))
-    try:
-        run = _execute_all(tasks, job, work, progress or _ignore)
-        run = _publish(run, out)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    write_index(out)
-    if run.failure:
-        raise ReportError(_failure_message(run))
-    return run
 
 
-@dataclass(frozen=True)
-class _Task:
-    path: Path
-    title: str
-    parameters: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What holds for all notebooks of a run."""
-
-    data: str
-    parameters: Mapping[str, Any]
-    cwd: Path
-    hidden: Mapping[str, str]
-    timeout: float
-    started: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-
-def _plan(
-    folder: Path, only: Sequence[str], given: Mapping[str, object], place: str
-) -> list[_Task]:
-    """Check every parameter of every chosen notebook before anything starts."""
-    notebooks = {path: read_notebook(path) for path in choose_notebooks(folder, only)}
-    declared = {path.stem: parameters_of(node, path.stem) for path, node in notebooks.items()}
-    shared = check_parameters(given, declared)
-    return [
-        _Task(path, title_of(node, path.stem), _values(shared, declared, path.stem, place))
-        for path, node in notebooks.items()
-    ]
-
-
-def _values(shared: Any, declared: Any, name: str, place: str) -> dict[str, Any]:
-    return with_data(shared[name], declared[name], place)
-
-
-def _execute_all(
-    tasks: Sequence[_Task], job: _Job, work: Path, progress: Callable[[str], None]
+def run_tasks(
+    tasks: Sequence[Task],
+    source: Source,
+    given: Mapping[str, object],
+    out: Path,
+    limits: Limits,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
 ) -> Run:
-    """Run notebook after notebook into the folder `work/run`, up to the first that stops."""
-    began = time.monotonic()
-    target = _made(work / "run")
-    outcomes: dict[str, Outcome] = {}
-    for task in tasks:
-        outcome = _execute_one(task, job, work)
-        outcomes[task.path.stem] = outcome
-        word = "failed" if outcome.failure else "done"
-        progress(f"{task.path.stem:<28}{outcome.seconds:>7.1f} s  {word}")
-        if outcome.failure:
-            break
-    failure = next((done.failure for done in outcomes.values() if done.failure), None)
-    run = Run(
-        run_id=f"{job.started:%Y%m%dT%H%M%SZ}-{slug(job.data)}",
-        folder=target,
-        status="failed" if failure else "complete",
-        started=job.started.isoformat(timespec="seconds"),
-        seconds=round(time.monotonic() - began, 1),
-        data=job.data,
-        parameters=job.parameters,
-        pages=tuple(_page(task, outcomes[task.path.stem]) for task in tasks[: len(outcomes)]),
-        versions=_versions(),
-        failure=failure,
-    )
-    for name, outcome in outcomes.items():
-        _write_page(run, name, outcome)
-    write_record(run)
-    write_run_page(run)
+    """Run what was planned and checked; see `run_report`."""
+    tell = progress or _ignore
+    name = out
+    out = made(out)
+
+    def waiting() -> None:
+        tell(Step("", f"another run is writing to {out.name!r}: waiting for its end"))
+
+    try:
+        with held(out, patience=limits.total, waiting=waiting):
+            content = data_key(source.place, out)
+            versions = _versions()
+            keys = keys_of(tasks, source, content, versions)
+            newest = out / (latest_name(out) or ".")
+            if not force and is_unchanged(newest, keys):
+                return replace(read_record(newest), status="unchanged")
+            draft = Run(
+                run_id=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{slug(source.name)}",
+                folder=out,
+                status="complete",
+                started=datetime.now(UTC).isoformat(timespec="seconds"),
+                seconds=0.0,
+                data=source.name,
+                parameters=given,
+                versions=versions,
+                data_key=content,
+            )
+            with workspace(out) as work:
+                setting = Computing(source, out, work, limits, keys, force, tell)
+                run, done = compute(draft, tasks, setting)
+                write_pages(run, done)
+                run = publish(run, out, keep=limits.keep, work=work)
+    except OSError as error:
+        raise not_written(name, error) from error
+    if run.failure:
+        raise NotFinished(_failure_message(run))
     return run
-
-
-def _execute_one(task: _Task, job: _Job, work: Path) -> Outcome:
-    workspace = _made(work / "kernel")
-    outcome = execute(
-        task.path,
-        output=work / task.path.name,
-        parameters=task.parameters,
-        cwd=job.cwd,
-        workspace=workspace,
-        timeout=job.timeout,
-    )
-    names = {**job.hidden, str(work): ""}
-    failure = outcome.failure
-    if failure:
-        failure = Failure(**hide_paths(vars(failure), names))
-    return replace(outcome, notebook=hide_paths(outcome.notebook, names), failure=failure)
-
-
-def _page(task: _Task, outcome: Outcome) -> Page:
-    return Page(
-        name=task.path.stem,
-        title=task.title,
-        answer=first_answer(outcome.notebook),
-        seconds=round(outcome.seconds, 1),
-        status="failed" if outcome.failure else "complete",
-    )
-
-
-def _write_page(run: Run, name: str, outcome: Outcome) -> None:
-    import nbformat
-
-    nbformat.write(outcome.notebook, run.folder / f"{name}.ipynb")  # type: ignore[no-untyped-call]
-    page = export_html(outcome.notebook, name=name, run=run)
-    (run.folder / f"{name}.html").write_text(page, encoding="utf-8")
-
-
-def _publish(run: Run, out: Path) -> Run:
-    """Move the finished folder to its place in one step; a taken name gets a number."""
-    base = f"failed-{run.run_id}" if run.failure else run.run_id
-    for number in range(1, 1000):
-        target = out / (base if number == 1 else f"{base}-{number}")
-        if target.exists():
-            continue
-        try:
-            run.folder.rename(target)
-        except OSError:
-            if target.exists():  # another run took the name in this moment
-                continue
-            raise
-        return replace(run, folder=target)
-    raise ReportError(f"no free name for the run {base!r} in {out.name!r}\n  remove old runs")
 
 
 def _failure_message(run: Run) -> str:
-    assert run.failure is not None
+    said = [page.failure.sentence() for page in stopped(run.pages) if page.failure]
     return (
-        f"{run.failure.sentence()}\n"
-        f"  what ran up to there: {_short(run.page)}\n"
+        "\n".join(said) + f"\n  what ran up to there: {_short(run.page)}\n"
         "  the last good report is unchanged; mend the notebook or the data and run again"
     )
 
@@ -245,61 +175,6 @@ def _short(path: Path) -> str:
     """Name a path from the working directory where it lies below it."""
     path, here = path.resolve(), Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-
-
-def slug(text: str) -> str:
-    """Make a short name of safe characters for a folder.
-
-    Examples
-    --------
-    >>> slug("../../Köln & Söhne 2026")
-    'Koln-Sohne-2026'
-    >>> slug("../..")
-    'data'
-    """
-    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
-    return re.sub(r"[^A-Za-z0-9]+", "-", letters).strip("-")[:40].strip("-") or "data"
-
-
-def data_name(place: str) -> str:
-    """Take the name of the data out of its path or address, without folders or passwords.
-
-    Examples
-    --------
-    >>> data_name("/home/eva/shop 2026")
-    'shop 2026'
-    >>> data_name("postgres://eva:secret@host/shop?sslmode=require")
-    'shop'
-    """
-    if "://" not in place:
-        return Path(place).name or "data"
-    address = urlsplit(place)
-    return Path(address.path).name or address.scheme
-
-
-def _data_place(data: str | Path, root: Path) -> str:
-    """Make a data path absolute: from the working directory, or from the notebooks' side."""
-    if "://" in str(data):
-        return str(data)
-    for base in (Path.cwd(), root):
-        place = (base / Path(data).expanduser()).resolve()
-        if place.exists():
-            return str(place)
-    raise DataError(
-        f"data: there is nothing at {str(data)!r}\n"
-        "  looked in the working directory and beside the notebooks\n"
-        "  give a folder of Parquet or CSV files, or a database address"
-    )
-
-
-def _hidden_names(place: str, root: Path) -> dict[str, str]:
-    return {
-        str(Path.home()): "~",
-        sysconfig.get_path("purelib"): "packages",
-        sysconfig.get_path("stdlib"): "python",
-        str(root): ".",
-        place: data_name(place),
-    }
 
 
 def _versions() -> dict[str, str]:
@@ -312,16 +187,5 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise ReportError(
-            f"reports cannot be written to {str(folder)!r}: {error.strerror}\n"
-            "  give another folder with out"
-        ) from error
-    return folder.resolve()
-
-
-def _ignore(_line: str) -> None:
+def _ignore(_step: Step) -> None:
     pass

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _MISSING = frozenset({"", "-", "\u2013", "\u2014", "nan", "NaN", "NaT", "None", "<NA>", "..."})
+_HIDDEN = "hidden"  # as touchlab.show.Table writes numbers of few customers
 # A number, with what may stand around it: signs, currencies, per cent, an interval, a unit.
 _NUMBERLIKE = re.compile(r"[^A-Za-z]*\d[^A-Za-z]*(e[-+]?\d+)?[^A-Za-z]*(pp|x|d|s)?")
 _DATE = re.compile(r"\d{4}-\d\d(-\d\d)?")
@@ -99,6 +100,8 @@ def _numeric_columns(table: Any) -> set[int]:
 def _is_number(text: str) -> bool:
     # Intervals are written "1.2 to 3.4". The length first: the pattern is slow on long texts.
     text = text.replace(" to ", " ")
+    if text == _HIDDEN:
+        return True
     return len(text) < 40 and bool(_NUMBERLIKE.fullmatch(text)) and not _DATE.match(text)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from touchlab.errors import ParameterError
-from touchlab.locate import SETTINGS
+from touchlab.settings import SETTINGS
 
 
 def check_folder(folder: Path, *, source: str, tables: Iterable[str]) -> None:

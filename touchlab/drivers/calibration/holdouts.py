@@ -13,7 +13,7 @@ from scipy import stats
 
 from touchlab.dataset import Dataset
 from touchlab.errors import DataError, MissingInput, ParameterError
-from touchlab.moments import DAY_SECONDS, Risk, risk_windows, seconds
+from touchlab.moments import DAY_SECONDS, Risk, comes_again, risk_windows, seconds
 from touchlab.moments.risk import find_risk
 from touchlab.replicates import GROUPS, LEVEL, customer_group, jackknife
 
@@ -87,8 +87,9 @@ def holdout_effects(
         it before their experiment started are counted: who has it later may do so because
         of the treatment.
     recurrent
-        Whether a customer can have the outcome again; by default all but churn. If not, only
-        customers who have not had it when the experiment starts are counted.
+        Whether a customer can have the outcome again; by default what some customer of the
+        data has twice, and never churn. If not, only customers who have not had it when the
+        experiment starts are counted.
 
     Returns
     -------
@@ -127,6 +128,8 @@ def holdout_effects(
         )
     if measure == "value" and "value" not in data.outcomes.columns:
         raise MissingInput("outcomes has no value: with it, value per customer is compared.")
+    if recurrent is None:
+        recurrent = comes_again(data, outcome)
     risk = find_risk(data, outcome, after, recurrent)
     units, notes = _units(data, risk)
     groups = _sums(data, risk, units, measure)

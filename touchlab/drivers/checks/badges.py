@@ -21,6 +21,11 @@ RANDOMISED, ADJUSTED, DESCRIPTIVE = "randomised", "adjusted", "descriptive"
 RARE, COMMON = 0.01, 0.99
 FEW_EVENTS = 30
 TROUBLE = re.compile(r"support|complain|hotline|help.?desk|refund|trouble|cancel", re.IGNORECASE)
+MEANING = {
+    RANDOMISED: "an experiment stands behind its figure",
+    ADJUSTED: "no check speaks against its figure, which is no proof",
+    DESCRIPTIVE: "something speaks against calling its figure an effect",
+}
 COLUMNS = [
     "touchpoint",
     "badge",
@@ -56,6 +61,9 @@ class Checks:
     def sentence(self) -> str:
         """Say how many touchpoints carry each badge, and name those not to be called effects."""
         counts = self.table.badge.value_counts()
+        if len(counts) == 1:
+            badge = counts.index[0]
+            return f"Every touchpoint for {self.outcome} is {badge}: {MEANING[badge]}."
         parts = [
             f"{counts[badge]} {badge}"
             for badge in (RANDOMISED, ADJUSTED, DESCRIPTIVE)
@@ -63,7 +71,7 @@ class Checks:
         ]
         text = f"Of {len(self.table)} touchpoints for {self.outcome}: {', '.join(parts)}."
         weak = list(self.table.touchpoint[self.table.badge == DESCRIPTIVE])
-        if weak and len(weak) < len(self.table):
+        if weak:
             text += f" Do not speak of effects of {', '.join(weak)}."
         return text
 

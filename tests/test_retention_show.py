@@ -1,0 +1,99 @@
+"""Figures and sentences of retention: what they say, and that they draw."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from touchlab.plots.retention import plot_cohorts, plot_incidence, plot_survival
+from touchlab.sentences.retention import about_cohorts, about_inactivity, about_survival
+from touchlab.show import DARK, NARROW, WIDE, Picture
+
+NB = "\N{NO-BREAK SPACE}"
+
+
+def curves(*groups: tuple[str, float, int]) -> pd.DataFrame:
+    """Groups (name, survival on day 2, customers at risk throughout)."""
+    rows = [
+        (name, day, 1 - (1 - end) * day / 2, end - 0.05, 1.0, at_risk, 0, at_risk)
+        for name, end, at_risk in groups
+        for day in (0, 1, 2)
+    ]
+    names = ["group", "day", "survival", "ci_low", "ci_high", "at_risk", "events", "n"]
+    return pd.DataFrame(rows, columns=names)
+
+
+COHORTS = pd.DataFrame(
+    {
+        "cohort": ["2026-01", "2026-01", "2026-02"],
+        "months_since": [1, 2, 1],
+        "customers": [100, 100, 300],
+        "active": [40, 10, 30],
+        "rate": [0.4, 0.1, 0.1],
+        "ci_low": [0.31, 0.06, 0.07],
+        "ci_high": [0.50, 0.17, 0.14],
+        "n": [100, 100, 300],
+    }
+)
+
+
+def title_of(picture: Picture) -> str:
+    return picture.alt.split(". ")[0].replace(NB, " ")
+
+
+def test_titles_state_the_finding() -> None:
+    two = plot_survival(curves(("a", 0.5, 90), ("b", 0.75, 50)))
+    assert title_of(two) == "After 2 days, 75 % of b are still without churn, 50 % of a"
+    one = plot_survival(curves(("all", 0.5, 90)), outcome="referral")
+    assert title_of(one) == (
+        "After 2 days, 50 % of customers are still without referral (45 % to 100 %)"
+    )
+    assert title_of(plot_cohorts(COHORTS)) == (
+        "18 % have a conversion one month after the first, 10 % after 2 months"
+    )
+    shares = curves(("all", 0.5, 90)).rename(columns={"survival": "incidence"})
+    assert title_of(plot_incidence(shares.assign(outcome="churn"))) == (
+        "After 2 days, churn came first for 50 % of customers (45 % to 100 %)"
+    )
+
+
+def test_the_end_of_a_curve_that_hangs_on_few_is_not_drawn() -> None:
+    rows = curves(("all", 0.5, 90))
+    rows.loc[rows.day == 2, "at_risk"] = 3
+    assert plot_survival(rows).table.day.tolist() == [0, 1]
+    hidden = plot_survival(curves(("all", 0.5, 3)))
+    assert str(hidden).startswith("Not drawn, all of it is hidden: what stands on fewer than 10")
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_pictures_draw_with_any_names(width: float) -> None:
+    odd = curves(("a $\\frac{ $", 0.5, 90), ("_hidden", 0.5, 50), ("a long name " * 5, 0.1, 40))
+    for picture in (plot_survival(odd), plot_cohorts(COHORTS)):
+        assert picture.png(DARK, width).startswith(b"\x89PNG")
+
+
+def test_sentences_by_hand() -> None:
+    assert about_survival(curves(("all", 0.5, 90))).replace(NB, " ") == (
+        "2 days after their start, 50 % (45 % to 100 %) of customers are without churn; "
+        "90 customers began."
+    )
+    assert about_survival(curves(("a", 0.5, 90), ("b", 0.9, 50))).replace(NB, " ") == (
+        "2 days after their start, 90 % (85 % to 100 %) of customers are without churn in b, "
+        "50 % (45 % to 100 %) in a; their intervals overlap."
+    )
+    # month 1: (40 + 30) of 400; the intervals of the two cohorts lie apart
+    assert about_cohorts(COHORTS).replace(NB, " ") == (
+        "One month after the first, 18 % of 400 customers have a conversion; after 2 months, "
+        "10 % of 100. The cohort of 2026-01 came back most (40 %), that of 2026-02 least (10 %)."
+    )
+    rules = pd.DataFrame(
+        {
+            "silent_days": [30, 60], "chosen": [False, True], "churn": [50, 30],
+            "returned": [0.4, 0.2], "rate": [0.6, 0.4], "horizon_days": 90, "n": 100,
+        }
+    )  # fmt: skip
+    assert about_inactivity(rules).replace(NB, " ") == (
+        "With 60 days of silence as churn, 30 of 100 customers churn; fewer than 10 of them come "
+        "back later. The churn rate within 90 days hangs on the rule: from 40 % with 60 days to "
+        "60 % with 30."
+    )

@@ -1,0 +1,715 @@
+"""Report runs: what is run and what is copied, one at a time, published whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from touchlab.cli import main
+from touchlab.errors import ParameterError
+from touchlab.reporting import (
+    Busy,
+    Limits,
+    NotFinished,
+    NotWritten,
+    Run,
+    Step,
+    keys,
+    publish,
+    run_report,
+    run_sweep,
+)
+from touchlab.reporting.forking import CAN_FORK, Server
+from touchlab.reporting.graph import run_graph
+from touchlab.reporting.kernel import Kernels
+from touchlab.reporting.lock import held
+from touchlab.reporting.place import Cut, Source
+from touchlab.reporting.plan import keys_of, plan_tasks
+from touchlab.reporting.progress import shown
+from touchlab.reporting.ranges import RANGES, between, one_of
+from touchlab.reporting.record import read_record, read_records, write_record
+from touchlab.reporting.sweep import read_sweep
+
+NO_DATA = "data = 'data/sample'  # folder"
+FILE_NAMES = {".lock", ".hashes.json", "index.html", "latest"}
+
+
+def write_notebook(folder: Path, name: str, *cells: str, parameters: str = NO_DATA) -> None:
+    tagged = new_code_cell(parameters, metadata={"tags": ["parameters"]})
+    title = new_markdown_cell(f"# {name}?")
+    notebook = new_notebook(cells=[title, tagged, *map(new_code_cell, cells)])
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, folder / f"{name}.ipynb")
+
+
+@pytest.fixture(autouse=True)
+def quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare each run the look into its data, which takes longer than these notebooks."""
+    if "only_what_changed" not in request.node.name:
+        monkeypatch.setattr(Kernels, "describe", lambda *_: None)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A working folder with data and one notebook; `reports` is where reports go."""
+    data = tmp_path / "shop"
+    data.mkdir()
+    (data / "touches.csv").write_text(
+        "customer_id,timestamp,touchpoint\na,2026-01-01T08:00Z,search\nb,2026-01-02T08:00Z,email\n"
+    )
+    (data / "outcomes.csv").write_text(
+        "customer_id,timestamp,outcome\na,2026-01-03T08:00Z,conversion\n"
+    )
+    write_notebook(tmp_path / "notebooks", "01_a", "n * 2", parameters=f"{NO_DATA}\nn = 1  # days")
+    return tmp_path
+
+
+def report(shop: Path, data: str = "shop", **settings: object) -> Run:
+    place = {"out": shop / "reports", "folder": shop / "notebooks"}
+    return run_report(shop / data, **{**place, **settings})
+
+
+def copied(run: Run) -> set[str]:
+    return {page.name for page in run.pages if page.copied_from}
+
+
+def left_over(out: Path) -> set[str]:
+    return {path.name for path in out.iterdir() if path.name.startswith(".")} - FILE_NAMES
+
+
+def written(out: Path) -> dict[Path, int]:
+    """When each file was written; the hashes may be remembered a run later."""
+    paths = (path for path in out.rglob("*") if path.name != keys.HASHES)
+    return {path: path.lstat().st_mtime_ns for path in paths}
+
+
+# --- the graph ----------------------------------------------------------------------------
+
+
+def walk(upstream: dict[str, list[str]], *, bad: str = "", jobs: int = 1, **expected: float):
+    order: list[str] = []
+    left = run_graph(
+        upstream, lambda name: order.append(name) or name != bad, jobs=jobs,
+        expected=expected, stop=lambda: None,
+    )  # fmt: skip
+    return order, left
+
+
+def test_work_waits_for_what_it_depends_on_and_the_longest_begins():
+    upstream = {"o": ["a", "b", "c"], "a": [], "b": [], "c": ["b"]}
+    assert walk(upstream, a=1, b=2, c=5) == (["b", "c", "a", "o"], [])
+    assert walk(upstream, a=3, b=2, c=5) == (["a", "b", "c", "o"], [])
+
+
+def test_what_depends_on_a_failure_is_not_run_and_the_rest_is():
+    upstream = {"o": ["c"], "a": [], "b": [], "c": ["b"]}
+    order, left = walk(upstream, bad="b")
+    assert (sorted(order), left) == (["a", "b"], ["o", "c"])
+
+
+def test_no_more_at_a_time_than_jobs():
+    running, most, lock = [0], [0], threading.Lock()
+
+    def work(_name: str) -> bool:
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.02)
+        with lock:
+            running[0] -= 1
+        return True
+
+    run_graph({str(n): [] for n in range(9)}, work, jobs=3, expected={}, stop=lambda: None)
+    assert most == [3]
+
+
+def test_trouble_in_one_piece_stops_the_others_at_once():
+    end = threading.Event()
+
+    def work(name: str) -> bool:
+        if name == "a":
+            raise OSError("full")
+        return end.wait(30)
+
+    with pytest.raises(OSError, match="full"):
+        run_graph({"a": [], "b": []}, work, jobs=2, expected={}, stop=end.set)
+
+
+# --- what is unchanged --------------------------------------------------------------------
+
+
+def test_only_what_changed_is_run_again(shop: Path):
+    notebooks = shop / "notebooks"
+    write_notebook(notebooks, "02_b", "print('b')")
+    write_notebook(
+        notebooks, "00_o", "import os\nprint(os.path.basename(results), os.path.isdir(results))",
+        parameters="results = ''  # folder of tables",
+    )  # fmt: skip
+    first = report(shop)
+    assert (first.status, copied(first)) == ("complete", set())
+    assert [page.name for page in first.pages] == ["00_o", "01_a", "02_b"]
+    assert "tables True" in (first.folder / "00_o.html").read_text()
+    assert first.window == {"first": "2026-01-01T08:00:00", "last": "2026-01-03T08:00:00"}
+
+    before = written(shop / "reports")
+    again = report(shop)
+    assert (again.status, again.run_id) == ("unchanged", first.run_id)
+    assert written(shop / "reports") == before
+
+    # 01 declares n; 00 reads the tables of 01; 02 does neither.
+    other = report(shop, parameters={"n": 2})
+    assert copied(other) == {"02_b"}
+    assert (other.pages[2].copied_from, other.fingerprint) == (first.run_id, first.fingerprint)
+    assert publish.latest_name(shop / "reports") == other.folder.name
+    assert [run.run_id for run in read_records(shop / "reports")] == [other.run_id, first.run_id]
+
+    # Back to the first values: everything was computed before, a new report of copies.
+    back = report(shop)
+    assert (back.status, copied(back)) == ("complete", {"00_o", "01_a", "02_b"})
+
+
+def test_what_a_failed_run_finished_is_not_computed_twice(shop: Path):
+    write_notebook(shop / "notebooks", "02_b", "1 / 0")
+    with pytest.raises(NotFinished):
+        report(shop)
+    write_notebook(shop / "notebooks", "02_b", "1 / 1")
+    assert copied(report(shop)) == {"01_a"}
+
+
+def test_every_ingredient_changes_the_key(shop: Path, monkeypatch: pytest.MonkeyPatch):
+    write_notebook(shop / "notebooks", "00_o", "1", parameters="results = ''")
+
+    def made(content: str = "c", name: str = "shop", cut: Cut | None = None, pandas="3", **given):
+        tasks = plan_tasks(shop / "notebooks", [], given)
+        return keys_of(tasks, Source(name, "x", cut), content, {"pandas": pandas})
+
+    first = made()
+    assert made() == first
+    others = [
+        made(n=2),
+        made(content="d"),
+        made(cut=Cut({"region": "north"})),
+        made(name="else"),
+        made(pandas="4"),
+    ]
+    write_notebook(shop / "notebooks", "01_a", "n * 3", parameters=f"{NO_DATA}\nn = 1")
+    others.append(made())
+    monkeypatch.setattr(keys, "_code", lambda: "other code")
+    others.append(made())
+    for name in ("00_o", "01_a"):  # the overview reads nothing but the tables of 01_a
+        assert len({first[name], *(other[name] for other in others)}) == 8
+    assert made(content="") == {"00_o": "", "01_a": ""}
+
+
+def test_data_of_a_server_is_never_taken_for_unchanged(tmp_path: Path):
+    assert keys.data_key("postgres://eva:secret@host/shop", tmp_path) == ""
+    assert keys.data_key("duckdb://no/such.duckdb", tmp_path) == ""
+    (tmp_path / "shop.duckdb").write_bytes(b"one")
+    found = keys.data_key(f"duckdb://{tmp_path}/shop.duckdb", tmp_path)
+    assert found == keys.data_key(f"{tmp_path}/shop.duckdb", tmp_path) != ""
+
+
+def test_data_is_known_by_its_content(shop: Path, monkeypatch: pytest.MonkeyPatch):
+    out, data, touches = shop / "out", shop / "shop", shop / "shop" / "touches.csv"
+    out.mkdir()
+    first = keys.data_key(str(data), out)
+    old = touches.stat()
+    touches.write_text(touches.read_text().replace("email", "e-mai"))  # the same size
+    os.utime(touches, ns=(old.st_atime_ns, old.st_mtime_ns))  # and dated back
+    second = keys.data_key(str(data), out)
+    assert second != first
+    (data / "touchlab.toml").write_text('[report]\nlookback = "7D"\n[sweep.a]\nn = 1\n')
+    (data / "notes.txt").write_text("not data")
+    plain = keys.data_key(str(data), out)
+    (data / "touchlab.toml").write_text('[report]\nlookback = "8D"\n')
+    assert keys.data_key(str(data), out) == plain
+    (data / "touchlab.toml").write_text('[touches]\ntouchpoint = "channel"\n')
+    assert keys.data_key(str(data), out) != plain
+
+
+def test_hashes_are_remembered_without_paths(shop: Path, monkeypatch: pytest.MonkeyPatch):
+    out = shop / "out"
+    out.mkdir()
+    monkeypatch.setattr(keys, "_RACY", -1)  # the files are new; a second later they may be kept
+    first = keys.data_key(str(shop / "shop"), out)
+    text = (out / keys.HASHES).read_text()
+    assert len(json.loads(text)) == 2
+    assert "shop" not in text
+    read = []
+    monkeypatch.setattr(keys.hashlib, "file_digest", lambda *given: read.append(given))
+    assert (keys.data_key(str(shop / "shop"), out), read) == (first, [])
+    monkeypatch.undo()
+    for broken in ("{", "[]", '{"a": 1}', '{"a": [1]}'):
+        (out / keys.HASHES).write_text(broken)
+        assert keys.data_key(str(shop / "shop"), out) == first
+
+
+# --- one at a time ------------------------------------------------------------------------
+
+
+def test_the_second_run_waits_and_finds_its_work_done(shop: Path):
+    write_notebook(shop / "notebooks", "01_a", "import time; time.sleep(1)")
+    runs, steps = [], []
+
+    def go() -> None:
+        runs.append(report(shop, progress=steps.append))
+
+    threads = [threading.Thread(target=go) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(run.status for run in runs) == ["complete", "unchanged"]
+    assert runs[0].run_id == runs[1].run_id
+    waited = "another run is writing to 'reports': waiting for its end"
+    said = sorted(step.word for step in steps if not step.name)
+    assert said == [waited, "shop: 1 notebook"]
+
+
+def test_a_run_that_waited_too_long_declines(tmp_path: Path):
+    with (
+        held(tmp_path, patience=0, waiting=lambda: None),
+        pytest.raises(Busy) as error,
+        held(tmp_path, patience=0.1, waiting=lambda: None),
+    ):
+        pass
+    assert str(error.value) == (
+        f"another run has held {tmp_path.name!r} for 0.1 seconds\n"
+        "  wait for its end, or write to another folder with --out"
+    )
+
+
+def test_the_lock_dies_with_its_process(tmp_path: Path):
+    code = (
+        "import sys, time; from pathlib import Path; from touchlab.reporting.lock import held\n"
+        f"with held(Path({str(tmp_path)!r}), patience=0, waiting=lambda: None):\n"
+        "    print('held', flush=True); time.sleep(60)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert other.stdout.readline() == b"held\n"
+    with pytest.raises(Busy), held(tmp_path, patience=0, waiting=lambda: None):
+        pass
+    other.kill()
+    other.communicate()
+    with held(tmp_path, patience=0, waiting=lambda: None):
+        pass
+
+
+# --- publishing ---------------------------------------------------------------------------
+
+
+def fake_run(out: Path, name: str) -> Path:
+    folder = out / name
+    folder.mkdir(parents=True)
+    run = Run(name.removeprefix("failed-"), folder, "complete", "2026-01-01", 1.0, "shop")
+    write_record(run)
+    run.page.write_text(name)
+    return folder
+
+
+def test_old_runs_are_dropped_and_nothing_else(tmp_path: Path):
+    out, work = tmp_path / "reports", tmp_path / "reports" / ".work-1"
+    days = [f"202601{day:02d}T000000Z-shop" for day in range(1, 6)]
+    for name in [*days, *(f"failed-{name}" for name in days)]:
+        fake_run(out, name)
+    fake_run(out, "my-run")  # has a record, but not a run's name
+    (out / "20250101T000000Z-notes").mkdir()  # a run's name, but no record
+    (out / "20250102T000000Z-elsewhere").symlink_to(fake_run(tmp_path, "elsewhere"))
+    work.mkdir()
+    gone = publish.prune(out, keep=2, spare={days[0]}, work=work)
+    assert gone == [days[1], days[2], *(f"failed-{name}" for name in days[:3])]
+    stays = {days[0], days[3], days[4], "my-run", "20250101T000000Z-notes"}
+    stays |= {f"failed-{name}" for name in days[3:]} | {"20250102T000000Z-elsewhere"}
+    assert {path.name for path in out.iterdir() if path != work} == stays
+    assert (tmp_path / "elsewhere" / "run.json").is_file()
+
+
+def test_latest_leads_to_the_new_run_in_one_step(tmp_path: Path):
+    out = tmp_path / "reports"
+    for name in ("20260101T000000Z-shop", "20260102T000000Z-shop"):
+        with publish.workspace(publish.made(out)) as work:
+            run = replace(read_record(fake_run(work, name)), run_id=name)
+            publish.publish(run, out, keep=20, work=work)
+        assert (out / "latest" / "index.html").read_text() == name
+        assert publish.latest_name(out) == name
+        assert left_over(out) == set()
+
+
+def test_without_links_latest_is_a_page_that_leads_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("a required privilege is not held by the client")
+
+    out, name = tmp_path / "reports", "20260102T000000Z-shop"
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    for name in ("20260101T000000Z-shop", "20260102T000000Z-shop"):
+        with publish.workspace(publish.made(out)) as work:
+            run = replace(read_record(fake_run(work, name)), run_id=name)
+            publish.publish(run, out, keep=20, work=work)
+    assert f'content="0; url=../{name}/index.html"' in (out / "latest/index.html").read_text()
+    assert publish.latest_name(out) == name
+    monkeypatch.undo()  # the folder moves to a system with links
+    with publish.workspace(publish.made(out)) as work:
+        run = read_record(fake_run(work, "20260103T000000Z-shop"))
+        publish.publish(run, out, keep=20, work=work)
+    assert (out / "latest").is_symlink()
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "link"])
+def test_a_latest_of_someone_else_is_left_alone(shop: Path, kind: str):
+    latest = shop / "reports" / "latest"
+    latest.parent.mkdir()
+    {
+        "folder": latest.mkdir,
+        "file": latest.touch,
+        "link": lambda: latest.symlink_to(shop / "shop"),
+    }[kind]()
+    with pytest.raises(NotWritten) as error:
+        report(shop)
+    assert str(error.value) == (
+        "'latest' in 'reports' is not from touchlab, and is left alone\n"
+        "  rename it, or write to another folder with --out"
+    )
+
+
+def test_what_a_killed_run_left_is_cleared_away(shop: Path):
+    out = shop / "reports"
+    (out / ".work-dead" / "run").mkdir(parents=True)
+    (out / ".work-index.html").touch()
+    (out / ".workspace").mkdir()  # not ours
+    report(shop)
+    assert left_over(out) == {".workspace"}
+
+
+# --- what stops a run ---------------------------------------------------------------------
+
+
+def test_a_failed_run_tells_of_every_notebook_and_latest_stays(shop: Path):
+    good = report(shop)
+    write_notebook(shop / "notebooks", "02_b", "print('so far')", "1 / 0", "2")
+    write_notebook(shop / "notebooks", "00_o", "1", parameters="results = ''")
+    steps: list[Step] = []
+    with pytest.raises(NotFinished) as error:
+        report(shop, parameters={"n": 3}, progress=steps.append)
+    first, second, where, _ = str(error.value).splitlines()
+    assert first == "02_b stopped in code cell 3: ZeroDivisionError: division by zero"
+    assert second == "00_o stopped: Not run: a notebook whose tables it reads stopped"
+    assert where.startswith("  what ran up to there: ")
+    failed = next((shop / "reports").glob("failed-*"))
+    assert "so far" in (failed / "02_b.html").read_text()
+    assert not (failed / "00_o.html").exists()
+    states = {page.name: page.status for page in read_record(failed).pages}
+    assert states == {"00_o": "not run", "01_a": "complete", "02_b": "failed"}
+    assert read_record(failed).failure.notebook == "02_b"
+    assert publish.latest_name(shop / "reports") == good.folder.name
+    assert {(s.name, s.word) for s in steps} >= {("02_b", "failed"), ("00_o", "not run")}
+
+
+def test_a_kernel_that_dies_once_is_tried_again(shop: Path):
+    cell = (
+        "import os\nif not os.path.exists('tried'):\n"
+        "    open('tried', 'w')\n    os.kill(os.getpid(), 9)"
+    )
+    write_notebook(shop / "notebooks", "01_a", cell, "'well'")
+    steps: list[Step] = []
+    assert report(shop, progress=steps.append).status == "complete"
+    assert [step.word for step in steps if step.name] == ["started", "retried", "done"]
+    (shop / "tried").unlink()
+    with pytest.raises(NotFinished, match="Dead kernel"):
+        report(shop, limits=Limits(retries=0), force=True)
+
+
+def test_a_run_keeps_to_its_total_time(shop: Path):
+    write_notebook(shop / "notebooks", "01_a", "import time; time.sleep(60)")
+    write_notebook(shop / "notebooks", "02_b", "1")
+    with pytest.raises(NotFinished) as error:
+        report(shop, limits=Limits(jobs=1, total=8))
+    first, second, *_ = str(error.value).splitlines()
+    assert re.search(r"(Timeout: the notebook was not finished after|Not run: the run had)", first)
+    assert second == "02_b stopped: Not run: the run had used its 8 seconds"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"jobs": 0}, "jobs must be 1 or more, not 0"),
+        ({"keep": 0}, "keep must be 1 or more, not 0"),
+        ({"retries": -1}, "retries must be 0 or more, not -1"),
+        ({"timeout": 0}, "timeout must be a number of seconds above 0, not 0"),
+        ({"total": float("nan")}, "total must be a number of seconds above 0, not nan"),
+    ],
+)
+def test_limits_are_checked(settings: dict[str, float], message: str):
+    with pytest.raises(ParameterError) as error:
+        Limits(**settings)
+    assert str(error.value) == message
+
+
+def test_exit_codes_are_those_of_the_help(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(shop)
+    assert main(["report", "shop"]) == 0
+    assert main(["report", "shop"]) == 0
+    said = capsys.readouterr().out
+    assert "nothing has changed since the run" in said
+    write_notebook(shop / "notebooks", "01_a", "1 / 0")
+    assert main(["report", "shop"]) == 1
+    assert main(["report", "shop", "--param", "m=1"]) == 2
+    assert main(["report", "shop", "--jobs", "0"]) == 2
+    (shop / "file").touch()
+    assert main(["report", "shop", "--out", "file"]) == 3
+    with held(shop / "reports", patience=0, waiting=lambda: None):
+        assert main(["report", "shop", "--total-timeout", "0.3"]) == 4
+    with pytest.raises(SystemExit) as stop:
+        main(["report", "--help"])
+    assert stop.value.code == 0
+    assert "    4  another run held the folder for too long\n" in capsys.readouterr().out
+
+
+# --- kernels ------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not CAN_FORK, reason="kernels are forked on Linux only")
+def test_forked_kernels_are_like_fresh_ones(shop: Path, monkeypatch: pytest.MonkeyPatch):
+    cell = (
+        "import os, random, sys, numpy as np\n"
+        "def words(pid, file): return open(f'/proc/{pid}/{file}').read()\n"
+        "print('forked', 'forkserver' in words(os.getppid(), 'cmdline'))\n"
+        "print('loaded', 'statsmodels.api' in sys.modules)\n"
+        "print('here', os.getcwd() == os.path.dirname(data))\n"
+        "print('single', 'JE_ARROW_MALLOC_CONF' not in os.environ)\n"
+        "print('random', np.random.rand(), random.random())"
+    )
+    plot = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
+    for name in ("01_a", "02_b", "03_c"):
+        write_notebook(shop / "notebooks", name, cell, plot)
+    run = report(shop)
+    drawn = set()
+    for page in run.pages:
+        outputs = nbformat.read(run.folder / f"{page.name}.ipynb", as_version=4).cells
+        printed = outputs[-2].outputs[0].text.splitlines()
+        assert printed[:4] == ["forked True", "loaded True", "here True", "single True"]
+        drawn.add(printed[4])
+        assert "image/png" in outputs[-1].outputs[0].data
+    assert len(drawn) == 3
+
+
+@pytest.mark.skipif(not CAN_FORK, reason="kernels are forked on Linux only")
+def test_a_dead_server_leaves_plain_kernels(shop: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Server, "ready", lambda self: self._process.kill() or False)
+    for name in ("01_a", "02_b", "03_c"):
+        write_notebook(shop / "notebooks", name, "1")
+    assert report(shop).status == "complete"
+
+
+# --- parameters ---------------------------------------------------------------------------
+
+
+def test_ranges_and_choices_are_checked_before_anything_starts(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+):
+    own = {"rate": between(0, 1), "metric": one_of("nps", "csat"), **RANGES}
+    monkeypatch.setattr("touchlab.reporting.ranges.RANGES", own)
+    monkeypatch.setattr("touchlab.reporting.ranges.out_of_range.__defaults__", (own,))
+    cell = "rate = 0.5\nmetric = 'nps'\nseeds = [1]\nlookback = '30D'\noutcome = 'conversion'"
+    write_notebook(shop / "notebooks", "01_a", "1", parameters=cell)
+    wrong = {"rate": 2, "metric": "npx", "seeds": [3, -1], "lookback": "30", "outcome": ""}
+    with pytest.raises(ParameterError) as error:
+        report(shop, parameters=wrong)
+    assert str(error.value).splitlines() == [
+        "parameter 'rate' must be 0 to 1, not 2",
+        "parameter 'metric' must be one of nps, csat, not 'npx'",
+        "parameter 'seeds' must be 0 or more, not [3, -1]",
+        "parameter 'lookback' must be a duration such as 30D or 12h, not '30'",
+        "parameter 'outcome' must be not empty, not ''",
+    ]
+    plan_tasks(shop / "notebooks", [], {"rate": 1, "lookback": "2W", "seeds": []})
+    assert not (shop / "reports").exists()
+
+
+def test_values_come_from_three_places_and_the_last_holds(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(shop)
+    cell = "n = 1  # days\nm = 1\nk = 1"
+    write_notebook(shop / "notebooks", "01_a", "print('seen', n, m, k)", parameters=cell)
+    (shop / "shop" / "touchlab.toml").write_text("[report]\nn = 2\nm = 2\nk = 2\n")
+    (shop / "own.toml").write_text("m = 3\nk = 3\n")
+    assert main(["report", "shop", "--params", "own.toml", "--param", "k=4"]) == 0
+    assert "seen 2 3 4" in (shop / "reports/latest/01_a.html").read_text()
+    (shop / "own.toml").write_text("m: 3")
+    assert main(["report", "shop", "--params", "own.toml"]) == 2
+    assert capsys.readouterr().err.startswith("ParameterError: own.toml: cannot be read as TOML: ")
+    assert main(["params"]) == 0
+    heads, first, *_ = capsys.readouterr().out.splitlines()
+    assert re.split("  +", heads) == [
+        "parameter", "default", "allowed", "meaning and unit", "notebooks",
+    ]  # fmt: skip
+    assert first.split() == ["k", "1", "01"]
+
+
+HOSTILE = [
+    "'; import os; os.mkdir('hacked') #",
+    '"""\nimport os; os.mkdir("hacked")\n"""',
+    "\\'; __import__('os').mkdir('hacked')  # {os.mkdir('hacked')}",
+    "{{n}} %(n)s $n `touch hacked` $(touch hacked)",
+    "\n!touch hacked\n%mkdir hacked",
+]
+
+
+def test_hostile_values_and_names_are_text(shop: Path):
+    cell = "text = ''\nlist_ = ['']\nmap_ = {}"
+    odd = "01_;touch hacked;{n}<b>'\"$(touch hacked)"
+    (shop / "notebooks" / "01_a.ipynb").unlink()
+    write_notebook(
+        shop / "notebooks", odd, "import json\nprint(json.dumps([text, list_, map_]))",
+        parameters=cell,
+    )  # fmt: skip
+    before = {path for path in shop.rglob("*")}
+    for value in [" ".join(HOSTILE), *HOSTILE[:1]]:
+        given = {"text": value, "list_": [value], "map_": {value: [value]}}
+        run = report(shop, parameters=given)
+        cells = nbformat.read(run.folder / f"{odd}.ipynb", as_version=4).cells
+        assert json.loads(cells[-1].outputs[0].text) == [value, [value], {value: [value]}]
+        assert "<b>" not in run.page.read_text()
+    new = {path for path in shop.rglob("*") if (shop / "reports") not in (path, *path.parents)}
+    assert new == before
+    for name in HOSTILE:
+        with pytest.raises(ParameterError, match="is not a name"):
+            plan_tasks(shop / "notebooks", [], {name: 1})
+    for only in ("../../x", "/etc/passwd", odd + "/.."):
+        with pytest.raises(ParameterError, match="unknown notebook"):
+            plan_tasks(shop / "notebooks", [only], {})
+
+
+# --- sweeps -------------------------------------------------------------------------------
+
+SWEEP = """
+[sweep."../../x"]
+n = 5
+[sweep.north]
+where = { region = ["north", "east"] }
+[sweep.january]
+from = 2026-01-02
+until = 2026-01-04
+"""
+
+
+def test_a_sweep_makes_a_report_in_a_folder_each(shop: Path):
+    data = shop / "shop"
+    (data / "touchlab.toml").write_text(SWEEP)
+    (data / "customers.csv").write_text(
+        "customer_id,observed_from,observed_to,region\n"
+        "a,2026-01-01,2026-02-01,north\nb,2026-01-01,2026-02-01,south\n"
+    )
+    cell = (
+        "import touchlab as tl\nd = tl.open_data(data)\n"
+        "rows = {t: int(d.tables[t].count().to_pandas()) for t in sorted(d.tables)}\n"
+        "print(d.name, n, rows)"
+    )
+    write_notebook(shop / "notebooks", "01_a", cell, parameters=f"{NO_DATA}\nn = 1")
+    before = {path for path in shop.rglob("*")} | {shop / "reports"}
+    settings = {"out": shop / "reports", "folder": shop / "notebooks"}
+    runs = run_sweep(data, **settings)
+    shown_ = [(run.folder / "01_a.html").read_text() for run in runs]
+    # All: 2 touches, 1 outcome. North is customer a alone. From the 2nd up to before the
+    # 4th: the touch of b and the outcome of a; both customers are under observation.
+    for page, words in zip(
+        shown_,
+        [
+            "shop 5 {'customers': 2, 'outcomes': 1, 'touches': 2}",
+            "shop-north 1 {'customers': 1, 'outcomes': 1, 'touches': 1}",
+            "shop-january 1 {'customers': 2, 'outcomes': 1, 'touches': 1}",
+        ],
+        strict=True,
+    ):
+        assert words.replace("'", "&#39;") in page
+    assert [run.data for run in runs] == ["shop ../../x", "shop north", "shop january"]
+    made = {path.name for path in (shop / "reports").iterdir()}
+    assert made == {"x", "north", "january"}
+    assert {path for path in shop.rglob("*") if shop / "reports" not in path.parents} == before
+    assert str(shop) not in "".join(shown_)
+    again = run_sweep(data, **settings)
+    assert {run.status for run in again} == {"unchanged"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no sweep in touchlab.toml beside the data"),
+        ('[sweep]\na = 1', "sweep: 'a' is a value"),
+        ('[sweep.a]\nwhere = "north"', "sweep 'a': where is 'north'"),
+        ('[sweep.a]\nfrom = "soon"', "sweep 'a': from is 'soon', not a time"),
+        ('[sweep."a b"]\n[sweep."a/b"]', "sweep: 'a/b' and 'a b' would share a folder"),
+        ("[sweep.Latest]", "sweep: 'Latest' and 'latest' would share a folder"),
+        ('[sweep."../latest"]', "sweep: '../latest' and 'latest' would share a folder"),
+    ],
+)  # fmt: skip
+def test_a_sweep_that_cannot_be_meant_is_refused(shop: Path, text: str, message: str):
+    (shop / "shop" / "touchlab.toml").write_text(text)
+    with pytest.raises(ParameterError) as error:
+        read_sweep(str(shop / "shop"))
+    assert str(error.value).splitlines()[0] == message
+
+
+def test_a_sweep_is_checked_before_its_first_report(shop: Path):
+    (shop / "shop" / "touchlab.toml").write_text("[sweep.a]\nn = 1\n[sweep.b]\nm = 1\n")
+    settings = {"out": shop / "reports", "folder": shop / "notebooks"}
+    with pytest.raises(ParameterError, match="unknown parameter 'm'"):
+        run_sweep(shop / "shop", **settings)
+    with pytest.raises(ParameterError, match="'n' is set by the sweep 'a'"):
+        run_sweep(shop / "shop", **settings, parameters={"n": 2})
+    assert not (shop / "reports").exists()
+
+
+# --- progress -----------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def progress_of(stream: io.StringIO) -> str:
+    with shown(stream) as progress:
+        for step in (
+            Step("", "waiting"), Step("", "shop: 2 notebooks", total=2), Step("01_a", "started"),
+            Step("02_b", "started"), Step("02_b", "retried", 0.5), Step("01_a", "done", 1.25),
+            Step("02_b", "failed", 2.0),
+        ):  # fmt: skip
+            progress(step)
+    return stream.getvalue()
+
+
+def test_a_log_gets_plain_timed_lines():
+    lines = progress_of(io.StringIO()).splitlines()
+    assert [line[10:] for line in lines] == [
+        "waiting",
+        "shop: 2 notebooks",
+        "02_b                                    retried",
+        "01_a                             1.2 s  done",
+        "02_b                             2.0 s  failed",
+    ]
+    assert all(time.strptime(line[:8], "%H:%M:%S") for line in lines)
+
+
+def test_a_terminal_gets_a_bar():
+    said = progress_of(Terminal())
+    assert "01_a, 02_b" in said
+    assert "2 of 2" in said
+    assert "02_b failed\n" in said
+    assert said.endswith("\r")

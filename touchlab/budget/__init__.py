@@ -1,0 +1,11 @@
+"""Money: what an incremental outcome costs, and where the next euro brings most.
+
+`costs` adds up what touches cost, `response` says what would come of more or fewer touches,
+`limits` what may be moved, `plan` spends a budget best, `proposal` says what that gains and how
+sure that is, `returns` sets cost beside what it brings, `views` sets tables for reading.
+"""
+
+from touchlab.budget.proposal import Reallocation, reallocate
+from touchlab.budget.returns import cost_per_incremental, response_curves
+
+__all__ = ["Reallocation", "cost_per_incremental", "reallocate", "response_curves"]

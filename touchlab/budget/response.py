@@ -1,0 +1,286 @@
+"""What outcomes are expected if touches come more or less often than they did.
+
+Buying m times as many touches of a touchpoint, for the same customers in the same pattern,
+replaces the exposure A at a moment by a random one: for m below 1 each touch stays with
+probability m, for m above 1 further touches come at the same rates. The moments hold A and,
+at half the half-life, B = sum of squared decays; that is enough for the mean of the hazard
+factor f(A) = exp(effect * g(A)) over that chance:
+
+    one touch         1 + m (f(A) - 1)                                          exactly
+    several touches   f(m A) exp(m (1 - m) / 2 * B * f''(m A) / f(m A))         to second order
+
+Both go on in the same form above m = 1. That is right on average over customers whose touches
+come at rates of their own, and no customer's rate need be known, as in the extrapolation of
+Good & Toulmin [1956]; like theirs it should not go far beyond m = 2 (docs/decisions/0016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from touchlab.contract import listing
+from touchlab.drivers.hazard import (
+    Parameters,
+    between,
+    chance,
+    exposures_at,
+    hazard_at,
+    saturate,
+    some_of,
+)
+from touchlab.drivers.result import Drivers
+from touchlab.drivers.troubles import EXTREME
+from touchlab.errors import MissingInput, ParameterError
+from touchlab.moments import Points
+from touchlab.replicates import GROUPS
+
+Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
+NEGLIGIBLE = 1e-4
+"""Exposure below which a moment is as good as untouched."""
+ALONE = 1.5
+"""Effective number of touches, A^2 / B, below which a moment is taken to know one touch."""
+
+
+@dataclass(frozen=True)
+class Lift:
+    """Hazard factor of one touchpoint, over what it is now, at the moments that it reaches."""
+
+    rows: Places
+    exposure: Floats
+    squares: Floats
+    effect: float
+    saturation: str
+
+    def at(self, multiplier: float) -> tuple[Floats, Floats]:
+        """Return the factor and its slope in the multiplier; both (rows,)."""
+        now, several = np.exp(self._now), self._several
+        factor, slope = 1 / now + multiplier * (1 - 1 / now), 1 - 1 / now
+        slope[factor <= 0] = 0.0  # harm cannot go beyond none at all
+        exposure, squares = self.exposure[several], self.squares[several]
+        f, first, bend, twist = _factor(multiplier * exposure, self.effect, self.saturation)
+        spread = 0.5 * multiplier * (1 - multiplier)
+        factor[several] = np.exp(f + spread * squares * bend - self._now[several])
+        rise = exposure * (first + spread * squares * twist)
+        slope[several] = factor[several] * (rise + (0.5 - multiplier) * squares * bend)
+        return factor.clip(1e-9), slope
+
+    @cached_property
+    def _now(self) -> Floats:
+        return _factor(self.exposure, self.effect, self.saturation)[0]
+
+    @cached_property
+    def _several(self) -> Places:
+        """Rows that know more than one touch."""
+        return np.flatnonzero(self.exposure**2 >= ALONE * self.squares)
+
+
+def _factor(exposure: Floats, effect: float, saturation: str) -> tuple[Floats, ...]:
+    """log f(A) with its slope, f''(A) / f(A) with its slope, for f(A) = exp(effect * g(A))."""
+    if saturation == "log":
+        up = 1 + exposure
+        bend = effect * (effect - 1) / up**2
+        return effect * np.log(up), effect / up, bend, -2 * bend / up
+    rise = effect * np.exp(-exposure)
+    return effect - rise, rise, rise**2 - rise, rise - 2 * rise**2
+
+
+@dataclass(frozen=True)
+class Field:
+    """The touchpoints that can be changed, at one set of moments."""
+
+    lifts: tuple[Lift, ...]
+    size: int
+
+    def ratio(self, multipliers: Floats) -> Floats:
+        """Return the hazard over what it is now; (moments,)."""
+        ratio = np.ones(self.size)
+        for lift, multiplier in zip(self.lifts, multipliers, strict=True):
+            if multiplier != 1.0:
+                ratio[lift.rows] *= lift.at(multiplier)[0]
+        return ratio
+
+    def log_slopes(self, multipliers: Floats) -> list[Floats]:
+        """Return the slope of the log hazard in each multiplier, on the rows of its lift."""
+        both = [lift.at(m) for lift, m in zip(self.lifts, multipliers, strict=True)]
+        return [slope / factor for factor, slope in both]
+
+    def gather(self, weight: Floats, slopes: list[Floats]) -> Floats:
+        """Add up the slopes over moments; (touchpoints,)."""
+        pairs = zip(self.lifts, slopes, strict=True)
+        return np.array([weight[lift.rows] @ slope for lift, slope in pairs])
+
+
+@dataclass(frozen=True)
+class Response:
+    """Expected outcomes by the multipliers of touches, for one set of parameters.
+
+    For an outcome that comes once, `past` and its `hazard` bring back those whom it would
+    not have taken before; see `touchlab.drivers.effects`.
+    """
+
+    expected: Floats
+    field: Field
+    past: Field | None = None
+    hazard: Floats | None = None
+
+    @property
+    def now(self) -> float:
+        """Expected outcomes as things are."""
+        return float(self.expected.sum())
+
+    def outcomes(self, multipliers: Floats) -> float:
+        """Expected outcomes, over the observed time at risk."""
+        return float(self._at(multipliers)[0].sum())
+
+    def slopes(self, multipliers: Floats) -> Floats:
+        """What one more unit of each multiplier would bring."""
+        value, met = self._at(multipliers)
+        slopes = self.field.gather(value, self.field.log_slopes(multipliers))
+        if self.past is None:
+            return slopes
+        again = met * np.repeat(value, len(met) // len(value))
+        return slopes - self.past.gather(again, self.past.log_slopes(multipliers))
+
+    def _at(self, multipliers: Floats) -> tuple[Floats, Floats]:
+        """Outcomes by moment, and the hazard met on each draw from the past."""
+        value = self.expected * self.field.ratio(multipliers)
+        if self.past is None or self.hazard is None:
+            return value, np.zeros(0)
+        met = self.hazard * self.past.ratio(multipliers)
+        again = (self.hazard - met).reshape(len(value), -1).sum(axis=1)
+        return value * np.exp(again), met
+
+
+@dataclass(frozen=True)
+class Known:
+    """Exposure to one touchpoint by half-life, at the moments that it reaches."""
+
+    rows: Places
+    exposure: npt.NDArray[np.float32]
+    saturated: npt.NDArray[np.float32]
+
+
+class Responses:
+    """Make responses of one fit: as estimated, or drawn from its uncertainty.
+
+    At most `most` moments are looked at, those of the past counted; every so many otherwise.
+    """
+
+    def __init__(
+        self, drivers: Drivers, touchpoints: Sequence[str], most: int | None = None
+    ) -> None:
+        if drivers.model.pairs:
+            raise ParameterError(
+                "budget: the drivers hold synergies, which no budget is planned with\n"
+                "  fit them again without `synergy`"
+            )
+        moments, size = drivers.moments, len(drivers.moments.table)
+        _refuse_extremes(drivers, touchpoints)
+        self.earlier = moments.earlier
+        each = 0 if self.earlier is None else len(self.earlier.table) // size
+        step = 1 if most is None else -(-size * (1 + each) // most)
+        rows = np.arange(0, size, step)
+        self.drivers, self.step = drivers, step
+        self.model = drivers.model if step == 1 else some_of(drivers.model, rows)
+        self.places = [moments.touchpoints.index(name) for name in touchpoints]
+        self.known = self._know(self.model.moments)
+        if self.earlier is not None:
+            self.earlier = _part(self.earlier, (rows[:, None] * each + np.arange(each)).ravel())
+            self.controls = drivers.model.controls.at(self.earlier)
+            self.known_earlier = self._know(self.earlier)
+
+    def whole(self) -> Response:
+        """The response as estimated."""
+        return self._at(self.drivers.parameters, 1.0)
+
+    def drawn(self, count: int, seed: int) -> Iterator[Response]:
+        """Responses at parameters drawn with the covariance of the group jackknife.
+
+        A draw leans on every customer group more or less by chance, in its parameters and in
+        the weights of its moments alike, to first order.
+        """
+        leaning = np.random.default_rng([seed, 5]).standard_normal((count, GROUPS))
+        leaning *= np.sqrt((GROUPS - 1) / GROUPS)
+        rest = self.drivers.replicates - self.drivers.replicates.mean(axis=0)
+        k, grid = self.model.touchpoints, np.log2(self.model.moments.half_lives)
+        group = self.model.moments.table.group.to_numpy()
+        for z in leaning:
+            packed = self.drivers.parameters.packed + z @ rest
+            packed[:k] = packed[:k].clip(-EXTREME, EXTREME)
+            packed[k : 2 * k] = packed[k : 2 * k].clip(grid[0], grid[-1])
+            yield self._at(self.model.parameters(packed), 1 - (z - z.mean())[group])
+
+    def _at(self, given: Parameters, weight: Floats | float) -> Response:
+        model, moments = self.model, self.model.moments
+        expected = chance(model, given, exposures_at(model, given.log_half_lives))
+        expected = expected * moments.events_each * self.step * weight
+        field = self._field(given, self.known, len(expected))
+        if self.earlier is None:
+            return Response(expected, field)
+        hazard, _ = hazard_at(model, given, self.earlier, self.controls)
+        draws = len(hazard) // len(expected)
+        days = np.repeat(moments.table.since.to_numpy(float) / draws, draws)
+        past = self._field(given, self.known_earlier, len(hazard))
+        return Response(expected, field, past, hazard * days)
+
+    def _know(self, points: Points) -> list[Known]:
+        found = []
+        for place in self.places:
+            rows = np.flatnonzero(points.exposure[place, -1] > NEGLIGIBLE)
+            exposure = np.ascontiguousarray(points.exposure[place][:, rows])
+            found.append(Known(rows, exposure, saturate(exposure, self.model.saturation)))
+        return found
+
+    def _field(self, given: Parameters, known: list[Known], size: int) -> Field:
+        grid, saturation, lifts = self.model.moments.half_lives, self.model.saturation, []
+        for place, own in zip(self.places, known, strict=True):
+            life = given.log_half_lives[place : place + 1]
+            g = between(own.saturated[None], grid, life)[0][0]
+            exposure = np.expm1(g) if saturation == "log" else -np.log1p(-g)
+            met = exposure > NEGLIGIBLE
+            squares = exposure_at(own.exposure[:, met], grid, 0.5 * 2 ** life[0])
+            effect = float(given.effects[place])
+            lifts.append(Lift(own.rows[met], exposure[met], squares, effect, saturation))
+        return Field(tuple(lifts), size)
+
+
+def _refuse_extremes(drivers: Drivers, touchpoints: Sequence[str]) -> None:
+    effects = dict(zip(drivers.moments.touchpoints, drivers.parameters.effects, strict=True))
+    extreme = [name for name in touchpoints if abs(effects[name]) > EXTREME]
+    if extreme:
+        raise MissingInput(
+            f"budget: what more of {listing(extreme)} would bring cannot be told; its touches "
+            "nearly separate outcomes from the rest\n  with more outcomes, or `costs` without it, "
+            "this says where the next euro brings most"
+        )
+
+
+def _part(points: Points, rows: Places) -> Points:
+    table = points.table.iloc[rows].reset_index(drop=True)
+    return replace(points, table=table, exposure=points.exposure[:, :, rows])
+
+
+def exposure_at(exposure: npt.NDArray[Any], half_lives: Sequence[float], days: float) -> Floats:
+    """Read exposures (half-lives, moments) at another half-life, also below the shortest.
+
+    The log exposure is linear in 1 / half-life, exactly so after a single touch.
+
+    Examples
+    --------
+    >>> age, grid = 3.0, [1.0, 2.0, 4.0]
+    >>> one = 0.5 ** (age / np.array(grid))[:, None]
+    >>> round(float(exposure_at(one, grid, 0.5)[0]), 6), 0.5 ** (age / 0.5)
+    (0.015625, 0.015625)
+    """
+    speed = 1 / np.array(half_lives)
+    place = int(np.clip(np.searchsorted(half_lives, days) - 1, 0, len(speed) - 2))
+    part = (1 / days - speed[place]) / (speed[place + 1] - speed[place])
+    low, high = np.log(exposure[place : place + 2].astype(float).clip(1e-30))
+    return np.asarray(np.exp(low + part * (high - low)))

@@ -1,0 +1,277 @@
+"""Which touchpoints' scores go with the overall opinion, or with what customers do later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from touchlab.checks import nearest
+from touchlab.contract import METRIC_RANGES, listing
+from touchlab.dataset import Dataset
+from touchlab.errors import MissingInput, ParameterError
+from touchlab.experience.driver_data import driver_frame
+from touchlab.experience.importance import MOST_EXACT, relative_importance
+from touchlab.experience.missing import correlations
+from touchlab.replicates import LEVEL
+
+Floats = npt.NDArray[np.float64]
+FEWEST = 30
+"""Customers who must have both a driver's score and the target."""
+SURE = 0.05
+BY_EM = "how scores go together is estimated from those given (expectation-maximisation)"
+
+
+@dataclass(frozen=True)
+class KeyDrivers:
+    """How the drivers share what they explain of the target: `table` has a row a driver."""
+
+    table: pd.DataFrame
+    notes: tuple[str, ...]
+    target: str
+    r2: float
+    """Share of the target's variance that the drivers explain together."""
+    p_value: float
+    """Of drivers explaining nothing, by the F test at the smallest number of answers in common."""
+    method: str
+    """``"LMG"``, or ``"Johnson"`` where there are more than twelve drivers."""
+
+    def sentence(self) -> str:
+        """Say which driver matters most, and whether all of it could be chance."""
+        first, unit = self.table.iloc[0], "\N{NO-BREAK SPACE}%"
+        said = (
+            f"Together the scores explain {100 * self.r2:.0f}{unit} of the differences in "
+            f"{called(self.target)}"
+        )
+        if not self.p_value < SURE:
+            return f"{said}, no more than chance would: no driver stands out."
+        if len(self.table) > 1:
+            said += (
+                f"; {first.driver} has {100 * first.importance:.0f}{unit} of that "
+                f"({100 * first.ci_low:.0f} to {100 * first.ci_high:.0f}{unit})"
+            )
+        return f"{said}. This is association, not effect."
+
+    def _repr_html_(self) -> str:
+        return str(self.table.to_html(index=False, na_rep=""))
+
+
+def key_drivers(
+    data: Dataset | pd.DataFrame,
+    *,
+    target: str = "nps",
+    days: int = 90,
+    draws: int = 200,
+    seed: int = 1,
+) -> KeyDrivers:
+    """Which touchpoint's score goes most with the overall opinion, or with a later outcome?
+
+    Importance is a share of explained variance: association, not effect. Customers who are
+    content with everything lift all scores alike, and no method can tell that apart.
+
+    Parameters
+    ----------
+    data
+        A Dataset whose surveys name their customers, or a frame: a row a customer, a
+        column a driver, one column `target`, NaN where not answered.
+    target
+        A metric (the customer's mean score; drivers are the touchpoints' scores of the
+        other metrics), an outcome (whether it followed the customer's last answer), or
+        a column of the frame.
+    days
+        For an outcome: how long each customer is watched after the answer.
+    draws, seed
+        Bootstrap draws of customers, and their seed.
+
+    Returns
+    -------
+    KeyDrivers
+        ``.table``: ``driver, importance, ci_low, ci_high`` (share of R2, 95 % bootstrap
+        interval), ``r2`` (the driver's part of R2), ``performance, performance_low,
+        performance_high`` (mean score with its 95 % t interval; 0 to 100 of the scale
+        for a Dataset) and ``n`` (customers with this score), most important first;
+        ``.r2, .p_value, .method, .notes, .sentence()``.
+
+    Raises
+    ------
+    MissingInput
+        Without surveys or their customers, or if no driver has 30 customers in common
+        with the target.
+    ParameterError
+        For an unknown target.
+
+    Notes
+    -----
+    LMG, exact, up to twelve drivers; Johnson weights beyond. Missing scores: correlations
+    by expectation-maximisation, without filling in single scores. Intervals of
+    importance hold the truth less often the more is missing; see
+    docs/decisions/0015-experience.md.
+
+    Examples
+    --------
+    >>> import touchlab as tl
+    >>> drivers = key_drivers(tl.open_data("data/sample"), target="nps", draws=50)
+    >>> drivers.table.driver[0], drivers.method
+    ('store_visit', 'LMG')
+    """
+    if draws < 2:
+        raise ParameterError(f"draws: {draws!r} is too few for an interval\n  give at least 50")
+    frame = _frame(data, target, days)
+    frame, notes = _usable(frame, target)
+    names = [str(name) for name in frame.columns[:-1]]
+    if frame.isna().to_numpy().any():
+        gaps = frame.iloc[:, :-1].isna().to_numpy().mean()
+        notes.append(f"{100 * gaps:.0f}\N{NO-BREAK SPACE}% of scores are missing: {BY_EM}.")
+    correlation = correlations(frame.to_numpy(np.float64), draws=draws, seed=seed)
+    parts = relative_importance(correlation)
+    whole = parts.sum(axis=1)
+    table = pd.DataFrame({"driver": names})
+    table["importance"], table["ci_low"], table["ci_high"] = _shares(parts)
+    table["r2"] = parts[0]
+    table = table.join(_performance(frame.iloc[:, :-1]))
+    chance = _chance(float(whole[0]), len(names), _fewest_in_common(frame))
+    if not chance < SURE:
+        notes.append("The scores explain no more than chance would; their order may be chance.")
+    return KeyDrivers(
+        table=table.sort_values(["importance", "driver"], ascending=[False, True]).reset_index(
+            drop=True
+        ),
+        notes=tuple(notes),
+        target=target,
+        r2=float(whole[0]),
+        p_value=chance,
+        method="LMG" if len(names) <= MOST_EXACT else "Johnson",
+    )
+
+
+def called(target: str) -> str:
+    """Write a metric in capitals, an outcome as it is."""
+    return target.upper() if target in METRIC_RANGES else target
+
+
+def weak_links(drivers: KeyDrivers | pd.DataFrame) -> pd.DataFrame:
+    """Which touchpoints are important, and poor?
+
+    Parameters
+    ----------
+    drivers
+        As returned by `key_drivers`, or its table.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``driver, importance, performance, important, poor, weak, clear, n``: important
+        is more than an equal share, poor is below the mean performance of the drivers,
+        weak is both, and `clear` says that both intervals lie on that side. Nothing is
+        important where the drivers explain no more than chance would.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({
+    ...     "driver": ["support", "store"], "importance": [0.7, 0.3], "performance": [45.0, 83.0],
+    ...     "ci_low": [0.55, 0.2], "ci_high": [0.8, 0.45], "n": [300, 900],
+    ...     "performance_low": [43.0, 82.0], "performance_high": [47.0, 84.0],
+    ... })
+    >>> weak_links(table)[["driver", "important", "poor", "weak", "clear"]]
+        driver  important   poor   weak  clear
+    0  support       True   True   True   True
+    1    store      False  False  False  False
+    """
+    table = drivers.table if isinstance(drivers, KeyDrivers) else drivers
+    equal, usual = quadrants(table)
+    chance = isinstance(drivers, KeyDrivers) and not drivers.p_value < SURE
+    important, poor = (table.importance > equal) & (not chance), table.performance < usual
+    sure = (table.ci_low > equal) & (table.performance_high < usual)
+    links = table[["driver", "importance", "performance"]].assign(
+        important=important, poor=poor, weak=important & poor, clear=important & poor & sure
+    )
+    return links.assign(n=table.n)
+
+
+def quadrants(table: pd.DataFrame) -> tuple[float, float]:
+    """Give the importance and the performance that part the quadrants: equal share and mean."""
+    return 1 / len(table), float(table.performance.mean())
+
+
+def _frame(data: Dataset | pd.DataFrame, target: str, days: int) -> pd.DataFrame:
+    """Put the target last; everything else is a driver."""
+    if isinstance(data, Dataset):
+        return driver_frame(data, target, days)
+    if target not in data.columns:
+        known = [str(c) for c in data.columns]
+        raise ParameterError(
+            f"target: the frame has no column {target!r}{nearest(target, known)}\n"
+            f"  use one of {listing(known)}"
+        )
+    text = [str(c) for c in data.columns if not pd.api.types.is_numeric_dtype(data[c])]
+    if text:
+        raise ParameterError(
+            f"key_drivers: columns that are not numbers: {listing(text)}\n"
+            "  leave them out, or give their scores as numbers"
+        )
+    return data[[*(c for c in data.columns if c != target), target]].astype(np.float64)
+
+
+def _usable(frame: pd.DataFrame, target: str) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out drivers that do not vary or have too little in common with the target."""
+    known = frame[frame.iloc[:, -1].notna()]
+    notes, kept = [], []
+    for place, name in enumerate(frame.columns[:-1]):
+        scores = known.iloc[:, place].dropna()
+        if len(scores) < FEWEST:
+            few = f"fewer than {FEWEST} customers have both its score and {called(target)}"
+            notes.append(f"{name} is left out: {few}.")
+        elif scores.nunique() < 2:
+            notes.append(f"{name} is left out: its scores are all alike.")
+        else:
+            kept.append(place)
+    if frame.iloc[:, -1].nunique() < 2 or not kept:
+        why = " ".join(notes).rstrip(".") or "no other scores"
+        why = f"{target} is the same for all customers" if kept else why
+        raise MissingInput(
+            f"There is nothing to explain {target} by ({why}). With {FEWEST} customers who have "
+            f"both {target} and a touchpoint's score, what goes with it would be shown here."
+        )
+    usable = frame.iloc[:, [*kept, -1]]
+    usable = usable[usable.iloc[:, :-1].notna().any(axis=1) | usable.iloc[:, -1].notna()]
+    if len(kept) == 1:
+        notes.append("There is one driver only, and nothing to compare it with.")
+    return usable, notes
+
+
+def _shares(parts: Floats) -> tuple[Floats, Floats, Floats]:
+    """Give each driver's share of R2 with its percentile interval over the draws."""
+    whole = parts.sum(axis=1, keepdims=True)
+    shares = np.divide(parts, whole, out=np.full_like(parts, 1 / parts.shape[1]), where=whole > 0)
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(shares[1:], [tail, 1 - tail], axis=0)
+    return shares[0], low, high
+
+
+def _performance(scores: pd.DataFrame) -> pd.DataFrame:
+    n, mean = scores.count().to_numpy(), scores.mean().to_numpy()
+    error = scores.std(ddof=1).to_numpy() / np.sqrt(n)
+    reach = stats.t.ppf(0.5 + LEVEL / 2, np.maximum(n - 1, 1)) * error
+    return pd.DataFrame(
+        {
+            "performance": mean,
+            "performance_low": mean - reach,
+            "performance_high": mean + reach,
+            "n": n,
+        }
+    )
+
+
+def _fewest_in_common(frame: pd.DataFrame) -> int:
+    with_target = frame[frame.iloc[:, -1].notna()]
+    return int(with_target.iloc[:, :-1].count().min())
+
+
+def _chance(r2: float, drivers: int, n: int) -> float:
+    """Give the p-value of R2 if the drivers explained nothing."""
+    freedom = max(n - drivers - 1, 1)
+    ratio = (r2 / drivers) / max((1 - r2) / freedom, 1e-12)
+    return float(stats.f.sf(ratio, drivers, freedom))

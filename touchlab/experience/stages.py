@@ -1,0 +1,189 @@
+"""How customers go from stage to stage, and whom touchpoints reach."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from touchlab.contract import STAGES
+from touchlab.dataset import Dataset
+from touchlab.errors import ParameterError
+from touchlab.experience.answers import map_of, trait_table
+from touchlab.experience.intervals import share_interval
+from touchlab.moments.risk import DAY_SECONDS, ENDING, Risk, first_times, risk_windows, seconds
+
+BEYOND = {"conversion": 2.5, "referral": 4.0}
+"""Where an outcome stands among the stages: a purchase is beyond the stage `purchase`."""
+
+
+def stage_flow(data: Dataset, *, days: int = 90) -> pd.DataFrame:
+    """How many customers reach each stage, and how many go no further?
+
+    Customers need not pass the stages in order; skipping one is not dropping off. Why
+    they stop, the counts do not say.
+
+    Parameters
+    ----------
+    data
+        An opened Dataset with touches and a map.
+    days
+        Watch after the customer's first touch in the stage.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a stage that has touches: ``stage, touchpoints`` (with touches),
+        ``customers`` (with a touch in it), ``n`` (those watched for `days` more, or
+        until churn), ``stopped`` (of `n`: no touch of a later stage within `days`, nor,
+        up to the purchase, a conversion, nor a referral), ``rate, ci_low, ci_high``
+        (stopped by n, 95 % Wilson); missing for the last stage: nothing comes after it.
+
+    Raises
+    ------
+    MissingInput
+        Without a map, or for a paths table.
+
+    Examples
+    --------
+    >>> import touchlab as tl
+    >>> stage_flow(tl.open_data("data/sample"))[["stage", "customers", "n", "stopped"]]
+               stage  customers      n  stopped
+    0      awareness      17187  15684     1628
+    1  consideration      19534  17894    12035
+    2       purchase      11784   9595     8846
+    3      retention       2398   1502      487
+    4       advocacy       1948   1222     <NA>
+    """
+    own = map_of(data, "how many customers go from stage to stage")
+    if not days > 0:
+        raise ParameterError(f"days: {days!r} is not above 0\n  give a number of days")
+    events = _staged(data, own)
+    firsts = events.filter(events.touch).group_by("customer_id", stage=events.place)
+    firsts = firsts.aggregate(start=lambda t: t.time.min())
+    watched = _watched(data, firsts, days)
+    later = events.select("customer_id", "place", "time")
+    joined = watched.left_join(later, "customer_id")
+    span = joined.time.between(joined.start, joined.start + days * DAY_SECONDS)
+    further = (span & (joined.place > joined.stage)).fill_null(False).cast("int64")
+    joined = joined.mutate(further=further)
+    each = joined.group_by("customer_id", "stage", "followed").aggregate(
+        further=joined.further.max()
+    )
+    counts = each.group_by("stage").aggregate(
+        customers=each.count(),
+        n=each.followed.sum(),
+        stopped=(each.followed * (1 - each.further)).sum(),
+    )
+    furthest = float(events.place.max().to_pandas())
+    return _flow_table(counts.to_pandas(), own, data, furthest)
+
+
+def _staged(data: Dataset, own: ir.Table) -> ir.Table:
+    """Give touches and outcomes with their place among the stages.
+
+    Columns: customer_id, place, time (seconds), touch (False for an outcome).
+    """
+    places = {stage: float(place) for place, stage in enumerate(STAGES)}
+    staged = own.filter(own.stage.notnull())
+    place = ibis.cases(*((staged.stage == s, p) for s, p in places.items()))
+    staged = staged.select("touchpoint", place=place)
+    touches = data.touches.inner_join(staged, "touchpoint")
+    touches = touches.select(
+        "customer_id", "place", time=seconds(touches.timestamp), touch=ibis.literal(True)
+    )
+    ends = data.outcomes.filter(data.outcomes.outcome.isin(list(BEYOND)))
+    place = ibis.cases(*((ends.outcome == name, p) for name, p in BEYOND.items()))
+    ends = ends.select(
+        customer_id=ends.customer_id.cast(touches.customer_id.type()),
+        place=place,
+        time=seconds(ends.timestamp),
+        touch=ibis.literal(False),
+    )
+    return touches.union(ends)
+
+
+def _watched(data: Dataset, firsts: ir.Table, days: int) -> ir.Table:
+    """Say who was followed for `days`: customer_id, stage, start, followed (0 or 1).
+
+    Who churned is known to go no further, as long as the data ran on.
+    """
+    windows = risk_windows(data, Risk("", recurrent=True))
+    left = first_times(data, *ENDING).rename(left="time")
+    last = float(windows.stop.max().to_pandas())
+    joined = firsts.left_join(windows.select("customer_id", "stop"), "customer_id")
+    joined = joined.select("customer_id", "stage", "start", "stop")
+    joined = joined.left_join(left, "customer_id")
+    end = joined.start + days * DAY_SECONDS
+    gone = joined.left.notnull() & (joined.left <= end) & (end <= last)
+    followed = ((end <= joined.stop) | gone).fill_null(False).cast("int64")
+    return joined.select("customer_id", "stage", "start", followed=followed)
+
+
+def _flow_table(
+    counts: pd.DataFrame, own: ir.Table, data: Dataset, furthest: float
+) -> pd.DataFrame:
+    seen = data.touches.select("touchpoint").distinct()
+    used = own.semi_join(seen, "touchpoint").select("touchpoint", "stage").to_pandas()
+    table = counts.sort_values("stage", ignore_index=True)
+    last = table.stage >= furthest
+    table["stage"] = [STAGES[int(place)] for place in table.stage]
+    table.insert(1, "touchpoints", table.stage.map(used.stage.value_counts()).astype("int64"))
+    n = table.n.where(~last, 0).to_numpy(float)
+    table["rate"] = np.divide(table.stopped, n, out=np.full(len(n), np.nan), where=n > 0)
+    table["ci_low"], table["ci_high"] = share_interval(table.stopped, n)
+    table = table.astype({"customers": "int64", "n": "int64", "stopped": "Int64"})
+    table["stopped"] = table.stopped.mask(last)
+    return table
+
+
+def coverage_by_segment(data: Dataset, *, by: str) -> pd.DataFrame:
+    """Which share of each segment does each touchpoint reach?
+
+    Parameters
+    ----------
+    data
+        An opened Dataset with customers.
+    by
+        A trait of customers.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a touchpoint and segment: ``touchpoint, segment, customers`` (reached),
+        ``rate, ci_low, ci_high`` (of the segment, 95 % Wilson), ``n`` (customers of the
+        segment) and ``overall`` (the rate among all customers).
+
+    Raises
+    ------
+    MissingInput
+        Without a customers table or touches.
+    ParameterError
+        For an unknown trait.
+
+    Examples
+    --------
+    >>> import touchlab as tl
+    >>> reach = coverage_by_segment(tl.open_data("data/sample"), by="plan")
+    >>> reach.loc[0, ["touchpoint", "segment"]].tolist()
+    ['affiliate', 'basic']
+    """
+    traits = trait_table(data, by, "which touchpoints reach which segments")
+    met = data.touches.select("customer_id", "touchpoint").distinct()
+    met = met.inner_join(traits, "customer_id")
+    reached = met.group_by("touchpoint", segment=met.group).aggregate(customers=met.count())
+    sizes = traits.group_by(segment=traits.group).aggregate(n=traits.count()).to_pandas()
+    table = reached.to_pandas()
+    every = pd.MultiIndex.from_product(
+        [sorted(table.touchpoint.unique()), sorted(sizes.segment)], names=["touchpoint", "segment"]
+    )
+    counts = table.set_index(["touchpoint", "segment"]).customers.reindex(every, fill_value=0)
+    table = counts.reset_index().merge(sizes, on="segment")
+    table = table.sort_values(["touchpoint", "segment"], ignore_index=True)
+    table["rate"] = table.customers / table.n
+    table["ci_low"], table["ci_high"] = share_interval(table.customers, table.n)
+    whole = table.groupby("touchpoint")[["customers", "n"]].transform("sum")
+    table["overall"] = whole.customers / whole.n
+    columns = ["touchpoint", "segment", "customers", "rate", "ci_low", "ci_high", "n", "overall"]
+    return table[columns]

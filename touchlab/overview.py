@@ -1,0 +1,229 @@
+"""The one page for whoever decides: what the other pages found, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from touchlab.budget import reallocate
+from touchlab.changes import compare
+from touchlab.dataset import Dataset
+from touchlab.drivers import views as drivers_views
+from touchlab.drivers.checks import Checks, check_drivers
+from touchlab.drivers.result import Drivers
+from touchlab.errors import DataError, MissingInput
+from touchlab.experience import views as experience_views
+from touchlab.experience.key_drivers import key_drivers, weak_links
+from touchlab.retention import views as retention_views
+
+Tables = Mapping[str, pd.DataFrame]
+ACTIONS = 3
+MOST_MOVED = 10
+TESTED = "descriptive"
+
+
+def gather(data: Dataset, *, outcome: str, results: str = "", seed: int = 1) -> Tables:
+    """Bring together the tables that the overview rests on.
+
+    Parameters
+    ----------
+    data
+        An opened Dataset.
+    outcome
+        The outcome that the budget works for.
+    results
+        Folder with the tables that the other pages of a run kept; where it has none, they
+        are computed here.
+    seed
+        Of samples and bootstraps.
+
+    Returns
+    -------
+    dict of pandas.DataFrame
+        By name, those that the data allows: ``drivers, baseline`` (of `outcome`), ``keepers,
+        churn``, ``bringers, referral`` (drivers and baseline of churn and referral), ``map``,
+        ``links`` (weak links of the experience), ``plan, gain`` (of the budget).
+    """
+    kept = read_tables(Path(results)) if results else {}
+    if kept:
+        return kept
+    found: dict[str, pd.DataFrame] = {}
+    work = _Work(data, outcome, seed)
+    for make in (work.conversion, work.retention, work.referral, work.map, work.links, work.plan):
+        try:
+            found |= make()
+        except (MissingInput, DataError):  # told by the page whose question it is
+            continue
+    return found
+
+
+def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
+    """Read the tables that the pages of a run kept, by name; none where there are none."""
+    kept = [path for path in sorted(folder.glob("*/*.parquet")) if not path.stem[0].isdigit()]
+    return {path.stem: pd.read_parquet(path) for path in kept}
+
+
+@dataclass
+class _Work:
+    """The other pages' tables, computed here; what several need is computed once."""
+
+    data: Dataset
+    outcome: str
+    seed: int
+
+    @cached_property
+    def drivers(self) -> tuple[Drivers, Checks]:
+        return self._fit(self.data, self.outcome)
+
+    def _fit(self, data: Dataset, outcome: str) -> tuple[Drivers, Checks]:
+        drivers = retention_views.drivers_of(data, outcome, seed=self.seed)
+        return drivers, check_drivers(data, drivers)
+
+    def conversion(self) -> Tables:
+        return _of(*self.drivers, names=("drivers", "baseline"))
+
+    def retention(self) -> Tables:
+        known = retention_views.with_churn(self.data, order=self.outcome)
+        return _of(*self._fit(known, "churn"), names=("keepers", "churn"))
+
+    def referral(self) -> Tables:
+        return _of(*self._fit(self.data, "referral"), names=("bringers", "referral"))
+
+    def map(self) -> Tables:
+        return {"map": experience_views.map_with_scores(self.data)}
+
+    def links(self) -> Tables:
+        surveyed = experience_views.with_surveys(self.data)
+        return {"links": weak_links(key_drivers(surveyed, seed=self.seed))}
+
+    def plan(self) -> Tables:
+        drivers, checks = self.drivers
+        plan = reallocate(drivers, checks=checks, seed=self.seed)
+        return {"plan": plan.table, "gain": plan.gain}
+
+
+def _of(drivers: Drivers, checks: Checks, names: tuple[str, str]) -> Tables:
+    table = drivers_views.brief(drivers.incremental(checks=checks))
+    return dict(zip(names, (table, drivers.baseline), strict=True))
+
+
+def journey(tables: Tables) -> pd.DataFrame:
+    """The map with what each touchpoint brings: one row a touchpoint, ready to be drawn."""
+    if "map" not in tables:
+        raise MissingInput("There is no map of touchpoints to draw.")
+    if "drivers" not in tables:
+        return tables["map"]
+    brought = tables["drivers"].set_index("touchpoint").incremental
+    return tables["map"].assign(incremental=tables["map"].touchpoint.map(brought))
+
+
+def since(previous: str, tables: Tables) -> pd.DataFrame:
+    """What changed since the run before, whose tables are in the folder `previous`."""
+    before = read_tables(Path(previous)) if previous else {}
+    if not before:
+        raise MissingInput(
+            "There is no run before this one to compare with. From the second run on the same "
+            "data, what moved beyond its interval would be shown here."
+        )
+    return compare(before, tables)
+
+
+def most_moved(changes: pd.DataFrame) -> pd.DataFrame:
+    """The changes to look at first."""
+    if changes.empty:
+        raise MissingInput("Every estimate is what it was.")
+    return changes.head(MOST_MOVED)
+
+
+def propose_actions(tables: Tables) -> pd.DataFrame:
+    """What should be done next, on which evidence, and how far that can be trusted?
+
+    Returns up to three rows: ``action, evidence, badge``. Money first, then what keeps
+    customers, weak experience, what an experiment should settle, and what brings referrals.
+    """
+    rules: list[Callable[[Tables], Iterator[dict[str, Any]]]] = [
+        _move_money, _keep_customers, _mend_experience, _run_experiment, _ask_for_referrals,
+    ]  # fmt: skip
+    found = [action for rule in rules for action in rule(tables)]
+    if not found:
+        raise MissingInput(
+            "The data does not carry an action: no touchpoint has an effect, a cost or a score "
+            "that stands out beyond chance."
+        )
+    return pd.DataFrame(found[:ACTIONS])
+
+
+def _move_money(tables: Tables) -> Iterator[dict[str, Any]]:
+    if "plan" not in tables:
+        return
+    plan, gain = tables["plan"].sort_values("change"), tables["gain"].iloc[0]
+    less, more = plan.iloc[0], plan.iloc[-1]
+    if more.change > 0 and gain.ci_low > 0:
+        source = f", taken from {less.touchpoint} first" if less.change < 0 else ""
+        yield {
+            "action": f"Spend {more.change:,.0f} more on {more.touchpoint}{source}.",
+            "evidence": f"The whole plan is expected to bring {gain.gain:,.0f} more {gain.outcome} "
+            f"outcomes ({gain.ci_low:,.0f} to {gain.ci_high:,.0f}).",
+            "badge": more.badge,
+        }
+
+
+def _keep_customers(tables: Tables) -> Iterator[dict[str, Any]]:
+    for row in _standing(tables, "keepers", -1):
+        yield {
+            "action": f"Reach more customers with {row.touchpoint} after their first order.",
+            "evidence": f"Without it {-row.incremental:,.0f} more would have left "
+            f"({-row.ci_high:,.0f} to {-row.ci_low:,.0f}).",
+            "badge": row.badge,
+        }
+
+
+def _mend_experience(tables: Tables) -> Iterator[dict[str, Any]]:
+    links = tables.get("links", pd.DataFrame({"weak": []}))
+    for row in links[links.weak.astype(bool)].head(1).itertuples():
+        sure = "clearly" if row.clear else "by its point estimate"
+        yield {
+            "action": f"Mend the experience at {row.driver}.",
+            "evidence": f"It is {sure} important to customers' overall opinion and scored below "
+            f"the others ({row.performance:.0f} of 100; {row.n:,.0f} answers).",
+            "badge": TESTED,
+        }
+
+
+def _run_experiment(tables: Tables) -> Iterator[dict[str, Any]]:
+    table = tables.get("drivers", pd.DataFrame({"badge": []}))
+    doubted = table[table.badge == TESTED]
+    for row in doubted[: 1 if len(doubted) else 0].itertuples():
+        yield {
+            "action": f"Hold {row.touchpoint} back from one customer in ten for a while.",
+            "evidence": f"Its {row.incremental:,.0f} outcomes ({row.ci_low:,.0f} to "
+            f"{row.ci_high:,.0f}) may be people who would have come anyway.",
+            "badge": row.badge,
+        }
+
+
+def _ask_for_referrals(tables: Tables) -> Iterator[dict[str, Any]]:
+    for row in _standing(tables, "bringers", 1):
+        yield {
+            "action": f"Use {row.touchpoint} more where referrals are wanted.",
+            "evidence": f"{row.incremental:,.0f} referrals ({row.ci_low:,.0f} to "
+            f"{row.ci_high:,.0f}) would not have come without it.",
+            "badge": row.badge,
+        }
+
+
+def _standing(tables: Tables, name: str, sign: int) -> Iterator[Any]:
+    """Yield the touchpoint whose effect of that sign is largest, if it is beyond chance."""
+    if name not in tables:
+        return
+    table = tables[name][tables[name].badge != TESTED]
+    near = np.where(sign > 0, table.ci_low, -table.ci_high)
+    beyond = table[near > 0]
+    if len(beyond):
+        yield beyond.loc[(sign * beyond.incremental).idxmax()]

@@ -1,0 +1,165 @@
+"""Rare touchpoints, campaigns and trait levels folded into one, before anything is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from touchlab.contract import TABLES, Note
+from touchlab.dataset import Dataset
+from touchlab.privacy.cells import MIN_CUSTOMERS, check_k
+
+OTHER = "(other)"
+INTO = f"folded into {OTHER}"
+MISSING = "taken as missing"
+
+
+def fold_rare(data: Dataset, *, k: int = MIN_CUSTOMERS) -> Dataset:
+    """Fold touchpoints, campaigns and trait levels of fewer than `k` customers into ``(other)``.
+
+    So every touchpoint that a report names is one of `k` customers or more. Where all that is
+    folded is of fewer than `k` customers too, touches of rare touchpoints are dropped, rare
+    campaigns and levels become missing. Rare touchpoints leave the map and the experiments.
+    It does not look into combinations, such as a touchpoint within a segment: tables do, see
+    `suppress`. Traits that are numbers or times stay as they are.
+
+    Parameters
+    ----------
+    data
+        An opened Dataset; of a paths table, journeys stand for customers.
+    k
+        Fewest customers.
+
+    Returns
+    -------
+    Dataset
+        Lazy as before; what was folded or dropped is counted in ``.notes``.
+
+    Raises
+    ------
+    ParameterError
+        If `k` is not a whole number of 1 or more.
+
+    Examples
+    --------
+    >>> import pandas as pd, touchlab as tl
+    >>> paths = pd.DataFrame({"path": ["ad > fair", "ad", "spa"], "conversions": [8, 90, 5]})
+    >>> folded = fold_rare(tl.open_data({"paths": paths}))
+    >>> tl.build_journeys(folded).touchpoints
+    ('(other)', 'ad')
+    """
+    check_k(k)
+    tables = dict(data.tables)
+    notes: list[Note] = []
+    if "steps" in tables:
+        _fold_steps(tables, notes, k)
+    else:
+        _fold_touchpoints(tables, notes, k)
+        _fold_campaigns(tables, notes, k)
+        _fold_traits(tables, notes, k)
+    if not notes:
+        return data
+    rows = [(note.table, note.rows, note.note) for note in notes]
+    more = pd.DataFrame(rows, columns=data.notes.columns)
+    return replace(data, tables=tables, notes=pd.concat([data.notes, more], ignore_index=True))
+
+
+def _fold_touchpoints(tables: dict[str, ir.Table], notes: list[Note], k: int) -> None:
+    touches = tables["touches"]
+    rare, names = _rare(touches, "touchpoint", k)
+    if not rare:
+        return
+    own = touches.filter(touches.touchpoint.isin(rare))
+    found = own.aggregate(rows=own.count(), customers=own.customer_id.nunique()).to_pandas()
+    rows, customers = int(found.rows.iloc[0]), int(found.customers.iloc[0])
+    few = _few("touchpoint", len(rare), k)
+    if customers < k and len(rare) < names:
+        tables["touches"] = touches.filter(~touches.touchpoint.isin(rare))
+        notes.append(Note("touches", rows, f"{few}, dropped"))
+    else:
+        notes.append(Note("touches", rows, f"{few}, {INTO}"))
+        tables["touches"] = _with(touches, "touchpoint", rare, OTHER)
+    if "surveys" in tables:
+        tables["surveys"] = _with(tables["surveys"], "touchpoint", rare, OTHER)
+    for name in tables.keys() & {"touchpoints", "experiments"}:
+        tables[name] = tables[name].filter(~tables[name].touchpoint.isin(rare))
+
+
+def _fold_campaigns(tables: dict[str, ir.Table], notes: list[Note], k: int) -> None:
+    touches = tables["touches"]
+    if "campaign" not in touches.columns:
+        return
+    rare, _ = _rare(touches, "campaign", k)
+    if not rare:
+        return
+    own = _only(touches, "campaign", rare)
+    found = own.aggregate(rows=own.count(), customers=own.customer_id.nunique()).to_pandas()
+    enough = int(found.customers.iloc[0]) >= k
+    tables["touches"] = _with(touches, "campaign", rare, OTHER if enough else None)
+    end = INTO if enough else MISSING
+    notes.append(
+        Note("touches", int(found.rows.iloc[0]), f"{_few('campaign', len(rare), k)}, {end}")
+    )
+
+
+def _fold_traits(tables: dict[str, ir.Table], notes: list[Note], k: int) -> None:
+    """One row is one customer: a window counts the level, however many levels there are."""
+    if "customers" not in tables:
+        return
+    customers = tables["customers"]
+    known = {column.name for column in TABLES["customers"].columns}
+    for name, kind in customers.schema().items():
+        if name in known or not kind.is_string():
+            continue
+        levels = customers.group_by(level=customers[name]).aggregate(n=customers.count())
+        levels = levels.filter((levels.n < k) & levels.level.notnull())
+        found = levels.aggregate(levels=levels.count(), rows=levels.n.sum().fill_null(0))
+        few, rows = (int(v) for v in found.to_pandas()[["levels", "rows"]].iloc[0])
+        if not few:
+            continue
+        to: ir.Value = ibis.literal(OTHER) if rows >= k else ibis.null("string")
+        own = customers.count().over(ibis.window(group_by=name))
+        changed = ibis.ifelse((own < k) & customers[name].notnull(), to, customers[name])
+        customers = customers.mutate(**{name: changed})
+        end = INTO if rows >= k else MISSING
+        notes.append(Note("customers", rows, f"{_few(name, few, k)}, {end}"))
+    tables["customers"] = customers
+
+
+def _fold_steps(tables: dict[str, ir.Table], notes: list[Note], k: int) -> None:
+    """Journeys of a paths table are already counted: a row stands for `weight` of them."""
+    steps = tables["steps"]
+    held = steps.group_by("touchpoint", "customer").aggregate(weight=steps.weight.max())
+    sums = held.group_by("touchpoint").aggregate(n=held.weight.sum()).to_pandas()
+    rare = sorted(sums.touchpoint[sums.n < k])
+    if rare:
+        tables["steps"] = _with(steps, "touchpoint", rare, OTHER)
+        notes.append(Note("paths", 0, f"{_few('touchpoint', len(rare), k, 'journeys')}, {INTO}"))
+
+
+def _few(column: str, names: int, k: int, what: str = "customers") -> str:
+    return f"{column}: {names:,} names of {column} with fewer than {k:,} {what} each"
+
+
+def _rare(table: ir.Table, column: str, k: int) -> tuple[list[str], int]:
+    """Names of fewer than `k` customers, and how many names there are."""
+    counts = table.group_by(column).aggregate(n=table.customer_id.nunique()).to_pandas()
+    counts = counts[counts[column].notna()]
+    return sorted(counts[column][counts.n < k]), len(counts)
+
+
+def _only(table: ir.Table, column: str, names: Sequence[str]) -> ir.Table:
+    return table.semi_join(ibis.memtable(pd.DataFrame({column: names})), column)
+
+
+def _with(table: ir.Table, column: str, names: Sequence[str], to: str | None) -> ir.Table:
+    """Replace names; by a join, since there may be many of them."""
+    asked = ibis.memtable(pd.DataFrame({column: names, "is_rare": True}))
+    joined = table.left_join(asked, column)
+    new: ir.Value = ibis.null("string") if to is None else ibis.literal(to)
+    changed = ibis.ifelse(joined.is_rare.fill_null(False), new, joined[column])
+    return joined.mutate(**{column: changed}).select(table.columns)

@@ -1,0 +1,140 @@
+"""Customer ids as pseudonyms: keyed, the same wherever the key is the same."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import ibis
+import pyarrow as pa
+
+from touchlab.dataset import Dataset, open_data
+from touchlab.errors import MissingInput, ParameterError
+
+KEY = "TOUCHLAB_KEY"
+SHORTEST_KEY = 16
+LENGTH = 32
+"""Hexadecimal characters kept: 128 bits, at which two customers never meet."""
+
+
+def pseudonymise(data: Dataset, *, key: str | None = None) -> Dataset:
+    """Replace every customer id by a pseudonym that only the holder of the key can make again.
+
+    A pseudonym is the start of HMAC-SHA256 of the id under the key [RFC 2104], so it joins
+    tables and later deliveries under one key, and cannot be undone by trying ids without the
+    key. It does not make data anonymous: times and traits can still give a customer away.
+
+    Parameters
+    ----------
+    data
+        An opened Dataset.
+    key
+        A secret of 16 characters or more; None takes the environment variable
+        ``TOUCHLAB_KEY``. It is not kept, and no message shows it.
+
+    Returns
+    -------
+    Dataset
+        ``customer_id`` is text in every table: 32 hexadecimal characters. An id that is the
+        number 17 and one that is the text "17" get the same.
+
+    Raises
+    ------
+    ParameterError
+        Without a key, or with a short one.
+    MissingInput
+        For a paths table, which has no customers.
+
+    Examples
+    --------
+    >>> import touchlab as tl
+    >>> data = pseudonymise(tl.open_data("data/sample"), key="not a key to be used again")
+    >>> data.outcomes.customer_id.min().to_pyarrow().as_py()
+    '0008bbee6d7980133e331ca07613bab5'
+    """
+    secret = _secret(key)
+    named = {n: t for n, t in data.tables.items() if "customer_id" in t.columns}
+    if not named:
+        raise MissingInput("pseudonymise: a paths table has no customers; there is nothing to do")
+    ids: set[object] = set()
+    for table in named.values():
+        column = table.select("customer_id").distinct().to_pyarrow().column(0)
+        ids |= set(column.drop_null().to_pylist())
+    known = list(ids)
+    pairs = pa.table({"customer_id": known, "pseudonym": _hashed(known, secret)})
+    names = ibis.memtable(pairs)
+    tables = {
+        name: table.left_join(names, "customer_id")
+        .mutate(customer_id=ibis._.pseudonym)
+        .select(table.columns)
+        for name, table in named.items()
+    }
+    return replace(data, tables={**data.tables, **tables})
+
+
+def pseudonymise_folder(
+    source: str | Path, out: str | Path, *, key: str | None = None
+) -> dict[str, Path]:
+    """Write data with pseudonyms to a new folder, a Parquet file a table.
+
+    Parameters
+    ----------
+    source
+        As `open_data` takes it; it is checked against the contract first.
+    out
+        A folder that is not there yet, and not inside the data.
+    key
+        As `pseudonymise`.
+
+    Returns
+    -------
+    dict of Path
+        The files written, by table. Other files of the folder are not copied.
+
+    Raises
+    ------
+    ParameterError
+        As `pseudonymise`, and where `out` cannot be used.
+    """
+    _secret(key)
+    target = Path(out).expanduser()
+    if target.exists():
+        raise ParameterError(f"pseudonymise: {str(out)!r} is there already\n  name a new folder")
+    if "://" not in str(source) and target.resolve().is_relative_to(Path(source).resolve()):
+        raise ParameterError(
+            f"pseudonymise: {str(out)!r} lies inside the data\n"
+            "  name a folder beside it, or both would be read as one"
+        )
+    data = pseudonymise(open_data(source), key=key)
+    target.mkdir(parents=True)
+    paths = {name: target / f"{name}.parquet" for name in data.tables}
+    for name, path in paths.items():
+        data.tables[name].to_parquet(path)
+    return paths
+
+
+def _secret(key: str | None) -> bytes:
+    found = os.environ.get(KEY, "") if key is None else key
+    if not found:
+        raise ParameterError(
+            f"pseudonymise: there is no key\n  set the environment variable {KEY} to a secret of "
+            f"{SHORTEST_KEY} characters or more, and keep it apart from the data"
+        )
+    if len(found) < SHORTEST_KEY:
+        raise ParameterError(
+            f"pseudonymise: the key has {len(found)} characters, at least {SHORTEST_KEY} are "
+            "needed\n  ids are few and can be tried one after the other; take a long random one"
+        )
+    return found.encode()
+
+
+def _hashed(ids: list[object], secret: bytes) -> list[str]:
+    keyed = hmac.new(secret, digestmod="sha256")  # the key is mixed in once, not for every id
+    return [_of(keyed.copy(), i) for i in ids]
+
+
+def _of(keyed: hmac.HMAC, one: object) -> str:
+    keyed.update(str(one).encode())
+    return keyed.hexdigest()[:LENGTH]

@@ -1,0 +1,151 @@
+"""Put a finished run in its place: all of it in one step, or nothing.
+
+    out/.work-…/run/    built here        out/<run id>/          renamed to here
+    out/.lock           held by a run     out/failed-<run id>/   a run that stopped
+    out/latest          the newest good run: a link, replaced in one step, as the last act
+
+A process may be killed between any two steps: `latest` then still leads to a whole run, and
+the next run clears away what is left.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from touchlab.reporting.exits import NotWritten
+from touchlab.reporting.index import write_index
+from touchlab.reporting.record import FILE, Run
+
+LATEST = "latest"
+FAILED = "failed-"
+_WORK = ".work-"
+_RUN_NAME = re.compile(rf"({FAILED})?\d{{8}}T\d{{6}}Z-[A-Za-z0-9-]+")
+_REDIRECT = '<!doctype html><meta charset="utf-8"><title>Newest report</title>'
+_ADDRESS = re.compile(r'url=\.\./([^/"]+)/index\.html')
+
+
+def made(folder: Path) -> Path:
+    """Make the folder of the reports, or say why it cannot be one."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_written(folder, error) from error
+    latest = folder / LATEST
+    if os.path.lexists(latest) and not _RUN_NAME.fullmatch(latest_name(folder)):
+        raise NotWritten(
+            f"{LATEST!r} in {folder.name!r} is not from touchlab, and is left alone\n"
+            "  rename it, or write to another folder with --out"
+        )
+    return folder.resolve()
+
+
+def not_written(folder: Path, error: OSError) -> NotWritten:
+    """Say that a folder takes no reports."""
+    return NotWritten(
+        f"reports cannot be written to {str(folder)!r}: {error.strerror or error}\n"
+        "  free or mend it, or give another folder with --out; the last good report stays"
+    )
+
+
+@contextmanager
+def workspace(out: Path) -> Iterator[Path]:
+    """Give a folder inside `out` to build in; clear those that killed runs left behind."""
+    for stale in out.glob(f"{_WORK}*"):
+        _remove(stale)
+    # Inside `out`, so that publishing is a rename on one file system.
+    work = Path(tempfile.mkdtemp(prefix=_WORK, dir=out))
+    try:
+        yield work
+    finally:
+        _remove(work)
+
+
+def publish(run: Run, out: Path, *, keep: int, work: Path) -> Run:
+    """Move a finished run to its place, drop old ones, then let `latest` lead to it."""
+    run = _placed(run, out)
+    prune(out, keep=keep, spare={run.folder.name, latest_name(out)}, work=work)
+    write_index(out)
+    if not run.failure:
+        _point(out, run.folder.name, work)
+    return run
+
+
+def latest_name(out: Path) -> str:
+    """Read which run `latest` leads to; empty if there is none."""
+    latest = out / LATEST
+    if latest.is_symlink():
+        return os.readlink(latest)
+    return _redirect_of(latest)
+
+
+def prune(out: Path, *, keep: int, spare: set[str], work: Path) -> list[str]:
+    """Remove all but the newest `keep` runs, good and failed counted apart; return their names.
+
+    Only folders that are named like a run and hold its record are runs.
+    """
+    folders = [path.parent for path in out.glob(f"*/{FILE}")]
+    names = sorted(
+        (path.name for path in folders if _RUN_NAME.fullmatch(path.name) and not path.is_symlink()),
+        key=lambda name: name.removeprefix(FAILED),
+    )
+    good = [name for name in names if not name.startswith(FAILED)]
+    failed = [name for name in names if name.startswith(FAILED)]
+    old = {*good[:-keep], *failed[:-keep]} - spare
+    for name in old:
+        (out / name).rename(work / name)  # gone in one step, whatever happens to the rest
+        _remove(work / name)
+    return sorted(old)
+
+
+def _placed(run: Run, out: Path) -> Run:
+    """Rename the finished folder; a taken name gets a number."""
+    base = f"{FAILED}{run.run_id}" if run.failure else run.run_id
+    for number in range(1, 1000):
+        target = out / (base if number == 1 else f"{base}-{number}")
+        if not target.exists():
+            run.folder.rename(target)
+            return replace(run, folder=target)
+    raise NotWritten(f"no free name for the run {base!r} in {out.name!r}\n  remove old runs")
+
+
+def _point(out: Path, name: str, work: Path) -> None:
+    """Let `latest` lead to a run, in one step."""
+    draft = work / LATEST
+    try:
+        draft.symlink_to(name, target_is_directory=True)
+    except (OSError, NotImplementedError):  # Windows without the right to make links
+        _point_by_page(out / LATEST, name, draft)
+        return
+    if (out / LATEST).is_dir() and not (out / LATEST).is_symlink():
+        _remove(out / LATEST)  # our page, from a system without links
+    draft.replace(out / LATEST)
+
+
+def _point_by_page(latest: Path, name: str, draft: Path) -> None:
+    """Where there are no links, `latest/index.html` is a page that leads on."""
+    refresh = f'<meta http-equiv="refresh" content="0; url=../{name}/index.html">'
+    link = f'<p><a href="../{name}/index.html">Newest report</a></p>'
+    draft.write_text(f"{_REDIRECT}{refresh}{link}\n", encoding="utf-8")
+    latest.mkdir(exist_ok=True)
+    draft.replace(latest / "index.html")
+
+
+def _redirect_of(latest: Path) -> str:
+    try:
+        text = (latest / "index.html").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    found = _ADDRESS.search(text) if text.startswith(_REDIRECT) else None
+    return found[1] if found else ""
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_file():
+        folder.unlink()
+    # A kernel of a killed run may still be writing for a moment: the next run tries again.
+    shutil.rmtree(folder, ignore_errors=True)

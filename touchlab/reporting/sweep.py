@@ -1,0 +1,137 @@
+"""One report over many segments, markets or periods: each in a folder of its own.
+
+[sweep.north]                  # in touchlab.toml beside the data
+where = { region = "north" }   # customers with this trait; a list for several values
+
+[sweep.spring]
+from = 2025-03-01              # times from here, up to before `until`
+until = 2025-06-01
+
+[sweep.churn]
+outcome = "churn"              # anything else is a parameter
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from touchlab.errors import ParameterError
+from touchlab.reporting.exits import NotFinished
+from touchlab.reporting.notebooks import notebooks_folder
+from touchlab.reporting.place import Cut, Source, data_name, data_place, slug
+from touchlab.reporting.plan import plan_tasks
+from touchlab.reporting.progress import Progress
+from touchlab.reporting.publish import LATEST
+from touchlab.reporting.record import Run
+from touchlab.reporting.runner import Limits, run_tasks
+from touchlab.settings import SETTINGS, SWEEP, settings_of
+
+_WHERE, _FROM, _UNTIL = "where", "from", "until"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One report of a sweep: its name, its part of the data, its own parameters."""
+
+    name: str
+    parameters: Mapping[str, Any]
+    cut: Cut | None
+
+
+def run_sweep(
+    data: str | Path,
+    *,
+    out: str | Path = "reports",
+    only: Sequence[str] = (),
+    parameters: Mapping[str, object] | None = None,
+    folder: Path | None = None,
+    limits: Limits | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> list[Run]:
+    """Run the report once for every [sweep.name] in `touchlab.toml`, into ``out/<name>/``.
+
+    The arguments are those of :func:`run_report`. Everything is checked before the first
+    report starts; a report that stops does not keep the others from being made.
+
+    Raises
+    ------
+    NotFinished
+        With what every stopped report says, after the last one.
+    """
+    folder = (folder or notebooks_folder()).resolve()
+    place = data_place(data, folder.parent)
+    given = dict(parameters or {})
+    members = read_sweep(place)
+    plans = {}
+    for member in members:
+        twice = sorted(given.keys() & member.parameters.keys())
+        if twice:
+            raise ParameterError(
+                f"parameter {twice[0]!r} is set by the sweep {member.name!r}\n  leave it out here"
+            )
+        plans[member.name] = plan_tasks(folder, only, {**given, **member.parameters})
+    runs, stopped = [], []
+    for member in members:
+        source = Source(f"{data_name(place)} {member.name}", place, member.cut)
+        own = {**given, **member.parameters}
+        target = Path(out) / slug(member.name)
+        try:
+            runs.append(
+                run_tasks(
+                    plans[member.name], source, own, target, limits or Limits(),
+                    force=force, progress=progress,
+                )
+            )  # fmt: skip
+        except NotFinished as problem:
+            stopped.append(f"{member.name}: {problem}")
+    if stopped:
+        raise NotFinished("\n".join(stopped))
+    return runs
+
+
+def read_sweep(place: str) -> list[Member]:
+    """Read the sweep beside the data, and refuse what cannot be told apart or understood."""
+    sections = settings_of(place, SWEEP)
+    if not sections:
+        raise ParameterError(
+            f"no sweep in {SETTINGS} beside the data\n"
+            '  write one section a report, such as [sweep.north] with where = { region = "north" }'
+        )
+    members = [_member(name, section) for name, section in sections.items()]
+    folders: dict[str, str] = {LATEST: LATEST}
+    for member in members:
+        taken = folders.setdefault(slug(member.name).lower(), member.name)
+        if taken != member.name or member.name == LATEST:
+            raise ParameterError(
+                f"sweep: {member.name!r} and {taken!r} would share a folder\n  rename one of them"
+            )
+    return members
+
+
+def _member(name: str, section: Any) -> Member:
+    if not isinstance(section, dict):
+        raise ParameterError(f"sweep: {name!r} is a value\n  write a section [sweep.{name}]")
+    where = section.get(_WHERE, {})
+    if not isinstance(where, dict):
+        raise ParameterError(
+            f"sweep {name!r}: where is {where!r}\n"
+            '  write columns of customers and their values, such as { region = "north" }'
+        )
+    cut = Cut(where, _time(name, section, _FROM), _time(name, section, _UNTIL))
+    own = {key: section[key] for key in section if key not in (_WHERE, _FROM, _UNTIL)}
+    return Member(name, own, cut if cut != Cut() else None)
+
+
+def _time(name: str, section: Mapping[str, Any], key: str) -> str:
+    value = section.get(key, "")
+    if value == "":
+        return ""
+    try:
+        return dt.datetime.fromisoformat(str(value)).isoformat()
+    except ValueError:
+        raise ParameterError(
+            f"sweep {name!r}: {key} is {value!r}, not a time\n  write a date such as 2026-03-01"
+        ) from None

@@ -1,0 +1,220 @@
+"""Whether groups of customers differ in how long they stay, and by how many days."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from touchlab.dataset import Dataset
+from touchlab.errors import DataError, ParameterError
+from touchlab.retention.curves import Life, Z, life_table
+from touchlab.retention.spells import count_days, find_spells
+
+Floats = npt.NDArray[np.float64]
+
+FEWEST_AT_RISK = 10
+"""Customers at risk in every group on the last day that the default horizon takes in."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How groups differ, by what is known of customers when their risk starts.
+
+    `table` has ``group, n, events, expected, median_days, mean_days, ci_low, ci_high,
+    difference_days, difference_low, difference_high``: `expected` outcomes if groups did not
+    differ, the mean of days within the horizon with its 95 % interval, and its difference
+    to the first (largest) group.
+    """
+
+    table: pd.DataFrame
+    outcome: str
+    horizon_days: int
+    statistic: float
+    """Log-rank chi-squared of all groups at once."""
+    freedom: int
+    p_value: float
+    notes: tuple[str, ...]
+
+    def sentence(self) -> str:
+        """Say which group stays longest, which shortest, and whether chance alone would do."""
+        rows = self.table.sort_values("mean_days")
+        short, long = rows.iloc[0], rows.iloc[-1]
+        verdict = "more than" if self.p_value < 0.05 else "no more than"
+        return (
+            f"Within {self.horizon_days} days, {long.group} is without {self.outcome} longest "
+            f"({long.mean_days:.0f} days, {long.ci_low:.0f} to {long.ci_high:.0f}), {short.group} "
+            f"shortest ({short.mean_days:.0f}, {short.ci_low:.0f} to {short.ci_high:.0f}); "
+            f"groups differ {verdict} chance alone would give (log-rank p "
+            f"{_p(self.p_value)}). Badge: descriptive."
+        )
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+
+
+def compare_groups(
+    data: Dataset,
+    *,
+    by: str,
+    outcome: str = "churn",
+    after: str | None = "auto",
+    horizon_days: int | None = None,
+) -> Comparison:
+    """Say whether groups of customers differ in how long they stay, and by how many days.
+
+    It does not say that the group is the reason: groups differ in other ways too.
+
+    Parameters
+    ----------
+    data, outcome, after, by
+        As in `survival_curves`.
+    horizon_days
+        The mean is of days without the outcome within so many days; None for the last day
+        on which every group has ten customers at risk (or the last common day).
+
+    Returns
+    -------
+    Comparison
+        With ``.table``, ``.statistic``, ``.p_value``, ``.notes``, ``.sentence()``.
+
+    Raises
+    ------
+    ParameterError, DataError, MissingInput
+        As `survival_curves`; also for fewer than two groups, where no outcome happens, and
+        for a horizon beyond the data.
+
+    Notes
+    -----
+    Log-rank test with the hypergeometric variance of ties [Mantel 1966; Peto & Peto 1972];
+    the mean within a horizon is the area under the survival curve [Irwin 1949; Royston &
+    Parmar 2013].
+
+    Examples
+    --------
+    >>> import touchlab as tl
+    >>> compared = compare_groups(tl.open_data("data/sample"), by="plan")
+    >>> compared.table[["group", "n", "events", "expected", "mean_days"]].round(0)
+         group     n  events  expected  mean_days
+    0    basic  1809     517     458.0      233.0
+    1     plus   947     223     244.0      250.0
+    2  premium   292      45      84.0      280.0
+    """
+    spells = find_spells(data, [outcome], after, by)
+    counts = count_days(spells)
+    lives = {
+        str(group): life_table(own.day, own.ended != "", own.n)
+        for group, own in counts.groupby("group")
+    }
+    if len(lives) < 2:
+        raise DataError(
+            f"compare_groups: {by} has one value only, {next(iter(lives))!r}\n"
+            "  compare by something that customers differ in"
+        )
+    if not spells.events:
+        raise DataError(
+            f"compare_groups: no {outcome} happens while its customer is at risk\n"
+            "  check the times of outcomes against the observation windows"
+        )
+    ordered = dict(sorted(lives.items(), key=lambda item: (-item[1].n, item[0])))
+    expected, statistic, freedom = log_rank(list(ordered.values()))
+    horizon = _horizon(list(ordered.values()), horizon_days)
+    table = _table(ordered, expected, horizon)
+    p_value = float(stats.chi2.sf(statistic, freedom))
+    return Comparison(table, outcome, horizon, statistic, freedom, p_value, spells.notes)
+
+
+def _horizon(lives: Sequence[Life], asked: int | None) -> int:
+    last = min(len(life.at_risk) - 1 for life in lives)
+    if asked is None:
+        enough = min(int((life.at_risk >= FEWEST_AT_RISK).sum()) - 1 for life in lives)
+        return max(enough if enough > 0 else last, 1)
+    if not 1 <= asked <= last:
+        raise ParameterError(
+            f"horizon_days: {asked!r}\n  give whole days from 1 to {last}, the last common day"
+        )
+    return int(asked)
+
+
+def _table(lives: dict[str, Life], expected: Floats, horizon: int) -> pd.DataFrame:
+    means = [restricted_mean(life, horizon) for life in lives.values()]
+    mean, error = np.array([m for m, _ in means]), np.array([e for _, e in means])
+    apart, apart_error = mean - mean[0], np.hypot(error, error[0])
+    apart_error[0] = 0.0
+    return pd.DataFrame(
+        {
+            "group": list(lives),
+            "n": [life.n for life in lives.values()],
+            "events": [int(life.events.sum()) for life in lives.values()],
+            "expected": expected,
+            "median_days": [median(life) for life in lives.values()],
+            "mean_days": mean,
+            "ci_low": np.clip(mean - Z * error, 0, horizon),
+            "ci_high": np.clip(mean + Z * error, 0, horizon),
+            "difference_days": apart,
+            "difference_low": apart - Z * apart_error,
+            "difference_high": apart + Z * apart_error,
+        }
+    )
+
+
+def median(life: Life) -> float:
+    """Return the first day on which half or more have had the outcome; NaN if that is not seen.
+
+    Examples
+    --------
+    >>> median(life_table([1, 2, 5], [1, 1, 1], [1, 1, 1]))
+    2.0
+    """
+    reached = np.flatnonzero(life.survival <= 0.5 + 1e-12)
+    return float(reached[0]) if len(reached) else float("nan")
+
+
+def restricted_mean(life: Life, horizon: int) -> tuple[float, float]:
+    """Return the mean of days without the outcome, none beyond the horizon, and its error.
+
+    Area under the curve; variance sum of A(d)^2 e / (r (r - e)) with A(d) the area after
+    day d [Klein & Moeschberger 2003, 4.5].
+
+    Examples
+    --------
+    >>> restricted_mean(life_table([1, 2], [1, 1], [1, 1]), 2)[0]    # 1 day and half of another
+    1.5
+    """
+    survival = life.survival[:horizon]
+    after = np.append(survival[::-1].cumsum()[::-1], 0.0)
+    at_risk, events = life.at_risk[: horizon + 1], life.events[: horizon + 1]
+    left = np.maximum(at_risk - events, 1)  # where nobody is left, the area after is 0
+    variance = (after[: len(events)] ** 2 * events / (at_risk * left)).sum()
+    return float(survival.sum()), float(np.sqrt(variance))
+
+
+def log_rank(lives: Sequence[Life]) -> tuple[Floats, float, int]:
+    """Return the outcomes expected in each group, the log-rank chi-squared and its freedom.
+
+    Examples
+    --------
+    >>> one, two = life_table([1, 2], [1, 1], [1, 1]), life_table([3, 4], [1, 1], [1, 1])
+    >>> expected, statistic, freedom = log_rank([one, two])
+    >>> expected.round(3), round(statistic, 3), freedom
+    (array([0.833, 3.167]), 2.882, 1)
+    """
+    size = max(len(life.events) for life in lives)
+    at_risk = np.array([np.pad(life.at_risk, (0, size - len(life.at_risk))) for life in lives])
+    events = np.array([np.pad(life.events, (0, size - len(life.events))) for life in lives])
+    days = events.sum(axis=0) > 0
+    at_risk, events = at_risk[:, days], events[:, days]
+    total, all_events = at_risk.sum(axis=0), events.sum(axis=0)
+    share = at_risk / total
+    expected = (share * all_events).sum(axis=1)
+    spread = all_events * (total - all_events) / np.maximum(total - 1, 1)
+    covariance = np.diag((share * spread).sum(axis=1)) - (share * spread) @ share.T
+    apart = (events.sum(axis=1) - expected)[:-1]
+    known = covariance[:-1, :-1]
+    statistic = float(apart @ np.linalg.pinv(known) @ apart)
+    return expected, statistic, int(np.linalg.matrix_rank(known))

@@ -1,0 +1,48 @@
+"""What would not have happened otherwise, and how far that can be trusted."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from touchlab.contract import listing
+from touchlab.plots.parts import per_cent
+from touchlab.show import safe_sentence
+
+
+@safe_sentence
+def about_drivers(table: pd.DataFrame, baseline: pd.DataFrame, outcome: str) -> str:
+    """Answer what the touchpoints bring, beyond what would have happened anyway."""
+    base, above, below = baseline.iloc[0], table[table.ci_low > 0], table[table.ci_high < 0]
+    held = " (touchpoints together hold some back)" if base.ci_low > base.n else ""
+    first = table.loc[(table if above.empty else above).incremental.idxmax()]
+    verb = "goes with" if first.badge == "descriptive" else "brings"
+    most = (
+        f"No touchpoint can be told from one that brings nothing; the largest figure is that of "
+        f"{first.touchpoint}"
+        if above.empty
+        else f"{first.touchpoint} {verb} most"
+    )
+    with_fewer = listing(below.touchpoint)
+    fewer = f" Fewer {outcome} outcomes come with {with_fewer}." if with_fewer else ""
+    return (
+        f"{per_cent(base['share'])} of {base.n:,.0f} {outcome} outcomes would have happened "
+        f"without any touchpoint{held}: {base.ci_low:,.0f} to {base.ci_high:,.0f} (95 % interval). "
+        f"{most}: {first.incremental:,.0f} ({first.ci_low:,.0f} to {first.ci_high:,.0f}), "
+        f"badge {first.badge}.{fewer}"
+    )
+
+
+@safe_sentence
+def about_scores(scores: pd.DataFrame) -> str:
+    """Answer how far the numbers can be trusted, on customers like these with a known truth."""
+    said = []
+    for world, own in scores.groupby("world", sort=False):
+        table = own.set_index("method")
+        rules = table.drop(index=[m for m in table.index if m.startswith(("drivers", "oracle"))])
+        best, drivers = rules.amount_error.min(), table.loc["drivers"]
+        said.append(
+            f"With {world}, the drivers are off by "
+            f"{per_cent(drivers.amount_error)} of the truth, the best attribution model by "
+            f"{per_cent(best)}; {per_cent(drivers.coverage)} of the drivers' 95 % intervals hold it"
+        )
+    return "On simulated customers shaped like these: " + ". ".join(said) + "."

@@ -1,0 +1,63 @@
+"""How customers move."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from touchlab.plots.parts import per_cent
+from touchlab.show import count, safe_sentence
+
+
+def about_journeys(overview: pd.DataFrame, use: pd.DataFrame, outcome: str) -> str:
+    """Answer how customers move: how long journeys are, how many convert, where they begin."""
+    return _about_journeys(overview, use[["touchpoint", "starts", "ends"]], outcome)
+
+
+@safe_sentence
+def _about_journeys(overview: pd.DataFrame, use: pd.DataFrame, outcome: str) -> str:
+    row = overview.iloc[0]
+    start, end = use.loc[use.starts.idxmax()], use.loc[use.ends.idxmax()]
+    begin = f"{per_cent(start.starts / row.journeys)} of journeys begin with {start.touchpoint}"
+    close = f"{per_cent(end.ends / row.journeys)} end with {end.touchpoint}"
+    return (
+        f"{per_cent(row.rate)} of {row.journeys:,.0f} journeys end in {outcome} "
+        f"(95 % interval {per_cent(row.ci_low)} to {per_cent(row.ci_high)}), after "
+        f"{row.touches_per_journey:.1f} touches on average. {begin}, {close}."
+    )
+
+
+def about_ties(tied: int, overview: pd.DataFrame) -> str:
+    """Say how many touches have no known order."""
+    if not tied:
+        return "No touches share customer and time: the order of touches is known throughout."
+    said = count(tied)
+    if said == f"{tied:,}":
+        said += f" ({per_cent(tied / overview.touches.iloc[0])})"
+    return (
+        f"{said} touches share customer and time with the one before: "
+        "their order is not known, and taken by name."
+    )
+
+
+@safe_sentence
+def about_paths(paths: pd.DataFrame) -> str:
+    """Say which paths stand out by how often they convert."""
+    named = paths[~paths.path.str.startswith("(")]
+    if named.empty:
+        return "No path is shared by enough customers to be shown."
+    often, best = named.iloc[0], named.loc[named.rate.idxmax()]
+    return (
+        f"The most common path is {often.path} ({often.journeys:,.0f} journeys). Among the paths "
+        f"listed, {best.path} converts best: {per_cent(best.rate)} "
+        f"({per_cent(best.ci_low)} to {per_cent(best.ci_high)}) of {best.journeys:,.0f} journeys."
+    )
+
+
+@safe_sentence
+def about_order(orders: pd.DataFrame) -> str:
+    """Say how many touches back matter for what comes next."""
+    chosen = orders.loc[orders.chosen, "order"].iloc[0]
+    back = "the last touch alone" if chosen == 1 else f"the last {chosen} touches"
+    return (
+        f"On customers held out, {back} foretell the next step about as well as any longer memory."
+    )

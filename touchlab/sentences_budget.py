@@ -1,0 +1,107 @@
+"""Sentences on money, computed from tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from touchlab.budget.proposal import SURE, Reallocation
+from touchlab.budget.views import money
+from touchlab.contract import listing
+from touchlab.moments import ENDING
+from touchlab.plots.budget import FLAT, growth
+from touchlab.plots.parts import counted, named
+from touchlab.show import Missing, safe_sentence
+
+
+def about_next_euro(
+    plan: Reallocation | Missing, table: pd.DataFrame, *, outcome: str, currency: str = "euro"
+) -> str:
+    """Answer where the next euro should go; without costs, what touches bring."""
+    if isinstance(plan, Missing):
+        return f"{about_touches(table, outcome)} Of money: {plan}."
+    return plan.sentence(currency)
+
+
+@safe_sentence
+def about_touches(table: pd.DataFrame, outcome: str) -> str:
+    """Say what 1,000 touches bring, whatever they cost; `table` is `Drivers.incremental()`."""
+    prevents = outcome in ENDING
+    each = table[["incremental", "ci_low", "ci_high"]].div(table.n / 1000, axis=0)
+    each = -each.rename(columns={"ci_low": "ci_high", "ci_high": "ci_low"}) if prevents else each
+    verb = "prevents" if prevents else "brings"
+    place = each.ci_low.idxmax()
+    first, name = each.loc[place], table.touchpoint[place]
+    if not first.ci_low > 0:
+        return f"Of no touchpoint is it sure that it {verb} any {outcome} outcomes."
+    return (
+        f"For its number of touches, {name} {verb} most for sure: {counted(first.incremental)} "
+        f"{outcome} outcomes for 1,000 touches ({counted(first.ci_low)} to "
+        f"{counted(first.ci_high)}), badge {table.badge[place]}."
+    )
+
+
+@safe_sentence
+def about_costs(table: pd.DataFrame, *, outcome: str, credit: str, currency: str = "euro") -> str:
+    """Say what an incremental outcome costs, and what credit makes of that."""
+    sure = table[table.reading == "bounded"].sort_values("cost_per_incremental")
+    rest = table.touchpoint[table.reading != "bounded"]
+    said = []
+    if len(sure):
+        first = sure.iloc[0]
+        verb = "prevent" if outcome in ENDING else "bring"
+        said.append(
+            f"{len(sure)} of {len(table)} touchpoints with a cost surely {verb} {outcome} "
+            f"outcomes; cheapest is {first.touchpoint} at "
+            f"{money(first.cost_per_incremental)} {currency} each "
+            f"({money(first.cost_per_incremental_low)} to "
+            f"{money(first.cost_per_incremental_high)})."
+        )
+        times = (sure.cost_per_incremental / sure.cost_per_credited).median()
+        if not np.isnan(times):
+            said.append(
+                f"Counted by {named(credit).lower()} credit they look {times:.1f} times cheaper, "
+                "because credit includes outcomes that would have come anyway."
+            )
+    if len(rest):
+        said.append(f"Not surely above zero: {listing(rest)}.")
+    return " ".join(said)
+
+
+@safe_sentence
+def about_curves(curves: pd.DataFrame) -> str:
+    """Say whether returns fall as touches become more."""
+    times, brought = growth(curves)
+    if brought > FLAT * times:
+        return (
+            f"Up to {counted(times)} times the touches returns hardly fall: customers are touched "
+            "so rarely that a further touch seldom meets one that still works. It matters more "
+            "which touchpoint gets money than how much exactly."
+        )
+    return (
+        f"At {counted(times)} times the touches, touchpoints bring {brought:.1f} times the "
+        "outcomes: further touches meet customers on whom others still work."
+    )
+
+
+@safe_sentence
+def about_experiments(table: pd.DataFrame) -> str:
+    """Say where an experiment would tell most; `table` is that of a plan."""
+    lean = table.probability_more.where(table.change > 0, 1 - table.probability_more)
+    open_cases = table[(table.advice == "test first") | ((table.change != 0) & (lean < SURE))]
+    if open_cases.empty:
+        most = table.loc[table.change.idxmax()]
+        return f"Every move is sure; a holdout on {most.touchpoint}, which gains most, keeps it so."
+    ordered = open_cases.sort_values("cost_now", ascending=False)
+    return (
+        f"An experiment tells most about {listing(ordered.touchpoint)}: the effect is doubted, or "
+        f"which way to move is not sure, and together they cost {counted(ordered.cost_now.sum())}."
+    )
+
+
+def about_notes(notes: Sequence[str]) -> str:
+    """Say what the plan left as it is, and why."""
+    said = "; ".join(notes)
+    return f"{said[:1].upper()}{said[1:]}." if said else "Every touchpoint could be moved."

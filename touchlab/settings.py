@@ -1,0 +1,43 @@
+"""`touchlab.toml` beside the data: column names of one's own, report parameters, a sweep."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from touchlab.contract import PATHS, TABLES
+from touchlab.errors import DataError
+
+SETTINGS = "touchlab.toml"
+REPORT, SWEEP = "report", "sweep"
+
+
+def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
+    """Read `touchlab.toml`: a section a table with its column names, [report] and [sweep.name]."""
+    path = folder / SETTINGS
+    if not path.is_file():
+        return {}
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise DataError(f"{SETTINGS}: it is not UTF-8 text\n  save it again in UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"{SETTINGS}: {error}\n  give valid TOML, such as name = 'text'") from None
+    tables = [*TABLES, PATHS.name]
+    for section, values in settings.items():
+        if section not in (*tables, REPORT, SWEEP):
+            from touchlab.checks import nearest  # only where needed: it loads the engine
+
+            rule = f"{SETTINGS}: [{section}] is not a section" + nearest(section, tables)
+            raise DataError(f"{rule}\n  the sections are {', '.join(tables)}, report and sweep")
+        if not isinstance(values, dict):
+            rule = f"{SETTINGS}: {section} is a value, not a section"
+            raise DataError(f"{rule}\n  write [{section}] on a line of its own")
+    return settings
+
+
+def settings_of(source: str, section: str) -> dict[str, Any]:
+    """Read one section beside the data; empty if there is none, or the data is no folder."""
+    folder = Path(source)
+    return dict(read_settings(folder).get(section, {})) if folder.is_dir() else {}

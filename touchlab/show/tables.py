@@ -1,0 +1,144 @@
+"""Frames set for reading, and the numbers that a page hands on."""
+
+from __future__ import annotations
+
+import html
+import json
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import pandas as pd
+
+from touchlab.dataset import Dataset
+from touchlab.privacy.cells import empty_cells
+from touchlab.privacy.shown import hidden_here, min_customers, why_hidden
+from touchlab.show.words import Missing, note
+
+PERCENT = {"share", "rate", "probability", "removal", "roi", "present", "weight"}
+PERCENT |= {"rate_treated", "rate_holdout", "share_error", "coverage", "false_alarms"}
+PERCENT |= {"response_rate", "returned", "alive", "retention", "survival", "observed", "error"}
+PERCENT |= {"incidence", "concordance", "importance"}
+RATIOS = {"hazard_ratio", "lead_ratio", "lead", "e_value", "amount_error", "baseline_error", "rank"}
+RATIOS |= {"p_proportional"}
+LIKELIHOODS = {"log_likelihood", "se", "log_loss"}
+MONEY = {"cost", "cost_per_outcome"}
+INTERVAL_OF = ["credit", "removal", "rate", "probability", "incremental", "median_days", "alive"]
+INTERVAL_OF += ["value"]
+HIDDEN = "hidden"
+
+
+@dataclass(frozen=True, repr=False)
+class Table:
+    """A frame set for reading; `.frame` holds the numbers without those that are hidden."""
+
+    frame: pd.DataFrame
+    caption: str = ""
+    hidden: pd.DataFrame = field(init=False)
+
+    def __post_init__(self) -> None:
+        hidden = hidden_here(self.frame)
+        object.__setattr__(self, "hidden", hidden)
+        object.__setattr__(self, "frame", empty_cells(self.frame, hidden))
+
+    def __repr__(self) -> str:
+        return f"{self.caption}\n{readable(self.frame, self.hidden).to_string(index=False)}"
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        numbers = {"table": numbers_of(self.frame), "caption": self.caption}
+        return {"text/html": self._repr_html_(), "text/plain": repr(self)}, {"text/html": numbers}
+
+    def _repr_html_(self) -> str:
+        shown = readable(self.frame, self.hidden)
+        body = shown.to_html(index=False, border=0, na_rep="–", escape=True)
+        caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
+        body = body.replace("<thead>", caption + "<thead>", 1)
+        if not self.hidden.any(axis=None):
+            return body
+        return body + note(f"Hidden: {why_hidden()}.")._repr_html_()
+
+
+def numbers_of(frame: pd.DataFrame) -> dict[str, Any]:
+    """Turn a frame into plain JSON: columns and data; what is missing or infinite is null."""
+    return json.loads(frame.to_json(orient="split", index=False, date_format="iso"))
+
+
+def from_numbers(numbers: dict[str, Any]) -> pd.DataFrame:
+    """Turn columns and data back into a frame."""
+    return pd.DataFrame(numbers["data"], columns=numbers["columns"])
+
+
+class Kept:
+    """Tables that a page hands on to other pages and to the run, without showing them."""
+
+    def __init__(self, tables: dict[str, pd.DataFrame]) -> None:
+        self.tables = {n: empty_cells(t, hidden_here(t)) for n, t in tables.items()}
+
+    def __repr__(self) -> str:
+        return f"Kept for other pages: {', '.join(self.tables)}"
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        kept = {name: numbers_of(table) for name, table in self.tables.items()}
+        return {"text/plain": repr(self)}, {"text/plain": {"kept": kept}}
+
+
+def keep(**tables: pd.DataFrame | Missing) -> Kept:
+    """Hand tables on by name, hidden numbers left out; those that the data lacks are skipped."""
+    return Kept({name: t for name, t in tables.items() if isinstance(t, pd.DataFrame)})
+
+
+def readable(frame: pd.DataFrame, hidden: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Set numbers as text by what their column is: shares in per cent, intervals as one column."""
+    shown = pd.DataFrame(index=frame.index)
+    for name in map(str, frame.columns):
+        stem = name.removesuffix("_low")
+        if name.endswith("_high") and f"{name.removesuffix('_high')}_low" in frame.columns:
+            continue
+        if name.endswith("_low") and f"{stem}_high" in frame.columns:
+            measured = next((c for c in INTERVAL_OF if c in frame.columns), "")
+            of = measured if stem == "ci" else stem
+            title = "95 % interval" if stem == "ci" else f"{stem.replace('_', ' ')}, 95 % interval"
+            shown[title] = _pairs(of, frame[name], frame[f"{stem}_high"])
+        else:
+            text = frame[name].map(_setter(name, frame[name]))
+            title = name.replace("_", " ")
+            shown[title] = text if hidden is None else text.mask(hidden[name], HIDDEN)
+    return shown
+
+
+def _pairs(name: str, low: pd.Series[Any], high: pd.Series[Any]) -> list[str]:
+    setter = _setter(name, pd.concat([low, high]))
+    ends = zip(low.map(setter), high.map(setter), strict=True)
+    return [f"{a} to {b}" if "–" not in (a, b) else "–" for a, b in ends]
+
+
+def _setter(name: str, values: pd.Series[Any]) -> Callable[[Any], str]:
+    """Choose one format for a whole column."""
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return lambda v: "–" if pd.isna(v) else f"{v:%Y-%m-%d}"
+    if pd.api.types.is_bool_dtype(values):
+        return lambda v: "✓" if v else ""
+    if not pd.api.types.is_numeric_dtype(values):
+        return lambda v: "–" if v is None or v is pd.NA or v != v else str(v)
+    if name in PERCENT:
+        return lambda v: "–" if pd.isna(v) else f"{100 * v:,.1f} %"
+    if name in LIKELIHOODS:
+        return lambda v: "–" if pd.isna(v) else f"{v:.4f}"
+    if name in RATIOS:
+        return lambda v: "–" if pd.isna(v) else f"{v:.2f}"
+    known = values.dropna()
+    places = 0 if (known == known.round()).all() or known.abs().max() >= 1000 else 1
+    if name in MONEY and known.abs().max() < 1000:
+        places = 2
+    return lambda v: "–" if pd.isna(v) else f"{v:,.{places}f}"
+
+
+def provenance(data: Dataset, **parameters: object) -> pd.DataFrame:
+    """List what a page was made from: data, fingerprint, parameters, versions."""
+    versions = {name: version(name) for name in ("touchlab", "pandas", "duckdb", "ibis-framework")}
+    made = {"data": data.name, "data fingerprint": data.fingerprint, **parameters}
+    made |= {"min_customers": min_customers()}
+    made |= {"Python": platform.python_version(), **versions}
+    return pd.DataFrame({"what": list(made), "value": [str(v) or "(none)" for v in made.values()]})
