@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from touchlab import sentences_budget, show
+from touchlab import show
 from touchlab.budget import Reallocation, views
 from touchlab.plots import budget as figures
+from touchlab.sentences import budget as sentences_budget
 
 GAIN = {
     "outcome": "conversion", "gain": 120.4, "ci_low": 60.2, "ci_high": 180.6, "flattered": 10.0,

@@ -1,5 +1,6 @@
 """The public names; `__init__.py` loads each on first use."""
 
+from .budget import Reallocation, cost_per_incremental, reallocate, response_curves
 from .credit.attribute import attribute
 from .credit.by_position import credit_by_position
 from .credit.cost import return_on_cost, touch_costs
@@ -52,6 +53,7 @@ __all__ = [
     "Lifetime",
     "MissingInput",
     "ParameterError",
+    "Reallocation",
     "Renewals",
     "ReportError",
     "Rule",
@@ -66,6 +68,7 @@ __all__ = [
     "choose_order",
     "cohort_table",
     "compare_groups",
+    "cost_per_incremental",
     "coverage_by_segment",
     "credit_by_position",
     "cumulative_incidence",
@@ -81,8 +84,10 @@ __all__ = [
     "position",
     "propose_map",
     "pseudonymise",
+    "reallocate",
     "removal_effects",
     "responders",
+    "response_curves",
     "return_on_cost",
     "scores_and_outcomes",
     "stage_flow",

@@ -155,7 +155,8 @@ class Response:
             return value, np.zeros(0)
         met = self.hazard * self.past.ratio(multipliers)
         again = (self.hazard - met).reshape(len(value), -1).sum(axis=1)
-        return value * np.exp(again), met
+        with np.errstate(over="ignore"):  # an answer that is not finite is refused in the end
+            return value * np.exp(again), met
 
 
 @dataclass(frozen=True)

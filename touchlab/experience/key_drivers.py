@@ -180,7 +180,7 @@ def weak_links(drivers: KeyDrivers | pd.DataFrame) -> pd.DataFrame:
     0  support       True   True   True   True
     1    store      False  False  False  False
     """
-    table = drivers.table if isinstance(drivers, KeyDrivers) else drivers
+    table = drivers if isinstance(drivers, pd.DataFrame) else drivers.table
     equal, usual = quadrants(table)
     chance = isinstance(drivers, KeyDrivers) and not drivers.p_value < SURE
     important, poor = (table.importance > equal) & (not chance), table.performance < usual

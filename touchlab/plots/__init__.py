@@ -1,5 +1,6 @@
 """Figures, from tidy tables only. Titles state what the table says, not what it holds."""
 
+from touchlab.plots.budget import plot_cost_per_incremental, plot_reallocation, plot_response_curves
 from touchlab.plots.credit import (
     plot_credit,
     plot_credit_by_month,
@@ -19,6 +20,7 @@ from touchlab.plots.touchpoint_map import plot_map
 
 __all__ = [
     "plot_cohorts",
+    "plot_cost_per_incremental",
     "plot_credit",
     "plot_credit_and_drivers",
     "plot_credit_by_month",
@@ -37,7 +39,9 @@ __all__ = [
     "plot_markov",
     "plot_months",
     "plot_positions",
+    "plot_reallocation",
     "plot_removal",
+    "plot_response_curves",
     "plot_scores",
     "plot_steps",
     "plot_survey_scores",

@@ -44,11 +44,17 @@ def with_churn(data: Dataset, *, silent_days: int = 0, order: str = "conversion"
     )
 
 
+def with_times(data: Dataset) -> Dataset:
+    """Give the data back if it has customers and times, which a paths table has not."""
+    data.outcomes  # noqa: B018  raises what is missing
+    return data
+
+
 def about_churn(data: Dataset, given: Dataset) -> str:
     """Say what churn is here: recorded, or the rule it was inferred by."""
     if data is given:
         return "Churn is taken as it was recorded."
-    return f"Churn is inferred: {data.notes.note.iloc[-1]}."
+    return f"Churn is inferred: {given.notes.note.iloc[-1]}."
 
 
 def drivers_of(data: Dataset, outcome: str, *, seed: int) -> Drivers:

@@ -1,5 +1,13 @@
 """Sentences computed from tables, so that no number is ever typed into prose."""
 
+from touchlab.sentences.budget import (
+    about_costs,
+    about_curves,
+    about_experiments,
+    about_next_euro,
+    about_notes,
+    about_touches,
+)
 from touchlab.sentences.credit import (
     DESCRIPTIVE,
     about_agreement,
@@ -45,10 +53,13 @@ __all__ = [
     "about_agreement",
     "about_changes",
     "about_cohorts",
+    "about_costs",
     "about_credit",
+    "about_curves",
     "about_data",
     "about_drivers",
     "about_experience",
+    "about_experiments",
     "about_exposure",
     "about_flow",
     "about_inactivity",
@@ -60,6 +71,8 @@ __all__ = [
     "about_lookback",
     "about_lowest",
     "about_map",
+    "about_next_euro",
+    "about_notes",
     "about_order",
     "about_owners",
     "about_paths",
@@ -74,6 +87,7 @@ __all__ = [
     "about_staying",
     "about_survival",
     "about_ties",
+    "about_touches",
     "about_validation",
     "in_five_sentences",
     "notes_in_brief",

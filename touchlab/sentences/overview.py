@@ -26,7 +26,7 @@ def in_five_sentences(tables: Tables, outcome: str) -> list[str]:
     for say, names in asked:
         if all(name in tables for name in names):
             said.append(say(*(tables[name] for name in names), outcome=outcome))
-    return said
+    return said or ["The data carries none of the answers that this page brings together."]
 
 
 @safe_sentence

@@ -1,0 +1,121 @@
+"""What must not leave the house, found in a text: paths, names of this machine, secrets."""
+
+import getpass
+import json
+import os
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from html import escape, unescape
+from pathlib import Path
+from urllib.parse import quote
+
+from touchlab.reporting.privacy_check import EMBEDDED, Finding
+
+SECRETS = {
+    "password in an address": r"\b[a-z][\w+.-]*://[^\s/:@\"'<>]*:[^\s/@\"'<>]+@",
+    "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY",
+    "key of a cloud": r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{35}",
+    "token": r"\bgh[pousr]_\w{36}|\bgithub_pat_\w{22}|\bxox[abprs]-[\w-]{10}|\bsk-[\w-]{20}"
+    r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}|(?i:\bbearer\s+[\w.~+/-]{16})",
+    "password or key": r"(?i:(?:password|passwd|secret|token|api_?key)[\"']?\s*[:=]\s*\\?[\"']"
+    r"[^\s\"'\\]{8})",
+}
+"""Kinds of secrets, and how they look. A page that only speaks of passwords holds none."""
+PATH = re.compile(
+    r"(?<![\w.:/<-])(?:/(?:home|Users|tmp|var|mnt|opt|srv|usr|etc|private|Volumes|workspace)/[\w.~-]"
+    r"|/root\b(?!/?[\w-]*\.html))|file://|(?<![\w/])[A-Za-z]:\\{1,2}\w|\\\\\\\\[\w.-]+\\\\\w"
+)
+"""How absolute paths begin. Any `/a/b` may be the address of a web page that was visited."""
+LOADED = re.compile(
+    r"<(?:script|iframe|object|embed|base)\b|<link\b"
+    r"|\b(?:src|srcset|poster|action|background)\s*=\s*[\"']?\s*(?:[a-z][\w+.-]*:)?//"
+    r"|url\(\s*[\"']?\s*(?:[a-z][\w+.-]*:)?//|@import",
+    re.IGNORECASE,
+)
+"""What makes a page ask the network; a link that a reader may follow does not."""
+_SECRET_NAMES = re.compile("KEY|TOKEN|PASSWORD|SECRET")
+_SHORTEST = 8
+_COMMON = {"root", "user", "admin", "jovyan", "runner", "ubuntu", "jupyter", "localhost"}
+_DRAWN = re.compile(r'"image/[\w.+-]+": "[A-Za-z0-9+/=\\n]+"')
+
+
+def find_leaks(file: str, text: str, needles: Mapping[str, str]) -> list[Finding]:
+    """List what a text gives away, each with its line; the thing itself is never repeated.
+
+    Looks for what :data:`SECRETS`, :data:`PATH` and, in pages, :data:`LOADED` describe, and
+    for `needles`. It knows no secret that looks like a word, and does not read pictures.
+
+    Parameters
+    ----------
+    file
+        Name for the messages; pages end on ``.html``.
+    text
+        Content of the file.
+    needles
+        Exact texts to look for, with their kind; see :func:`machine_needles`.
+
+    Returns
+    -------
+    list of Finding
+        A finding a kind and line.
+
+    Examples
+    --------
+    >>> [str(one) for one in find_leaks("a.csv", "x\\nsee /home/eva/shop", {})]
+    ['a.csv: path: line 2']
+    >>> find_leaks("a.csv", "touchpoint\\n/home\\n/shop/cart", {})
+    []
+    """
+    plain = unescape(EMBEDDED.sub("", _DRAWN.sub("", text)))
+    patterns = {kind: re.compile(pattern) for kind, pattern in SECRETS.items()} | {"path": PATH}
+    if file.endswith(".html"):
+        patterns["external reference"] = LOADED
+    found = dict.fromkeys(
+        Finding(file, kind, f"line {number}")
+        for number, line in enumerate(plain.splitlines(), 1)
+        for kind in _kinds(line, patterns, needles)
+    )
+    return list(found)
+
+
+def machine_needles(*private: str) -> dict[str, str]:
+    """Collect what names this machine and its secrets, with the kind of each.
+
+    Takes the home and working directories, the names of user and host (four letters or more,
+    and not one that every machine has), and the values of environment variables whose name
+    contains KEY, TOKEN, PASSWORD or SECRET, from eight characters on.
+
+    Parameters
+    ----------
+    private
+        More texts that name this machine, such as the path of the data.
+    """
+    places = {str(Path.home()), str(Path.cwd()), *private}
+    names = {_user(), socket.gethostname()}
+    named = {place: "path" for place in places if len(place) > 5}
+    named |= {n: "name of user or host" for n in names if len(n) > 3 and n not in _COMMON}
+    for name, value in os.environ.items():
+        if _SECRET_NAMES.search(name.upper()) and len(value) >= _SHORTEST:
+            named |= dict.fromkeys(
+                {value, quote(value), escape(value), json.dumps(value)[1:-1]},
+                f"value of the environment variable {name}",
+            )
+    return named
+
+
+def _kinds(
+    line: str, patterns: Mapping[str, re.Pattern[str]], needles: Mapping[str, str]
+) -> Iterator[str]:
+    yield from (kind for kind, pattern in patterns.items() if pattern.search(line))
+    for needle, kind in needles.items():
+        # most lines hold none: `in` is quick, the whole word is asked for afterwards
+        if needle in line and re.search(rf"(?<!\w){re.escape(needle)}(?!\w)", line):
+            yield kind
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        return ""
