@@ -16,8 +16,8 @@ report: .venv/.ready  ## reports of data/sample in reports/ (DATA=folder for you
 	$(BIN)/touchlab report $(DATA) --out reports
 
 test: .venv/.ready  ## the tests and every notebook
-	$(BIN)/python -m pytest -q -m "not slow" --doctest-modules touchlab tests
-	$(BIN)/python -m pytest -q --nbval-lax --nbval-cell-timeout=300 notebooks
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow" --doctest-modules touchlab tests
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --nbval-lax --nbval-cell-timeout=600 notebooks
 
 check: .venv/.ready  ## style and types
 	$(BIN)/ruff check touchlab tests benchmarks
@@ -25,10 +25,10 @@ check: .venv/.ready  ## style and types
 	$(BIN)/mypy
 
 slow: .venv/.ready  ## simulations over seeds and pages in a real browser (needs chromium)
-	$(BIN)/python -m pytest -q -m slow tests
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m slow tests
 
 lab: .venv/.ready  ## JupyterLab with the notebooks
-	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/02_journeys.ipynb
+	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_overview.ipynb
 
 bench: .venv/.ready  ## speed and memory as ratios within one run
 	$(BIN)/python benchmarks/make_touches.py .bench

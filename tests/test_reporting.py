@@ -1,6 +1,7 @@
 """Reports: parameters refused before anything runs, failures told, pages that cannot bite."""
 
 import base64
+import hashlib
 import json
 import re
 import struct
@@ -259,7 +260,7 @@ def test_a_report_is_published_with_its_answers(folder, tmp_path):
     assert f'href="{run.folder.name}/01_first.html"' in index
     page = (run.folder / "01_first.html").read_text(encoding="utf-8")
     assert "UserWarning: few outcomes" in page
-    assert '<pre class="text" tabindex="0" role="region" aria-label="Output">True</pre>' in page
+    assert '<pre class="text" tabindex="0" role="group" aria-label="Output">True</pre>' in page
     for path in [*run.folder.iterdir(), tmp_path / "out {x}" / "index.html"]:
         assert str(tmp_path) not in path.read_text(encoding="utf-8"), path.name
     assert left_over(tmp_path / "out {x}") == []
@@ -393,8 +394,9 @@ class Markup(HTMLParser):
 def assert_harmless(text: str, *, links_out: tuple[str, ...] = ()) -> Markup:
     page = Markup(text)
     assert {tag for tag, _ in page.elements}.isdisjoint(
-        {"script", "iframe", "object", "embed", "svg", "math", "form", "link", "base", "video"}
+        {"iframe", "object", "embed", "svg", "math", "link", "base", "video"}
     )
+    assert_own_scripts(text, page)
     assert len(page.all("style")) == 1
     for tag, attributes in page.elements:
         assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
@@ -402,11 +404,27 @@ def assert_harmless(text: str, *, links_out: tuple[str, ...] = ()) -> Markup:
         for name in ("src", "srcset"):
             assert (attributes.get(name) or "data:image/png").startswith("data:image/"), attributes
         address = attributes.get("href") or ""
+        if attributes.get("download"):
+            assert re.fullmatch(r"data:text/csv;base64,[\w+/=]+", address), address
+            continue
         assert address in links_out or re.fullmatch(r"[\w.%/#-]*", address), address
     policy = page.all("meta")[1]
     assert policy["http-equiv"] == "Content-Security-Policy"
     assert policy["content"].startswith("default-src 'none'; img-src data:; style-src 'sha256-")
     return page
+
+
+def assert_own_scripts(text: str, page: Markup) -> None:
+    """No script but ours, by hash; the numbers of the index are data that never runs."""
+    policy = page.all("meta")[1]["content"] or ""
+    allowed = re.findall(r"'sha256-[^']+'", policy.partition("script-src ")[2])
+    sources = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digests = [hashlib.sha256(source.encode()).digest() for source in sources]
+    assert [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests] == allowed
+    others = [attributes for attributes in page.all("script") if attributes]
+    assert others in ([], [{"type": "application/json", "id": "estimates"}])
+    assert len(page.all("script")) == len(sources) + len(others)
+    assert {form["id"] for form in page.all("form")} <= {"filters", "compared"}
 
 
 def png(width: int = 2, height: int = 1) -> str:
@@ -500,8 +518,8 @@ def test_figures_carry_their_description_and_dark_version():
     image = page.all("img")[0]
     assert (image["alt"], image["width"], image["height"]) == ("Email leads", "2", "1")
     assert [(source["media"], source["width"]) for source in page.all("source")] == [
-        ("(max-width: 600px)", "3"),
-        ("(prefers-color-scheme: dark)", "4"),
+        ("screen and (max-width: 600px)", "3"),
+        ("screen and (prefers-color-scheme: dark)", "4"),
     ]
     unnamed = Markup(page_of(shown({"image/png": png()}))).all("img")[0]
     assert unnamed["alt"] == "Figure without a description, in the section “Part”"
@@ -510,12 +528,12 @@ def test_figures_carry_their_description_and_dark_version():
 def test_removed_cells_vanish_but_not_their_errors():
     quiet = new_code_cell("secret = 1", metadata={"tags": ["remove"]})
     quiet.outputs = [
-        new_output("stream", name="stdout", text="hidden"),
+        new_output("stream", name="stdout", text="unseen"),
         new_output("error", ename="ValueError", evalue="seen", traceback=[]),
     ]
     text = page_of(cells=[quiet])
     assert "secret" not in text
-    assert "hidden" not in text
+    assert "unseen" not in text
     assert "seen" in text
 
 

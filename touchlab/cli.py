@@ -1,4 +1,4 @@
-"""The `touchlab` command: check data, map touchpoints, simulate, import, run the report."""
+"""The `touchlab` command: check, map, simulate or import data; report, share and schedule."""
 
 from __future__ import annotations
 
@@ -66,6 +66,31 @@ def bring(given: argparse.Namespace) -> None:
     print(f"next: touchlab report {given.folder}")
 
 
+def share(given: argparse.Namespace) -> None:
+    """Write a run as one zip or folder that is safe to send."""
+    from touchlab.reporting.share import share_run
+
+    shared = share_run(
+        given.run_folder,
+        given.out,
+        data=given.data,
+        notebooks=not given.no_notebooks,
+        pdf=given.pdf,
+        failed=given.failed,
+        force=given.force,
+    )
+    for note in shared.notes:
+        print(f"note: {note}")
+    print(f"to send: {shared.path} ({len(shared.files)} files)")
+
+
+def schedule(given: argparse.Namespace) -> None:
+    """Print the crontab line and the systemd units of a report at fixed times."""
+    from touchlab.reporting.schedule import plan_schedule
+
+    print(plan_schedule(given.data, every=given.every, at=given.at, out=given.out, only=given.only))
+
+
 def pseudonymise(given: argparse.Namespace) -> None:
     """Write the data again with pseudonyms in the place of customer ids."""
     from touchlab.privacy.pseudonyms import pseudonymise_folder
@@ -100,6 +125,26 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(run=check)
 
     add_commands(commands)
+
+    one = commands.add_parser("share", help="write a run as one zip or folder, safe to send")
+    one.add_argument("run_folder", metavar="run", help="folder of a run, or reports/latest")
+    one.add_argument("--out", help="name ending on .zip, or a folder; <run>.zip if not given")
+    one.add_argument("--data", help="what it was made from, to look for customer ids")
+    one.add_argument("--pdf", action="store_true", help="each page as PDF too (needs Chromium)")
+    one.add_argument("--no-notebooks", action="store_true", help="pages and tables, no code")
+    one.add_argument("--failed", action="store_true", help="also a run that did not finish")
+    one.add_argument("--force", action="store_true", help="replace what was shared before")
+    one.set_defaults(run=share)
+
+    one = commands.add_parser("schedule", help="print the lines for cron and systemd")
+    one.add_argument("data", help="folder, .duckdb file or database URL")
+    one.add_argument("--every", default="day", help="day, week (Mondays) or month (the first)")
+    one.add_argument("--at", default="06:00", help="time by the machine's clock (06:00)")
+    one.add_argument("--out", default="reports", help="folder of the reports")
+    one.add_argument(
+        "--only", action="append", default=[], metavar="NOTEBOOK", help="as for touchlab report"
+    )
+    one.set_defaults(run=schedule)
 
     one = commands.add_parser("simulate", help="write a simulated company with a known truth")
     one.add_argument("folder")

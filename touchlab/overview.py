@@ -145,10 +145,12 @@ def propose_actions(tables: Tables) -> pd.DataFrame:
     """What should be done next, on which evidence, and how far that can be trusted?
 
     Returns up to three rows: ``action, evidence, badge``. Money first, then what keeps
-    customers, weak experience, what an experiment should settle, and what brings referrals.
+    customers, weak experience, what an experiment should settle, what brings referrals, and
+    what brings outcomes.
     """
     rules: list[Callable[[Tables], Iterator[dict[str, Any]]]] = [
         _move_money, _keep_customers, _mend_experience, _run_experiment, _ask_for_referrals,
+        _do_more,
     ]  # fmt: skip
     found = [action for rule in rules for action in rule(tables)]
     if not found:
@@ -213,6 +215,16 @@ def _ask_for_referrals(tables: Tables) -> Iterator[dict[str, Any]]:
         yield {
             "action": f"Use {row.touchpoint} more where referrals are wanted.",
             "evidence": f"{row.incremental:,.0f} referrals ({row.ci_low:,.0f} to "
+            f"{row.ci_high:,.0f}) would not have come without it.",
+            "badge": row.badge,
+        }
+
+
+def _do_more(tables: Tables) -> Iterator[dict[str, Any]]:
+    for row in _standing(tables, "drivers", 1):
+        yield {
+            "action": f"Do more of {row.touchpoint}, as far as its cost allows.",
+            "evidence": f"{row.incremental:,.0f} outcomes ({row.ci_low:,.0f} to "
             f"{row.ci_high:,.0f}) would not have come without it.",
             "badge": row.badge,
         }

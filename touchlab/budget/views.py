@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from touchlab.budget.costs import find_costs
 from touchlab.budget.proposal import Reallocation, reallocate
 from touchlab.drivers.result import Drivers
 from touchlab.errors import ParameterError
@@ -15,6 +16,12 @@ from touchlab.errors import ParameterError
 NBSP = "\N{NO-BREAK SPACE}"
 BUDGETS = (0.8, 1.2)
 """Of what is spent now, for other scenarios."""
+
+
+def with_costs(drivers: Drivers, costs: Mapping[str, float] | None) -> Drivers:
+    """Give the drivers back if anything has a cost; said once, where it has not."""
+    find_costs(drivers, costs)
+    return drivers
 
 
 def brief_costs(table: pd.DataFrame) -> pd.DataFrame:

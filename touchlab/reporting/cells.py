@@ -17,6 +17,7 @@ from touchlab.reporting.sanitise import (
     clean_text,
     plain,
 )
+from touchlab.reporting.spreadsheet import Download, download
 from touchlab.reporting.tables import dress_tables
 
 TABLE = "Table"  # name of a table without a caption, until its place on the page is known
@@ -27,11 +28,11 @@ _CELL_PLACE = re.compile(r"^\S*ipykernel_\d+\S*:\d+: ", re.MULTILINE)
 _WARNING_PATH = re.compile(r"^(?:[A-Za-z]:)?[^\s:]*[/\\]([^/\\:]+):(\d+): ", re.MULTILINE)
 
 
-# Versions of a picture in the metadata of an output, and when a page takes them.
+# Versions of a picture in the metadata of an output, and when a page takes them: paper is white.
 VARIANTS = {
-    "narrow_dark": "(max-width: 600px) and (prefers-color-scheme: dark)",
-    "narrow": "(max-width: 600px)",
-    "dark": "(prefers-color-scheme: dark)",
+    "narrow_dark": "screen and (max-width: 600px) and (prefers-color-scheme: dark)",
+    "narrow": "screen and (max-width: 600px)",
+    "dark": "screen and (prefers-color-scheme: dark)",
 }
 
 
@@ -49,6 +50,7 @@ class Block:
     """One thing on a page. `kind` chooses its dress: prose, code, html, text, figure, note, error.
 
     `html` is Markup, cleaned; every other field is plain text and escaped by the template.
+    `numbers` is the table behind it, to be taken along.
     """
 
     kind: str
@@ -58,6 +60,7 @@ class Block:
     image: Image | None = None
     variants: tuple[tuple[str, Image], ...] = ()
     alt: str = ""
+    numbers: Download | None = None
 
 
 def blocks_of(notebook: Any) -> list[Block]:
@@ -139,11 +142,17 @@ def _data_block(data: Any, metadata: Any) -> Iterator[Block]:
         if image:
             yield _figure(mime, image, metadata.get(mime, {}))
             return
+    if "kept" in metadata.get("text/plain", {}):
+        return  # tables handed on, for other pages and not for readers
     words = data.get("text/plain", "")
     says_something = bool(words.strip()) and not re.fullmatch(r"<[\w.]+ object[^>]*>", words)
     markup = data.get("text/html", "")
     if (markup and not says_something) or "<table" in markup or _OURS.search(markup):
-        yield Block("html", html=_dressed(clean_html(markup)))
+        yield Block(
+            "html",
+            html=_dressed(clean_html(markup)),
+            numbers=_numbers(metadata.get("text/html"), "caption"),
+        )
     elif "text/markdown" in data:
         yield Block("html", html=_dressed(clean_markdown(data["text/markdown"])))
     elif words.strip():
@@ -163,7 +172,16 @@ def _figure(mime: str, image: Image, metadata: Any) -> Block:
         image=image,
         variants=tuple((media, variant) for media, variant in variants if variant),
         alt=clean_text(str(metadata.get("alt", ""))),
+        numbers=_numbers(metadata, "alt"),
     )
+
+
+def _numbers(metadata: Any, title: str) -> Download | None:
+    """Offer the table that an output carries, named after the first sentence of its title."""
+    if not isinstance(metadata, dict) or "table" not in metadata:
+        return None
+    words = str(metadata.get(title, ""))
+    return download(metadata["table"], re.split(r"[.:;] ", words, maxsplit=1)[0])
 
 
 def _image(mime: str, content: object) -> Image | None:

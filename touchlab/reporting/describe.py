@@ -4,6 +4,8 @@ import json
 import sys
 from pathlib import Path
 
+from touchlab.reporting.record import no_window
+
 
 def describe(place: str, target: str) -> None:
     """Write fingerprint, first and last time of the data at `place` as JSON to `target`."""
@@ -11,7 +13,7 @@ def describe(place: str, target: str) -> None:
 
     data = open_data(place)
     times = data.overview[["first", "last"]].dropna()
-    window = {}
+    window = no_window()
     if len(times):
         window = {
             "first": times["first"].min().isoformat(),

@@ -74,13 +74,21 @@ def export_html(notebook: Any, *, name: str, run: Run | None = None) -> str:
     )
 
 
-def render_page(template: str, **values: Any) -> str:
-    """Render one of the templates with the shared style and its content policy."""
-    style = _style()
+def render_page(template: str, *, scripts: Sequence[str] = ("page.js",), **values: Any) -> str:
+    """Render one of the templates with the shared style, its scripts and its content policy.
+
+    A page reads fully without its scripts: they add the sorting, filtering and comparing.
+    """
+    style, sources = _source("report.css"), [_source(name) for name in scripts]
     return (
         _environment()
         .get_template(template)
-        .render(style=Markup(style), policy=_policy(style), **values)
+        .render(
+            style=Markup(style),
+            scripts=[Markup(source) for source in sources],
+            policy=_policy(style, sources),
+            **values,
+        )
     )
 
 
@@ -97,21 +105,26 @@ def _environment() -> Environment:
     environment.filters["moment"] = moment
     environment.filters["setting"] = setting
     environment.filters["duration"] = duration
+    environment.filters["window"] = window
     return environment
 
 
 @cache
-def _style() -> str:
-    return (_TEMPLATES / "report.css").read_text(encoding="utf-8").replace("\r\n", "\n")
+def _source(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
-def _policy(style: str) -> str:
-    """Allow this very style sheet and embedded pictures, and nothing else whatever."""
-    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
+def _policy(style: str, scripts: Sequence[str]) -> str:
+    """Allow this very style sheet, these scripts and embedded pictures, and nothing else."""
+    allowed = " ".join(map(_digest, scripts)) or "'none'"
     return (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src data:; style-src {_digest(style)}; "
+        f"script-src {allowed}; base-uri 'none'; form-action 'none'"
     )
+
+
+def _digest(source: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
 def moment(text: str) -> str:
@@ -129,6 +142,18 @@ def moment(text: str) -> str:
     # Not %b, which speaks the language of the machine.
     month = "JanFebMarAprMayJunJulAugSepOctNovDec"[3 * time.month - 3 : 3 * time.month]
     return f"{time.day} {month} {time:%Y, %H:%M} UTC"
+
+
+def window(ends: Mapping[str, str]) -> str:
+    """Write the first and last day of data for reading; empty if they are not known.
+
+    Examples
+    --------
+    >>> window({"first": "2025-01-01T00:00:00", "last": "2025-12-31T23:10:00"})
+    '1 Jan 2025 to 31 Dec 2025'
+    """
+    days = [moment(str(ends.get(end, ""))).partition(",")[0] for end in ("first", "last")]
+    return " to ".join(days) if all(days) else ""
 
 
 def duration(seconds: float) -> str:

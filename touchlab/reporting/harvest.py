@@ -1,11 +1,10 @@
 """The tables of an executed notebook as Parquet and CSV: what it kept by name, what it showed."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-LONGEST = 60
+from touchlab.reporting.spreadsheet import csv_of, slug
 
 
 def write_tables(notebook: Any, folder: Path) -> list[str]:
@@ -13,16 +12,16 @@ def write_tables(notebook: Any, folder: Path) -> list[str]:
 
     Kept tables go by their name (``drivers.parquet``), shown ones by place and caption
     (``03-checks-a-row-a-touchpoint.parquet``); each is there as CSV as well. What a page
-    hides is missing in the files too.
+    hides is missing in the files too. In CSV, text that a spreadsheet would run has an
+    apostrophe before it; Parquet has it as it is.
     """
     from touchlab.show.tables import from_numbers
 
     names = []
     for name, numbers in _tables(notebook):
-        frame = from_numbers(numbers)
         folder.mkdir(parents=True, exist_ok=True)
-        frame.to_parquet(folder / f"{name}.parquet", index=False)
-        frame.to_csv(folder / f"{name}.csv", index=False)
+        from_numbers(numbers).to_parquet(folder / f"{name}.parquet", index=False)
+        (folder / f"{name}.csv").write_bytes(csv_of(numbers).encode("utf-8", errors="replace"))
         names.append(name)
     return names
 
@@ -35,12 +34,8 @@ def _tables(notebook: Any) -> Iterator[tuple[str, dict[str, Any]]]:
                 if not isinstance(words, dict):
                     continue
                 for name, numbers in words.get("kept", {}).items():
-                    yield _slug(name), numbers
+                    yield slug(name) or "table", numbers
                 if "table" in words:
                     place += 1
                     title = words.get("caption") or ("figure" if "image" in mime else "table")
-                    yield f"{place:02d}-{_slug(title)}", words["table"]
-
-
-def _slug(title: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", title.lower())[:LONGEST].strip("-") or "table"
+                    yield f"{place:02d}-{slug(title) or 'table'}", words["table"]

@@ -4,14 +4,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 from touchlab.reporting.export import render_page
+from touchlab.reporting.moved import OTHERS, moved, newest_pair, packed, read_estimates
 from touchlab.reporting.record import Run, read_records
 
 
 def write_index(out: Path) -> Path:
-    """Write ``index.html`` of a folder of reports: the newest answers, then every run.
+    """Write ``index.html`` of a folder of reports: newest answers, what changed, every run.
 
     Failed runs are listed as what they are. The page is replaced in one step, so a reader
-    never meets half of it.
+    never meets half of it. The estimates of all runs are inside it, so any two can be compared.
 
     Parameters
     ----------
@@ -24,12 +25,19 @@ def write_index(out: Path) -> Path:
     """
     runs = read_records(out)
     good = [run for run in runs if run.status == "complete"]
+    known = [one for one in map(read_estimates, runs) if one.tables]
+    pair = newest_pair(known)
     page = render_page(
         "index.html.j2",
+        scripts=("page.js", "runs.js"),
         title="Reports",
         newest=runs[0] if runs else None,
         good=good[0] if good else None,
         runs=runs,
+        known=[one.run for one in known],
+        estimates=[packed(one) for one in known] if len(known) > 1 else [],
+        moved=moved(*pair) if pair else None,
+        others=OTHERS,
         link=link,
     )
     target = out / "index.html"
@@ -42,7 +50,7 @@ def write_index(out: Path) -> Path:
 def write_run_page(run: Run) -> Path:
     """Write the front page of one run: its answers, or why it stopped."""
     title = f"Report on {run.data}" if run.status == "complete" else f"Unfinished: {run.data}"
-    page = render_page("run.html.j2", title=title, run=run, link=link_inside)
+    page = render_page("run.html.j2", scripts=(), title=title, run=run, link=link_inside)
     run.page.write_text(page, encoding="utf-8")
     return run.page
 

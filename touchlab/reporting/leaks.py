@@ -1,16 +1,21 @@
-"""What must not leave the house, found in a text: paths, names of this machine, secrets."""
+"""What must not leave the house: paths, names of this machine, secrets, single customers."""
 
 import getpass
 import json
 import os
 import re
 import socket
+import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from html import escape, unescape
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+from touchlab.reporting.outgoing import files_of
 from touchlab.reporting.privacy_check import EMBEDDED, Finding
+from touchlab.reporting.reduced import EMBEDDED_TABLE, embedded_tables, read_csv, unpacked
 
 SECRETS = {
     "password in an address": r"\b[a-z][\w+.-]*://[^\s/:@\"'<>]*:[^\s/@\"'<>]+@",
@@ -28,7 +33,7 @@ PATH = re.compile(
 )
 """How absolute paths begin. Any `/a/b` may be the address of a web page that was visited."""
 LOADED = re.compile(
-    r"<(?:script|iframe|object|embed|base)\b|<link\b"
+    r"<(?:iframe|object|embed|base|link)\b"
     r"|\b(?:src|srcset|poster|action|background)\s*=\s*[\"']?\s*(?:[a-z][\w+.-]*:)?//"
     r"|url\(\s*[\"']?\s*(?:[a-z][\w+.-]*:)?//|@import",
     re.IGNORECASE,
@@ -67,7 +72,8 @@ def find_leaks(file: str, text: str, needles: Mapping[str, str]) -> list[Finding
     >>> find_leaks("a.csv", "touchpoint\\n/home\\n/shop/cart", {})
     []
     """
-    plain = unescape(EMBEDDED.sub("", _DRAWN.sub("", text)))
+    opened = EMBEDDED_TABLE.sub(lambda found: " ".join(unpacked(found).splitlines()), text)
+    plain = unescape(EMBEDDED.sub("", _DRAWN.sub("", opened)))
     patterns = {kind: re.compile(pattern) for kind, pattern in SECRETS.items()} | {"path": PATH}
     if file.endswith(".html"):
         patterns["external reference"] = LOADED
@@ -77,6 +83,46 @@ def find_leaks(file: str, text: str, needles: Mapping[str, str]) -> list[Finding
         for kind in _kinds(line, patterns, needles)
     )
     return list(found)
+
+
+def leaks_in(folder: Path, *private: str) -> list[Finding]:
+    """List what the files of a folder give away; see `find_leaks`.
+
+    Parameters
+    ----------
+    folder
+        Folder of text files.
+    private
+        More texts that name this machine, such as the path of the data.
+    """
+    needles = machine_needles(*private)
+    return [
+        leak
+        for path in files_of(folder)
+        for leak in find_leaks(_name(path, folder), path.read_text(encoding="utf-8"), needles)
+    ]
+
+
+def few_and_named(folder: Path, data: str | Path, *, k: int) -> list[Finding]:
+    """Hold the pages, notebooks and tables of a folder against the customers of the data.
+
+    `check_run` reads pages and notebooks; tables are shown to it as pages.
+    """
+    from touchlab.dataset import open_data
+    from touchlab.reporting.privacy_check import check_run
+
+    tables: dict[str, str] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in files_of(folder):
+            text = path.read_text(encoding="utf-8")
+            if path.suffix != ".csv":
+                (Path(scratch) / path.name).write_text(text, encoding="utf-8")
+            for table in [text] if path.suffix == ".csv" else embedded_tables(text):
+                page = Path(scratch) / f"table-{len(tables)}.html"
+                page.write_text(_as_page(table), encoding="utf-8")
+                tables[page.name] = _name(path, folder)
+        found = check_run(Path(scratch), open_data(data), k=k)
+    return [replace(one, file=tables.get(one.file, one.file)) for one in found]
 
 
 def machine_needles(*private: str) -> dict[str, str]:
@@ -91,7 +137,7 @@ def machine_needles(*private: str) -> dict[str, str]:
     private
         More texts that name this machine, such as the path of the data.
     """
-    places = {str(Path.home()), str(Path.cwd()), *private}
+    places = {str(Path.home()), str(Path.cwd()), *(p for p in private if len(Path(p).parts) > 2)}
     names = {_user(), socket.gethostname()}
     named = {place: "path" for place in places if len(place) > 5}
     named |= {n: "name of user or host" for n in names if len(n) > 3 and n not in _COMMON}
@@ -112,6 +158,23 @@ def _kinds(
         # most lines hold none: `in` is quick, the whole word is asked for afterwards
         if needle in line and re.search(rf"(?<!\w){re.escape(needle)}(?!\w)", line):
             yield kind
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _as_page(table: str) -> str:
+    """Write a CSV as a page would: counts have separators, or they could be ids."""
+    return read_csv(table).apply(lambda column: column.map(_cell)).to_html(index=False)
+
+
+def _cell(value: Any) -> str:
+    import pandas as pd
+
+    if pd.isna(value):
+        return ""
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
 def _user() -> str:

@@ -16,15 +16,18 @@ _MOMENT = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
 
 
 def files_of(folder: Path) -> list[Path]:
+    """List all files below a folder, in a fixed order."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def check_free(target: Path, force: bool) -> None:
+    """Refuse a taken name, and with `force` one that does not look like a shared report."""
     if not os.path.lexists(target):
         return
     if not force:
         raise ParameterError(
-            f"share: {str(target)!r} is there already\n  give another --out, or --force to replace it"
+            f"share: {str(target)!r} is there already\n"
+            "  give another --out, or --force to replace it"
         )
     ours = target.is_file() or (
         (target / "index.html").is_file()
@@ -61,6 +64,7 @@ def _not_written(target: Path, error: OSError) -> NotWritten:
 
 
 def place(staged: Path, target: Path, work: Path) -> None:
+    """Rename the finished folder, or the zip made of it, to its name."""
     if target.suffix == ".zip":
         draft = work / "draft.zip"
         _pack(staged, draft)

@@ -27,7 +27,7 @@ def write_pdfs(folder: Path) -> list[Path]:
 
     One PDF a page, so that no further program is needed and a page can be sent alone. Links
     to other pages become words: a PDF would hold them as paths of this machine. Times of
-    creation are blanked, so the same page and browser give the same bytes.
+    creation are set to 1980, so the same page and browser give the same bytes.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def _print(browser: str, page: Path, scratch: Path) -> Path:
 
 
 def _blank(match: re.Match[bytes]) -> bytes:
-    return re.sub(rb"\d", b"0", match[0])
+    return re.sub(rb"\d{14}", b"19800101000000", match[0])
 
 
 def _failed(page: Path, why: str) -> str:

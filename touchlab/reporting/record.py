@@ -45,6 +45,11 @@ class Failure:
         return f"{self.notebook} stopped{where}: {self.error}{said}"
 
 
+def no_window() -> dict[str, str]:
+    """Give the window of data without times: its first and last time, ISO 8601 or empty."""
+    return {"first": "", "last": ""}
+
+
 @dataclass(frozen=True)
 class Run:
     """A report run: when, on what, with which parameters, and what came of it."""
@@ -60,7 +65,7 @@ class Run:
     versions: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None  # the first of those of its pages
     fingerprint: str = ""  # of the values of the data, as `Dataset.fingerprint`
-    window: Mapping[str, str] = field(default_factory=dict)  # first and last time of the data
+    window: Mapping[str, str] = field(default_factory=no_window)
     data_key: str = ""  # of the files of the data
 
     @property

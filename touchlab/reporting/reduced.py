@@ -1,12 +1,21 @@
 """Files of a run with all left out that a reader does not need and a stranger should not have."""
 
+import base64
+import io
 import re
-import shutil
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-_LINK = re.compile(r'<a\b[^>]*?\shref="(?!#|[a-z][\w+.-]*:)([^"#]*)[^"]*"[^>]*>(.*?)</a>', re.DOTALL)
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CSV = "data:text/csv;base64,"
+EMBEDDED_TABLE = re.compile(rf"{_CSV}([A-Za-z0-9+/=]+)")
+_MARK = "\ufeff"
+
+_LINK = re.compile(
+    r'<a\b[^>]*?\shref="(?!#|[a-z][\w+.-]*:)([^"#]*)[^"]*"[^>]*>(.*?)</a>', re.DOTALL
+)
 
 
 def reduced(notebook: Any) -> Any:
@@ -43,20 +52,58 @@ def without_links(page: str, sent: set[str]) -> str:
     return _LINK.sub(lambda match: match[0] if unquote(match[1]) in sent else match[2], page)
 
 
-def copy_table(path: Path, copy: Path, limit: int) -> int:
-    """Copy a table with cells of few customers emptied; return how many those were."""
-    import pandas as pd
+def without_few(page: str, limit: int) -> tuple[str, int]:
+    """Empty cells of few customers in the tables a page offers as files; return how many."""
+    count = 0
 
+    def reduce(match: re.Match[str]) -> str:
+        nonlocal count
+        text, emptied = empty_few(unpacked(match), limit)
+        count += emptied
+        packed = base64.b64encode(text.encode()).decode("ascii") if emptied else match[1]
+        return f"{_CSV}{packed}"
+
+    return EMBEDDED_TABLE.sub(reduce, page), count
+
+
+def embedded_tables(page: str) -> list[str]:
+    """Unpack the tables that a page offers as files, as CSV."""
+    return [unpacked(match) for match in EMBEDDED_TABLE.finditer(page)]
+
+
+def empty_few(text: str, limit: int) -> tuple[str, int]:
+    """Empty the cells of a CSV that count fewer than `limit` customers; return how many.
+
+    Examples
+    --------
+    >>> empty_few("day,events\\n1,3\\n2,40\\n", 10)
+    ('day,events\\n1,\\n2,40\\n', 1)
+    """
     from touchlab.privacy import suppress
 
-    try:
-        table = pd.read_csv(path)
-    except pd.errors.EmptyDataError:
-        table = pd.DataFrame()
-    hidden = suppress(table, k=limit)
-    emptied = int((hidden.isna() & table.notna()).to_numpy().sum())
-    if emptied:
-        hidden.to_csv(copy, index=False)
-    else:
-        shutil.copyfile(path, copy)
-    return emptied
+    table, words = read_csv(text), read_csv(text, as_text=True)
+    few = suppress(table, k=limit).isna() & table.notna()
+    if not (emptied := int(few.to_numpy().sum())):
+        return text, 0
+    begin = _MARK if text.startswith(_MARK) else ""
+    end = "\r\n" if "\r\n" in text else "\n"
+    return begin + words.mask(few).to_csv(index=False, lineterminator=end), emptied
+
+
+def read_csv(text: str, *, as_text: bool = False) -> "pd.DataFrame":
+    """Read a CSV whose empty cells alone are missing; nothing at all is an empty table."""
+    import pandas as pd
+
+    if not text.removeprefix(_MARK).strip():
+        return pd.DataFrame()
+    return pd.read_csv(
+        io.StringIO(text.removeprefix(_MARK)),
+        keep_default_na=False,
+        na_values=[""],
+        dtype=str if as_text else None,
+    )
+
+
+def unpacked(match: re.Match[str]) -> str:
+    """Read what `EMBEDDED_TABLE` found."""
+    return base64.b64decode(match[1]).decode("utf-8", errors="replace")

@@ -1,35 +1,27 @@
 """A finished run as one zip or folder that is safe to send: reduced, then checked as it goes."""
 
 import json
-import os
-import re
-import shutil
-import tempfile
-import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from typing import TYPE_CHECKING
 
 from touchlab.errors import ParameterError, ReportError
-from touchlab.reporting.exits import NotWritten
+from touchlab.reporting.outgoing import aside, check_free, files_of, place
 from touchlab.reporting.publish import LATEST, latest_name
-from touchlab.reporting.record import FILE, Run, read_record
+from touchlab.reporting.record import FILE, Run, read_record, read_records
+from touchlab.reporting.reduced import empty_few, reduced, without_few, without_links
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from touchlab.reporting.privacy_check import Finding
 
 _SHOWN = 12
 _MEND = {
     "customer id": "run the report again on data with pseudonyms (touchlab pseudonymise)",
-    "small cell": "run the report again with a higher --param min_customers",
-    "path": "mend the notebook or the data that prints it, and run the report again",
+    "small": "run the report again with a higher --param min_customers",
+    "": "take it out of the notebook or the data it comes from, and run the report again",
 }
+"""What to do, by the beginning of the kind of a finding."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +93,8 @@ def share_run(
             "  share a run that finished, or give --failed to share it as it is"
         )
     target = Path(out) if out else Path(f"{run.folder.name}.zip")
-    _free(target, force)
-    with _aside(target) as work:
+    check_free(target, force)
+    with aside(target) as work:
         staged = work / run.folder.name
         notes = _stage(run, staged, notebooks)
         notes += _check(staged, run, data)
@@ -110,8 +102,8 @@ def share_run(
             from touchlab.reporting.pdf import write_pdfs
 
             write_pdfs(staged)
-        files = tuple(path.relative_to(staged).as_posix() for path in _files(staged))
-        _place(staged, target, work)
+        files = tuple(path.relative_to(staged).as_posix() for path in files_of(staged))
+        place(staged, target, work)
     return Shared(target, files, tuple(notes))
 
 
@@ -124,8 +116,11 @@ def find_run(name: str | Path) -> Run:
     for folder in choices:
         if (folder / FILE).is_file():
             return read_record(folder.resolve())
-    below = sorted(p.parent.name for base in choices[:2] for p in base.glob(f"*/{FILE}"))
-    known = below or sorted(p.parent.name for p in path.parent.glob(f"*/{FILE}"))
+    known = [
+        beside.folder.name
+        for base in (path, path.parent)
+        for beside in reversed(read_records(base))
+    ]
     found = f"found {', '.join(known[-5:])}" if known else "there are no runs beside it"
     raise ParameterError(
         f"share: {str(name)!r} is not the folder of a run\n  {found}\n"
@@ -137,24 +132,38 @@ def _stage(run: Run, staged: Path, notebooks: bool) -> list[str]:
     """Copy what may be sent, reduced, and say what was changed."""
     staged.mkdir()
     limit = _min_customers(run)
-    notes = []
-    if notebooks:
-        for path in _regular(run.folder, "*.ipynb"):
-            content = reduced(json.loads(path.read_text(encoding="utf-8")))
-            text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-            (staged / path.name).write_text(text, encoding="utf-8")
+    few: dict[str, int] = {}
+    for path in _regular(run.folder, "*.ipynb") if notebooks else ():
+        content = reduced(json.loads(_read(path)))
+        _write(staged / path.name, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     for path in _regular(run.folder, "tables/**/*.csv"):
-        copy = staged / path.relative_to(run.folder)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if emptied := _copy_table(path, copy, limit):
-            name = copy.relative_to(staged).as_posix()
-            notes.append(f"{name}: {emptied:,} cells of fewer than {limit} customers emptied")
+        text, emptied = empty_few(_read(path), limit)
+        few[path.relative_to(run.folder).as_posix()] = emptied
+        _write(staged / path.relative_to(run.folder), text)
     pages = list(_regular(run.folder, "*.html"))
     sent = {path.name for path in [*pages, *staged.glob("*.ipynb")]}
     for path in pages:
-        page = without_links(path.read_text(encoding="utf-8"), sent)
-        (staged / path.name).write_text(page, encoding="utf-8")
-    return notes
+        page, few[path.name] = without_few(without_links(_read(path), sent), limit)
+        _write(staged / path.name, page)
+    return [
+        f"{name}: {_cells(number)} fewer than {limit} customers emptied"
+        for name, number in few.items()
+        if number
+    ]
+
+
+def _cells(number: int) -> str:
+    return "1 cell that counts" if number == 1 else f"{number:,} cells that count"
+
+
+def _read(path: Path) -> str:
+    with path.open(encoding="utf-8", newline="") as file:  # line ends as they are
+        return file.read()
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="")
 
 
 def _regular(folder: Path, pattern: str) -> Iterator[Path]:
@@ -171,35 +180,28 @@ def _min_customers(run: Run) -> int:
 
 def _check(staged: Path, run: Run, data: str | Path | None) -> list[str]:
     """Search what is about to be sent; return notes on what could not be searched for."""
-    from touchlab.reporting.leaks import find_leaks, machine_needles
+    from touchlab.reporting.leaks import few_and_named, leaks_in
 
-    needles = machine_needles(*([str(Path(data).resolve())] if data else []))
-    found = [
-        leak
-        for path in _files(staged)
-        for leak in find_leaks(
-            path.relative_to(staged).as_posix(), path.read_text(encoding="utf-8"), needles
-        )
-    ]
+    found = leaks_in(staged, "" if data is None else str(data))
     if data is not None:
-        found += _few_and_named(staged, data, _min_customers(run))
+        found += few_and_named(staged, data, k=_min_customers(run))
     if found:
         raise ReportError(_refusal(run, found))
     if data is not None:
         return []
-    return ["customer ids and small counts were not looked for: give the data with --data"]
+    return ["customer ids and small counts on pages were not looked for: give --data DATA"]
 
 
 def _refusal(run: Run, found: "list[Finding]") -> str:
     told = [f"  {one.file}: {one.kind}: {one.what}" for one in found[:_SHOWN]]
     if len(found) > _SHOWN:
         told.append(f"  and {len(found) - _SHOWN:,} more")
-    mends = dict.fromkeys(_MEND.get(one.kind, _MEND["path"]) for one in found)
+    mends = dict.fromkeys(
+        next(mend for kind, mend in _MEND.items() if one.kind.startswith(kind)) for one in found
+    )
     count = "1 finding" if len(found) == 1 else f"{len(found):,} findings"
     return "\n".join(
         [f"share: {run.folder.name} is not safe to send: {count}; nothing was written"]
         + told
         + [f"  {mend}" for mend in mends]
     )
-
-

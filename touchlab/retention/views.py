@@ -54,7 +54,8 @@ def about_churn(data: Dataset, given: Dataset) -> str:
     """Say what churn is here: recorded, or the rule it was inferred by."""
     if data is given:
         return "Churn is taken as it was recorded."
-    return f"Churn is inferred: {given.notes.note.iloc[-1]}."
+    rule = given.notes.note[given.notes.note.str.startswith("churn is ")].iloc[-1]
+    return f"Churn is inferred: {rule}."
 
 
 def drivers_of(data: Dataset, outcome: str, *, seed: int) -> Drivers:

@@ -1,0 +1,196 @@
+"""A report at fixed times, by cron or systemd: the lines to install, printed and no more."""
+
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from touchlab.errors import ParameterError
+from touchlab.reporting.exits import CODES
+from touchlab.reporting.notebooks import choose_notebooks, notebooks_folder
+from touchlab.reporting.place import data_name, data_place, slug
+
+EVERY = {
+    "day": ("* * *", "*-*-*"),
+    "week": ("* * 1", "Mon *-*-*"),
+    "month": ("1 * *", "*-*-01"),
+}
+"""Days in the words of cron and of systemd: every one, Mondays, the first of the month."""
+_AT = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The lines that run a report at fixed times; `name` is that of the systemd units."""
+
+    name: str
+    cron: str
+    service: str
+    timer: str
+    log: Path
+
+    def __str__(self) -> str:
+        codes = "\n".join(f"#   {code:>3}  {meaning}" for code, meaning in CODES.items())
+        units = "~/.config/systemd/user"
+        return (
+            "# Nothing has been installed. Times are those of the machine's clock.\n"
+            f"# Everything said goes to {self.log}\n"
+            f"# Exit codes:\n{codes}\n\n"
+            "# ---- cron: add with crontab -e. Mail comes only where a run ended badly.\n"
+            f"# MAILTO=you@example.org\n{self.cron}\n\n"
+            f"# ---- systemd, file {units}/{self.name}.service\n{self.service}\n"
+            f"# ---- systemd, file {units}/{self.name}.timer\n{self.timer}\n"
+            "# ---- then, once:\n"
+            "# systemctl --user daemon-reload\n"
+            f"# systemctl --user enable --now {self.name}.timer\n"
+            f"# systemctl --user start {self.name}.service    (try it now)\n"
+            "# loginctl enable-linger                         (runs while nobody is logged in)"
+        )
+
+
+def plan_schedule(
+    data: str | Path,
+    *,
+    every: str = "day",
+    at: str = "06:00",
+    out: str | Path = "reports",
+    only: Sequence[str] = (),
+) -> Schedule:
+    """Write the crontab line and the systemd units that make a report at fixed times.
+
+    Installs nothing. Paths are absolute and quoted for each of the two, so neither depends on
+    a shell's environment. Parameters of the report belong into ``[report]`` of
+    ``touchlab.toml`` beside the data. Does not look into the data: use ``touchlab check``.
+
+    Parameters
+    ----------
+    data
+        Folder, file or database address, as for ``touchlab report``.
+    every
+        ``day``, ``week`` (Mondays) or ``month`` (the first).
+    at
+        Time of day by the machine's clock, hours and minutes.
+    out
+        Folder of the reports; the log lies beside it and is called ``<out>.log``.
+    only
+        Names of notebooks, as for ``touchlab report``.
+
+    Returns
+    -------
+    Schedule
+        ``name, cron, service, timer, log``; as text all of it with how to install it.
+
+    Raises
+    ------
+    ParameterError
+        An interval, time, notebook or path is not allowed, or the address holds a password.
+    DataError
+        There is nothing at the place given as data.
+    """
+    if every not in EVERY:
+        raise ParameterError(f"every: {every!r} is not allowed\n  use any of {', '.join(EVERY)}")
+    clock = _AT.fullmatch(at)
+    if not clock:
+        raise ParameterError(f"at: {at!r} is not a time of day\n  give hours and minutes: 06:00")
+    hour, minute = map(int, clock.groups())
+    folder = notebooks_folder()
+    choose_notebooks(folder, only)
+    place = data_place(data, folder.parent)
+    reports = Path(out).expanduser().resolve()
+    _check_places(place, reports)
+    log = reports.with_name(f"{reports.name}.log")
+    command = [*_touchlab(), "report", place, "--out", str(reports)]
+    command += [word for name in only for word in ("--only", name)]
+    days, date = EVERY[every]
+    return Schedule(
+        name=f"touchlab-{slug(data_name(place))}",
+        cron=f"{minute} {hour} {days} {cron_command(command, folder.parent, log)}",
+        service=_service(command, folder.parent, log, data_name(place)),
+        timer=_timer(f"{date} {hour:02d}:{minute:02d}:00", data_name(place)),
+        log=log,
+    )
+
+
+def cron_command(command: Sequence[str], folder: Path, log: Path) -> str:
+    """Quote a command for a crontab; where it fails, the end of its log is printed, so mailed.
+
+    cron ends a command at a % and takes the rest as its input, also between quotes; only
+    a backslash before it helps, and cron takes that away again.
+
+    Examples
+    --------
+    >>> cron_command(["/bin/touchlab", "report", "/data/100 %"], Path("/work"), Path("/r.log"))
+    "cd /work && /bin/touchlab report '/data/100 \\\\%' >>/r.log 2>&1
+    || { code=$?; tail -n 20 /r.log; exit $code; }"
+    """
+    kept = shlex.quote(str(log))
+    line = (
+        f"cd {shlex.quote(str(folder))} && {shlex.join(command)} >>{kept} 2>&1"
+        f" || {{ code=$?; tail -n 20 {kept}; exit $code; }}"
+    )
+    return line.replace("%", r"\%")
+
+
+def systemd_word(word: str) -> str:
+    """Quote one word of `ExecStart`: there % names a specifier, $ a variable.
+
+    Examples
+    --------
+    >>> print(systemd_word('/data/100 % "new" $HOME'))
+    "/data/100 %% \\"new\\" $$HOME"
+    """
+    return '"' + systemd_text(word).replace('"', r"\"").replace("$", "$$") + '"'
+
+
+def systemd_text(text: str) -> str:
+    """Write a path as the value of a setting."""
+    return text.replace("\\", "\\\\").replace("%", "%%")
+
+
+def _service(command: Sequence[str], folder: Path, log: Path, name: str) -> str:
+    return (
+        f"[Unit]\nDescription=touchlab report on {systemd_text(name)}\n\n"
+        "[Service]\nType=oneshot\n"
+        f"WorkingDirectory={systemd_text(str(folder))}\n"
+        f"ExecStart={' '.join(map(systemd_word, command))}\n"
+        f"StandardOutput=append:{systemd_text(str(log))}\n"
+        "StandardError=inherit\n"
+    )
+
+
+def _timer(calendar: str, name: str) -> str:
+    return (
+        f"[Unit]\nDescription=touchlab report on {systemd_text(name)}, at fixed times\n\n"
+        f"[Timer]\nOnCalendar={calendar}\n"
+        "# what was missed while the machine was off is made up for\nPersistent=true\n\n"
+        "[Install]\nWantedBy=timers.target\n"
+    )
+
+
+def _touchlab() -> list[str]:
+    """Find the command of this environment; cron knows no search path of ours."""
+    script = Path(sys.executable).with_name("touchlab")
+    return [str(script)] if script.is_file() else [sys.executable, "-m", "touchlab.cli"]
+
+
+def _check_places(place: str, reports: Path) -> None:
+    if "://" in place and urlsplit(place).password:
+        raise ParameterError(
+            "schedule: the address of the data holds a password, which a crontab or a unit"
+            " would keep in clear\n"
+            "  leave it out of the address, and keep it where the database looks for it,"
+            " such as ~/.pgpass"
+        )
+    if not reports.parent.is_dir():
+        raise ParameterError(
+            f"out: there is no folder {str(reports.parent)!r} for the reports and their log\n"
+            "  make it first, or give another --out"
+        )
+    if any(ord(letter) < 32 for text in (place, str(reports)) for letter in text):
+        raise ParameterError(
+            "schedule: a path holds a line break or another control character, which neither"
+            " cron nor systemd takes\n  rename the folder"
+        )
