@@ -76,6 +76,15 @@ def test_notebook_ends_well_on_two_bare_tables(
     assert not any("<img" in page for page in shown)
 
 
+def test_retention_ends_well_where_orders_repeat_without_a_value(tmp_path: Path) -> None:
+    tables = _frames(["a", "b", "c"], customers=250)
+    orders = tables["touches"].sample(frac=0.4, random_state=1)[["customer_id", "timestamp"]]
+    orders["timestamp"] += pd.Timedelta(hours=3)
+    data = _folder(tmp_path, tables | {"outcomes": orders.assign(outcome="conversion")})
+    shown = run_cells(ROOT / "notebooks" / "05_retention_drivers.ipynb", data=data)
+    assert any("Orders carry no value" in page for page in shown)
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_notebook_ends_well_on_a_paths_table(path: Path, tmp_path: Path) -> None:
     paths = pd.DataFrame(

@@ -75,16 +75,17 @@ def measures(frame: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
     Examples
     --------
     >>> import pandas as pd
-    >>> list(measures(pd.DataFrame(columns=["touchpoint", "credit", "ci_low", "ci_high"])))
+    >>> row = {"touchpoint": "mail", "credit": 9.0, "share": 0.2, "ci_low": 7.0, "ci_high": 11.0}
+    >>> list(measures(pd.DataFrame([row])))
     [('credit', 'ci_low', 'ci_high')]
     """
     columns = [str(c) for c in frame.columns]
     for low in (c for c in columns if c.endswith("_low")):
         stem, high = low.removesuffix("_low"), low.removesuffix("_low") + "_high"
         own = stem
-        if stem == "ci":  # of the last column before it that is not an end itself
+        if stem == "ci":  # of the nearest column before it that lies within
             ahead = [c for c in columns[: columns.index(low)] if not c.endswith(("_low", "_high"))]
-            own = ahead[-1] if ahead else ""
+            own = next((c for c in reversed(ahead) if _within(frame, c, low, high)), "")
         if own in columns and high in columns:
             yield own, low, high
 
@@ -92,10 +93,18 @@ def measures(frame: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
 def _named(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """Index rows by what names them; those whose name is not their own are left out."""
     words = (
-        frame[names].astype(str).agg(", ".join, axis=1) if names else pd.Series("all", frame.index)
+        frame[names].fillna("").astype(str).agg(", ".join, axis=1)
+        if names
+        else pd.Series("all", frame.index)
     )
     own = frame.set_axis(words, axis=0)
     return own[~own.index.duplicated(keep=False)]
+
+
+def _within(frame: pd.DataFrame, name: str, low: str, high: str) -> bool:
+    known = frame[[name, low, high]].dropna()
+    inside = _numeric(frame[name]) and (known[name] >= known[low]) & (known[name] <= known[high])
+    return bool(np.all(inside)) and _numeric(frame[name])
 
 
 def _numeric(column: pd.Series) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from touchlab.errors import MissingInput
 from touchlab.plots.parts import (
     canvas,
     count_axis,
@@ -67,6 +68,10 @@ def plot_validation(weeks: pd.DataFrame, total: pd.DataFrame) -> Picture:
 @safe_picture
 def plot_lifetime_value(table: pd.DataFrame) -> Picture:
     """Show what a customer of each group is worth, with its interval; months in their order."""
+    if table.value.isna().all():
+        raise MissingInput(
+            "Orders carry no value. With it, what customers are worth is shown here."
+        )
     top = table.loc[table.value.idxmax()]
     below = int((table.ci_high < top.ci_low).sum())
     ends = f"({counted(top.ci_low)} to {counted(top.ci_high)})"

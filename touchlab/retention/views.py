@@ -11,7 +11,7 @@ import pandas as pd
 from touchlab.dataset import Dataset
 from touchlab.drivers import views
 from touchlab.drivers.result import Drivers
-from touchlab.errors import DataError, MissingInput, TouchlabWarning
+from touchlab.errors import DataError, MissingInput, ParameterError, TouchlabWarning
 from touchlab.retention.cox import Cox, fit_cox
 from touchlab.retention.holdout import Validation, validate_lifetime
 from touchlab.retention.inactivity import with_inactivity_churn
@@ -100,7 +100,10 @@ def worth(
 
 def validation(data: Dataset, *, order: str, seed: int) -> Validation:
     """Hold the prediction of orders against weeks that the model has not seen."""
-    return told(lambda: validate_lifetime(data, outcome=order, seed=seed))
+    try:
+        return told(lambda: validate_lifetime(data, outcome=order, seed=seed))
+    except ParameterError as short:  # no weeks are left to predict
+        raise MissingInput(str(short)) from short
 
 
 def renewals(data: Dataset, *, period_days: float, seed: int) -> Renewals:
