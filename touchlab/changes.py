@@ -92,11 +92,9 @@ def measures(frame: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
 
 def _named(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """Index rows by what names them; those whose name is not their own are left out."""
-    words = (
-        frame[names].fillna("").astype(str).agg(", ".join, axis=1)
-        if names
-        else pd.Series("all", frame.index)
-    )
+    words = pd.Series("all", frame.index)
+    if names:
+        words = frame[names].fillna("").astype(str).agg(", ".join, axis=1)
     own = frame.set_axis(words, axis=0)
     return own[~own.index.duplicated(keep=False)]
 

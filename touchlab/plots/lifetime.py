@@ -69,9 +69,7 @@ def plot_validation(weeks: pd.DataFrame, total: pd.DataFrame) -> Picture:
 def plot_lifetime_value(table: pd.DataFrame) -> Picture:
     """Show what a customer of each group is worth, with its interval; months in their order."""
     if table.value.isna().all():
-        raise MissingInput(
-            "Orders carry no value. With it, what customers are worth is shown here."
-        )
+        raise MissingInput("Orders carry no value. With it, what customers are worth is shown.")
     top = table.loc[table.value.idxmax()]
     below = int((table.ci_high < top.ci_low).sum())
     ends = f"({counted(top.ci_low)} to {counted(top.ci_high)})"
