@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from touchlab.plots.retention import plot_cohorts, plot_incidence, plot_survival
+from touchlab.plots.retention import in_steps, plot_cohorts, plot_incidence, plot_survival
 from touchlab.sentences.retention import about_cohorts, about_inactivity, about_survival
 from touchlab.show import DARK, NARROW, WIDE, Picture
 
@@ -60,9 +60,17 @@ def test_titles_state_the_finding() -> None:
 def test_the_end_of_a_curve_that_hangs_on_few_is_not_drawn() -> None:
     rows = curves(("all", 0.5, 90))
     rows.loc[rows.day == 2, "at_risk"] = 3
+    rows.loc[rows.day == 1, "events"] = 12
     assert plot_survival(rows).table.day.tolist() == [0, 1]
     hidden = plot_survival(curves(("all", 0.5, 3)))
     assert str(hidden).startswith("Not drawn, all of it is hidden: what stands on fewer than 10")
+
+
+def test_numbers_behind_a_curve_give_no_single_day_away() -> None:
+    # 4 + 6 are enough by day 2, 3 + 9 more by day 4; day 5 has only 2 more
+    rows = pd.DataFrame({"group": "all", "day": range(6), "events": [0, 4, 6, 3, 9, 2]})
+    assert in_steps(rows, "group").day.tolist() == [0, 2, 4]
+    assert "events" not in plot_survival(curves(("all", 0.5, 90))).table.columns
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from touchlab.plots.parts import canvas, finish, per_cent, short
+from touchlab.privacy.shown import min_customers
 from touchlab.show import LIGHT, NARROW, Picture, Theme, safe_picture
 
 MOST_CURVES = 6
@@ -135,7 +136,23 @@ def _picture(rows: pd.DataFrame, names: str, value: str, label: str, title: str)
         for name in order
         for own in [rows[rows[names] == name]]
     )
-    return Picture(draw, f"{title}. Ends of the lines: {said}.", rows)
+    numbers = in_steps(rows, names)[[names, "day", value, "ci_low", "ci_high"]]
+    return Picture(draw, f"{title}. Ends of the lines: {said}.", numbers)
+
+
+def in_steps(rows: pd.DataFrame, names: str) -> pd.DataFrame:
+    """Keep the days of a curve between which enough outcomes lie.
+
+    A figure hands on its numbers, and day by day they would tell what single customers did.
+    """
+    kept = []
+    for _, own in rows.groupby(names, sort=False):
+        last = 0
+        for place, so_far in zip(own.index, own.events.cumsum(), strict=True):
+            if so_far - last >= min_customers() or (so_far == 0 and place == own.index[0]):
+                kept.append(place)
+                last = so_far
+    return rows.loc[kept].reset_index(drop=True)
 
 
 def _name_lines(
