@@ -156,7 +156,8 @@ def _go_to_first_figure(page: Any) -> None:
         """() => {
           const image = document.querySelector(".jp-OutputArea-output img");
           const box = image.getBoundingClientRect();
-          return image.complete && image.naturalWidth > 0 && box.top < innerHeight && box.bottom > 0;
+          const seen = box.top < innerHeight && box.bottom > 0;
+          return seen && image.complete && image.naturalWidth > 0;
         }"""
     )
 

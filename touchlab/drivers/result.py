@@ -35,7 +35,7 @@ Quantity = Callable[[Floats, Ratios, Floats, effects.Past | None], Floats]
 UNCHECKED = "unchecked"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Drivers:
     """A fitted hazard regression; ask it `.incremental()`, `.baseline`, `.hazard_ratios`."""
 
@@ -44,6 +44,13 @@ class Drivers:
     replicates: Floats
     """(groups, parameters): the fit without each group of customers."""
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        # the default would print the moments, and with them ids of customers
+        return f"Drivers of {self.moments.outcome}, {len(self.moments.touchpoints)} touchpoints"
+
+    def _repr_html_(self) -> str:
+        return str(self.hazard_ratios.to_html(index=False, na_rep=""))
 
     @property
     def moments(self) -> Moments:

@@ -25,7 +25,7 @@ MAX_TOUCHPOINTS = 1000
 UNKNOWN = "(unknown)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Journeys:
     """Journeys of one outcome, still in the engine, ready to be counted.
 
@@ -45,6 +45,9 @@ class Journeys:
     timed: bool = True
     """False for a paths table: no times, and a row stands for `weight` journeys, not for one."""
     groups: int = GROUPS
+
+    def __repr__(self) -> str:
+        return f"Journeys to {self.outcome}, {len(self.touchpoints)} touchpoints"
 
     @property
     def width(self) -> int:

@@ -40,6 +40,9 @@ class Comparison:
     p_value: float
     notes: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        return str(self.table.to_html(index=False, na_rep=""))
+
     def sentence(self) -> str:
         """Say which group stays longest, which shortest, and whether chance alone would do."""
         rows = self.table.sort_values("mean_days")

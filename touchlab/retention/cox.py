@@ -56,6 +56,9 @@ class Cox:
     """Of all ratios together."""
     notes: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        return str(self.table.to_html(index=False, na_rep=""))
+
     def sentence(self) -> str:
         """Say which touchpoint goes with the largest change, and whether ratios hold over time."""
         own = self.table[self.table.kind == "touchpoint"]

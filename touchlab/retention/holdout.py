@@ -50,6 +50,9 @@ class Validation:
     lifetime: Lifetime
     notes: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        return str(self.total.to_html(index=False, na_rep=""))
+
 
 def validate_lifetime(
     data: Dataset,

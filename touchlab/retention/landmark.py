@@ -42,6 +42,9 @@ class TouchedSurvival:
     curves: pd.DataFrame
     notes: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        return str(self.table.to_html(index=False, na_rep=""))
+
     def sentence(self) -> str:
         """Say what goes with the touch, and why ever against never is not shown."""
         rows = self.table.set_index("method")

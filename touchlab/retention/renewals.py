@@ -42,6 +42,9 @@ class Renewals:
     period_days: float
     notes: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        return str(self.parameters.to_html(index=False, na_rep=""))
+
     @property
     def parameters(self) -> pd.DataFrame:
         """Columns: name, estimate, ci_low, ci_high, n; alpha / (alpha + beta) leave at first."""
