@@ -47,7 +47,9 @@ class Drivers:
 
     def __repr__(self) -> str:
         # the default would print the moments, and with them ids of customers
-        return f"Drivers of {self.moments.outcome}, {len(self.moments.touchpoints)} touchpoints"
+        return (
+            f"Drivers of {self.moments.risk.outcome}, {len(self.moments.touchpoints)} touchpoints"
+        )
 
     def _repr_html_(self) -> str:
         return str(self.hazard_ratios.to_html(index=False, na_rep=""))
