@@ -195,6 +195,7 @@ class Responses:
         if self.earlier is not None:
             self.earlier = _part(self.earlier, (rows[:, None] * each + np.arange(each)).ravel())
             self.controls = drivers.model.controls.at(self.earlier)
+            self.saturated = saturate(self.earlier.exposure, self.model.saturation)
             self.known_earlier = self._know(self.earlier)
 
     def whole(self) -> Response:
@@ -225,7 +226,7 @@ class Responses:
         field = self._field(given, self.known, len(expected))
         if self.earlier is None:
             return Response(expected, field)
-        hazard, _ = hazard_at(model, given, self.earlier, self.controls)
+        hazard, _ = hazard_at(model, given, self.saturated, self.controls)
         draws = len(hazard) // len(expected)
         days = np.repeat(moments.table.since.to_numpy(float) / draws, draws)
         past = self._field(given, self.known_earlier, len(hazard))

@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from touchlab.drivers.design import Controls, take
 from touchlab.drivers.ratios import Pairs, Ratios
-from touchlab.moments import Moments, Points
+from touchlab.moments import Moments
 
 Floats = npt.NDArray[np.float64]
 SATURATIONS = ("log", "exp")
@@ -77,7 +77,11 @@ def between(
 
 def exposures_at(model: Model, log_half_lives: Floats) -> Floats:
     """The same exposures without their slopes, in half the time."""
-    low, rise, _, part = _places(model.saturated, model.moments.half_lives, log_half_lives)
+    return _read(model.saturated, model.moments.half_lives, log_half_lives)
+
+
+def _read(saturated: Any, half_lives: tuple[float, ...], log_half_lives: Floats) -> Floats:
+    low, rise, _, part = _places(saturated, half_lives, log_half_lives)
     rise *= part
     return np.add(low, rise, dtype=float)
 
@@ -150,11 +154,13 @@ def ratios(model: Model, given: Parameters, exposure: Floats) -> Ratios:
 
 
 def hazard_at(
-    model: Model, given: Parameters, points: Points, controls: Floats
+    model: Model, given: Parameters, saturated: npt.NDArray[np.float32], controls: Floats
 ) -> tuple[Floats, Ratios]:
-    """Return the hazard a day at other moments, whose `controls` are given, and its ratios."""
-    saturated = saturate(points.exposure, model.saturation)
-    exposure, _ = between(saturated, model.moments.half_lives, given.log_half_lives)
+    """Return the hazard a day and its ratios at other moments.
+
+    `saturated` are their exposures as `Model.saturated` has them, `controls` theirs.
+    """
+    exposure = _read(saturated, model.moments.half_lives, given.log_half_lives)
     found = ratios(model, given, exposure)
     return np.exp(found.whole + controls @ given.controls), found
 

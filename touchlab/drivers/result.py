@@ -22,11 +22,12 @@ from touchlab.drivers.hazard import (
     probability,
     ratios,
     regression,
+    saturate,
 )
 from touchlab.drivers.induced import Induced, follow_induced
 from touchlab.drivers.ratios import Ratios
 from touchlab.errors import ParameterError
-from touchlab.moments import Moments, Points
+from touchlab.moments import Moments
 from touchlab.replicates import GROUPS, interval, jackknife
 
 Floats = npt.NDArray[np.float64]
@@ -115,7 +116,8 @@ class Drivers:
     @cached_property
     def baseline(self) -> pd.DataFrame:
         """Outcomes expected without touches: outcome, baseline, share, ci_low, ci_high, n."""
-        low, high, point = self._with_interval(effects.baseline, self._one_cell)
+        point, replicates = self._replicated(effects.baseline, self._one_cell)
+        low, high = self._interval(point, replicates)
         n = self.moments.events
         return pd.DataFrame(
             {
@@ -140,7 +142,7 @@ class Drivers:
         Columns: touchpoint, direct, indirect (with touches brought), total, ci_low, ci_high
         (of the total), n (touches).
         """
-        point, replicates = self._replicated(effects.removal, self._one_cell)
+        point, replicates = self._removed
         direct, indirect = point[:, 0], self.induced.indirect
         total = direct + indirect
         error, freedom = jackknife(total, replicates[:, :, 0] + self.induced.replicates)
@@ -190,7 +192,8 @@ class Drivers:
             If `by` is neither ``"month"`` nor a trait.
         """
         names, cells = self._cells(by)
-        low, high, point = self._with_interval(effects.removal, cells)
+        found = self._removed if by is None else self._replicated(effects.removal, cells)
+        point, (low, high) = found[0], self._interval(*found)
         fair = self._evaluate(effects.fair_shares, self.parameters, cells, None)
         outcomes = self._expected(self.parameters) @ cells
         ratios = self.hazard_ratios
@@ -253,24 +256,26 @@ class Drivers:
         return quantity(expected, ratios(self.model, given, exposure), cells, self._past(given))
 
     @cached_property
-    def _earlier(self) -> tuple[Points, Floats] | None:
-        """Draws from the past of each moment, with their controls; None for what recurs."""
+    def _earlier(self) -> tuple[npt.NDArray[np.float32], Floats] | None:
+        """Saturated exposures and controls of draws from the past; None for what recurs."""
         earlier = self.moments.earlier
-        return None if earlier is None else (earlier, self.model.controls.at(earlier))
+        if earlier is None:
+            return None
+        return saturate(earlier.exposure, self.model.saturation), self.model.controls.at(earlier)
 
     def _past(self, given: Parameters) -> effects.Past | None:
         if self._earlier is None:
             return None
         moments = len(self.moments.table)
-        draws = len(self._earlier[0].table) // moments
+        draws = self._earlier[0].shape[-1] // moments
         hazard, found = hazard_at(self.model, given, *self._earlier)
         days = np.repeat(self.moments.table.since.to_numpy(float) / draws, draws)
         return effects.Past(found, hazard * days, moments)
 
-    def _with_interval(self, quantity: Quantity, cells: Floats) -> tuple[Floats, Floats, Floats]:
-        point, replicates = self._replicated(quantity, cells)
-        low, high = self._interval(point, replicates)
-        return low, high, point
+    @cached_property
+    def _removed(self) -> tuple[Floats, Floats]:
+        """Outcomes lost with each touchpoint, all told: what most questions begin with."""
+        return self._replicated(effects.removal, self._one_cell)
 
     @one_thread
     def _replicated(self, quantity: Quantity, cells: Floats) -> tuple[Floats, Floats]:

@@ -21,8 +21,9 @@ from touchlab.privacy.shown import all_safe, why_hidden
 from touchlab.show.tables import numbers_of
 from touchlab.show.words import Show, note
 
-COLOURS = 128
 DPI = 170
+AS_IT_IS = {"compress_level": 0}
+"""No effort to pack a picture that is unpacked at once."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,10 @@ class Picture:
             picture = _drawn(self.draw(theme, width))
             if self.left_out:
                 picture = _with_small_print(picture, self.left_out, width)
-        small = picture.quantize(COLOURS, dither=Image.Dither.NONE)
+        # an octree takes a fifth of the time of a median cut, and comes nearer to rare colours
+        few = picture.quantize(method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         packed = io.BytesIO()
-        small.save(packed, format="png", optimize=True)
+        few.save(packed, format="png")
         return packed.getvalue()
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -108,7 +110,9 @@ def safe_picture(plot: Show) -> Show:
 
 def _drawn(figure: Figure) -> Image.Image:
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.12)
+    figure.savefig(
+        drawn, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.12, pil_kwargs=AS_IT_IS
+    )
     return Image.open(drawn).convert("RGB")
 
 

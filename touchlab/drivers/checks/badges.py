@@ -147,8 +147,8 @@ def _same_data(data: Dataset, drivers: Drivers) -> None:
 def _randomised(drivers: Drivers) -> set[str]:
     if not isinstance(drivers, CalibratedDrivers):
         return set()
-    change = drivers.change
-    return set(change.touchpoint[change.randomised])
+    found = drivers.experiments
+    return set(found.touchpoint[found.randomised])
 
 
 def _caused_by_trouble(data: Dataset, drivers: Drivers) -> set[str]:
