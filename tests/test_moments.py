@@ -239,14 +239,14 @@ def test_sampled_touches_are_described_before_themselves(sample):
     assert found.sum() == pytest.approx(by_hand.sum(), rel=1e-5)
 
 
-def refused(message: str, data: tl.Dataset, **settings: object) -> None:
+def assert_refused(message: str, data: tl.Dataset, **settings: object) -> None:
     with pytest.raises(tl.TouchlabError) as caught:
         sample_moments(data, **settings)
     assert str(caught.value) == message
 
 
 def test_unknown_outcome(three):
-    refused(
+    assert_refused(
         "outcome: no outcome is named 'buy'\n  the data has conversion, churn; use one of these",
         three,
         outcome="buy",
@@ -254,7 +254,7 @@ def test_unknown_outcome(three):
 
 
 def test_half_lives_that_do_not_increase(three):
-    refused(
+    assert_refused(
         "half_lives: (3, 1)\n  give two or more increasing numbers of days above 0",
         three,
         half_lives=(3, 1),
@@ -262,7 +262,7 @@ def test_half_lives_that_do_not_increase(three):
 
 
 def test_nobody_at_risk(three):
-    refused(
+    assert_refused(
         "drivers: nobody is ever at risk of conversion\n"
         "  risk starts at the first churn; check observed_from and observed_to",
         three,
@@ -271,7 +271,7 @@ def test_nobody_at_risk(three):
 
 
 def test_nothing_happens_at_risk(three):
-    refused(
+    assert_refused(
         "drivers: no churn happens while its customer is at risk\n"
         "  check the times of outcomes against the observation windows, or `after`",
         tl.open_data(
@@ -286,7 +286,7 @@ def test_nothing_happens_at_risk(three):
 
 
 def test_paths_have_no_times(open_paths):
-    refused(
+    assert_refused(
         "drivers: a paths table has no times\n  give touches and outcomes with their times",
         open_paths(("a > b", 3, 1)),
     )

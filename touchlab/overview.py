@@ -211,20 +211,18 @@ def _run_experiment(tables: Tables) -> Iterator[dict[str, Any]]:
 
 
 def _ask_for_referrals(tables: Tables) -> Iterator[dict[str, Any]]:
-    for row in _standing(tables, "bringers", 1):
-        yield {
-            "action": f"Use {row.touchpoint} more where referrals are wanted.",
-            "evidence": f"{row.incremental:,.0f} referrals ({row.ci_low:,.0f} to "
-            f"{row.ci_high:,.0f}) would not have come without it.",
-            "badge": row.badge,
-        }
+    return _use(tables, "bringers", "Use {} more where referrals are wanted.", "referrals")
 
 
 def _do_more(tables: Tables) -> Iterator[dict[str, Any]]:
-    for row in _standing(tables, "drivers", 1):
+    return _use(tables, "drivers", "Do more of {}, as far as its cost allows.", "outcomes")
+
+
+def _use(tables: Tables, name: str, action: str, what: str) -> Iterator[dict[str, Any]]:
+    for row in _standing(tables, name, 1):
         yield {
-            "action": f"Do more of {row.touchpoint}, as far as its cost allows.",
-            "evidence": f"{row.incremental:,.0f} outcomes ({row.ci_low:,.0f} to "
+            "action": action.format(row.touchpoint),
+            "evidence": f"{row.incremental:,.0f} {what} ({row.ci_low:,.0f} to "
             f"{row.ci_high:,.0f}) would not have come without it.",
             "badge": row.badge,
         }

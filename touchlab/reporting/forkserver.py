@@ -133,10 +133,9 @@ def _run_child(request: Mapping[str, Any]) -> None:
         code = 0
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
-    except BaseException:
-        traceback.print_exc()
-        raise
-    finally:
+    finally:  # whatever it was that stopped the work: nothing goes on beyond this point
+        if sys.exc_info()[0] is not None:
+            traceback.print_exc()
         sys.stderr.flush()
         os._exit(code)
 

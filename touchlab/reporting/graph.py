@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 
 
 def run_graph(
@@ -41,18 +42,16 @@ def run_graph(
     left = sorted(upstream, key=lambda name: -expected.get(name, float("inf")))
     well: set[str] = set()
     running: dict[Future[bool], str] = {}
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            while True:
-                for name in [name for name in left if well.issuperset(upstream[name])]:
-                    if len(running) < jobs:
-                        left.remove(name)
-                        running[pool.submit(work, name)] = name
-                if not running:
-                    return [name for name in upstream if name in left]
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    name = running.pop(future)
-                    well |= {name} if future.result() else set()
-        except BaseException:  # also an interrupt: the pool waits for its threads
-            stop()
-            raise
+    with ThreadPoolExecutor(jobs) as pool, ExitStack() as unfinished:
+        unfinished.callback(stop)  # also at an interrupt: the pool waits for its threads
+        while True:
+            for name in [name for name in left if well.issuperset(upstream[name])]:
+                if len(running) < jobs:
+                    left.remove(name)
+                    running[pool.submit(work, name)] = name
+            if not running:
+                unfinished.pop_all()
+                return [name for name in upstream if name in left]
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                name = running.pop(future)
+                well |= {name} if future.result() else set()
