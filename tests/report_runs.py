@@ -11,7 +11,48 @@ from touchlab.reporting import Failure, Page, Run
 from touchlab.reporting.index import write_run_page
 from touchlab.reporting.record import write_record
 
+SAMPLE = Path(__file__).parents[1] / "data" / "sample"
 HOSTILE = "</script><script>alert(1)</script>\u2028<img src=x onerror=alert(2)>"
+
+EVIL = (
+    "<img src=x onerror=alert(1)>",
+    "<script>alert(2)</script>",
+    "$\\frac{ $",
+    "=1+1",
+    "'); DROP TABLE touches; --",
+    "__import__('os').mkdir('hacked')",
+    "../../hacked",
+    "{{ 7 * 7 }} {% raw %}",
+    "`touch hacked` $(touch hacked)",
+)
+TRAIT = '<img src=x onerror=alert(3)> Q(\'__import__("os").mkdir("hacked")\')'
+
+
+def write_hostile_shop(folder: Path, *, customers: int) -> Path:
+    """Write a part of the sample with hostile text in every column that takes free text.
+
+    The names of outcomes that notebooks ask for stay; a further one is hostile. So is the name
+    of a trait of customers.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(SAMPLE.glob("*.parquet")):
+        if path.stem == "truth":
+            continue
+        frame = pd.read_parquet(path)
+        if "customer_id" in frame:
+            frame = frame[frame.customer_id <= f"c-{customers:05d}"]
+        free = {"customer_id", "touchpoint", "campaign", "channel", "goal", "region", "plan"}
+        for column in free & set(frame.columns):
+            frame[column] = frame[column].map(_hostile, na_action="ignore")
+        if path.stem == "outcomes":
+            more = frame[frame.outcome == "referral"].assign(outcome=HOSTILE)
+            frame = pd.concat([frame, more], ignore_index=True)
+        frame.rename(columns={"region": TRAIT}).to_parquet(folder / path.name, index=False)
+    return folder
+
+
+def _hostile(text: str) -> str:
+    return f"{EVIL[sum(text.encode()) % len(EVIL)]} {text}"
 
 
 def drivers(**amounts: float) -> pd.DataFrame:

@@ -10,15 +10,16 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 from report_runs import HOSTILE, drivers, notebook_of, stopped, write_run
 
 from touchlab.changes import compare
-from touchlab.reporting import export_html, write_index
+from touchlab.reporting import Page, export_html, write_index
 from touchlab.reporting.cells import blocks_of
 from touchlab.reporting.moved import moved, newest_pair, packed, read_estimates
-from touchlab.reporting.record import read_records
+from touchlab.reporting.record import first_sentence, read_records
 from touchlab.reporting.spreadsheet import BOM, csv_of, download
 from touchlab.show import Table, keep
 
@@ -185,6 +186,43 @@ def test_the_index_reads_without_scripts(reports):
     controls = [attributes for tag, attributes in page.tags if tag == "form"]
     assert len(controls) == 2
     assert all("hidden" in attributes for attributes in controls)  # useless without the script
+
+
+def test_each_run_is_listed_with_its_answer(tmp_path):
+    def pages(*answers):
+        return tuple(
+            Page(f"{n:02d}_q", "Q?", answer, 1.0, "complete") for n, answer in enumerate(answers)
+        )
+
+    write_run(tmp_path, 1, {}, pages=pages("69 % came anyway (1 to 2). mail keeps most.", "Other."))
+    write_run(tmp_path, 2, {}, pages=pages("", "Sold in the U.S. most. More."))
+    write_run(tmp_path, 3, {}, pages=pages(""))
+    write_run(tmp_path, 4, {}, pages=pages(HOSTILE), **stopped("no touches left"))
+    write_run(tmp_path, 5, {}, pages=pages(f"{HOSTILE} leads. More."))
+    rows = BeautifulSoup(write_index(tmp_path).read_text(), "html.parser").select(".runs tbody tr")
+    assert [" ".join(row.td.get_text().split()) for row in rows] == [
+        f"complete {' '.join(HOSTILE.split())} leads.",
+        "failed 04_d stopped in code cell 2: ValueError: no touches left",
+        "complete",
+        "complete Sold in the U.S. most.",
+        "complete 69 % came anyway (1 to 2).",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", ""),
+        ("no end", "no end"),
+        ("Up by 1.5 % now! email too.", "Up by 1.5 % now!"),
+        ("Is it “mail”? yes", "Is it “mail”?"),
+        ("gain of 20 %. tv: none.", "gain of 20 %."),
+        ("word " * 100, "word " * 47 + "…"),  # 47 words of 5 letters and the sign: 236 of 240
+        ("x" * 5000, "…"),
+    ],
+)
+def test_a_line_of_an_answer(text, line):
+    assert first_sentence(text) == line
 
 
 def test_tables_of_a_page_carry_no_buttons_before_the_script_ran():

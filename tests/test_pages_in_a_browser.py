@@ -15,11 +15,20 @@ from typing import Any
 import pandas as pd
 import pytest
 from PIL import Image
-from report_runs import HOSTILE as HOSTILE_RECORD
-from report_runs import drivers, notebook_of, stopped, write_run
+from report_runs import (
+    EVIL,
+    HOSTILE,
+    SAMPLE,
+    TRAIT,
+    drivers,
+    notebook_of,
+    stopped,
+    write_hostile_shop,
+    write_run,
+)
 
 from touchlab.changes import compare
-from touchlab.reporting import export_html, run_report, write_index
+from touchlab.reporting import Page, export_html, run_report, write_index
 from touchlab.reporting.moved import OTHERS, moved, read_estimates
 from touchlab.reporting.record import read_records
 from touchlab.show import HIDDEN, Table
@@ -35,30 +44,37 @@ QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-HOSTILE = ["<img src=x onerror=alert(1)>", "<script>alert(2)</script>", "$\\frac{ $", "=1+1"]
+ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Notebooks run on hostile names; beside that run, records just as hostile."""
-    folder = tmp_path_factory.mktemp("hostile shop ü")
-    touches = ["customer_id,timestamp,touchpoint"]
-    outcomes = ["customer_id,timestamp,outcome"]
-    days = [f"{day:%Y-%m-%d}" for day in pd.date_range("2025-10-01", periods=150)]
-    for i in range(200):
-        for j in range(1 + i % 4):
-            name = HOSTILE[(i + j) % len(HOSTILE)]
-            touches.append(f'c{i},{days[(7 * i + 9 * j) % 140]}T0{j}:00Z,"{name}"')
-        for j in range(3 - i % 3):
-            outcomes.append(f"c{i},{days[(13 * i + 31 * j) % 150]}T10:00Z,conversion")
-    (folder / "touches.csv").write_text("\n".join(touches))
-    (folder / "outcomes.csv").write_text("\n".join(outcomes))
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Every page of the sample, its run page and the index; the simulation of 08 is small."""
+    out = tmp_path_factory.mktemp("sample")
+    small = {"customers": 1500, "days": 60, "seeds": [1]}
+    run = run_report(SAMPLE, out=out, parameters=small)
+    pages = sorted(run.folder.glob("*.html"))
+    assert [page.stem[:2] for page in pages] == [f"{number:02d}" for number in range(9)] + ["in"]
+    return [out / "index.html", *pages]
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Pages of hostile data, cut by a hostile trait; beside them, records just as hostile."""
+    folder = tmp_path_factory.mktemp("shop")
+    data = write_hostile_shop(folder / f"{EVIL[0][:-1]}ü", customers=600)
     out = tmp_path_factory.mktemp("reports")
-    run = run_report(folder, out=out, only=["01", "02", "03", "04"])
-    for day, name in enumerate((HOSTILE_RECORD, "shop", "shop"), start=1):
-        tables = {"drivers": drivers(mail=10.0 * day, **{HOSTILE_RECORD: 5.0 * day})}
-        write_run(out, day, tables, data=name, parameters={name: name})
-    failed = write_run(out, 4, {}, **stopped(HOSTILE_RECORD))
+    run = run_report(data, out=out, only=["01", "03", "04", "06"], parameters={"segment": TRAIT})
+    for place in (ROOT, folder, out):
+        assert not list(place.rglob("*hacked*"))
+    answering = (Page("00_o", HOSTILE, HOSTILE, 1.0, "complete"),)
+    for day, name in enumerate((HOSTILE, "shop", "shop"), start=1):
+        tables = {"drivers": drivers(mail=10.0 * day, **{HOSTILE: 5.0 * day})}
+        write_run(out, day, tables, data=name, parameters={name: name}, pages=answering)
+    failed = write_run(out, 4, {}, **stopped(HOSTILE))
+    part = out / 'a"><img src=x onerror=alert(4)> javascript:alert(5)'
+    write_run(part, 1, {}, data=HOSTILE, pages=answering)
+    write_index(part)
     return [write_index(out), failed.page, *sorted(run.folder.glob("*.html"))]
 
 
@@ -83,13 +99,15 @@ def page(browser: Any) -> Iterator[Any]:
     assert said == []
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_ask_for_nothing_run_nothing_and_fit(
-    pages: list[Path], browser: Any, width: int, scheme: str
+@pytest.mark.parametrize("which", ["sample", "hostile"])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_pages_ask_for_nothing_run_nothing_fit_and_can_be_used_by_all(
+    which: str, width: int, scheme: str, browser: Any, request: pytest.FixtureRequest
 ) -> None:
+    source = (files(axe) / "axe.min.js").read_text(encoding="utf-8")
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    for path in pages:
+    found = []
+    for path in request.getfixturevalue(which):
         page = context.new_page()
         asked: list[str] = []
         said: list[str] = []
@@ -100,27 +118,13 @@ def test_pages_ask_for_nothing_run_nothing_and_fit(
         page.goto(path.as_uri())
         page.wait_for_timeout(200)
         assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
-        assert said == []
         assert page.locator("iframe, object, embed").count() == 0
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         for figure in page.locator("img").all():
             assert figure.get_attribute("alt")
             assert figure.evaluate("f => f.complete && f.naturalWidth > 0")
-        page.close()
-    context.close()
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_axe_finds_nothing(pages: list[Path], browser: Any, width: int, scheme: str) -> None:
-    source = (files(axe) / "axe.min.js").read_text(encoding="utf-8")
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
-    )
-    found = []
-    for path in pages:
-        page = context.new_page()
-        page.goto(path.as_uri())
-        page.add_script_tag(content=source)
+        assert said == []
+        page.evaluate(source)
         report = page.evaluate("axe.run({resultTypes: ['violations']})")
         for finding in report["violations"]:
             if finding["impact"] in ("moderate", "serious", "critical"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
 import threading
@@ -15,6 +17,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from touchlab.cli import main
@@ -40,6 +43,7 @@ from touchlab.reporting.plan import keys_of, plan_tasks
 from touchlab.reporting.progress import shown
 from touchlab.reporting.ranges import RANGES, between, one_of
 from touchlab.reporting.record import read_record, read_records, write_record
+from touchlab.reporting.settled import put_in_place
 from touchlab.reporting.sweep import read_sweep
 
 NO_DATA = "data = 'data/sample'  # folder"
@@ -385,6 +389,61 @@ def test_a_latest_of_someone_else_is_left_alone(shop: Path, kind: str):
     )
 
 
+def test_a_run_is_on_the_disk_itself_before_it_takes_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    out, name, told = tmp_path / "reports", "20260101T000000Z-shop", []
+    sync, rename = os.fsync, Path.replace
+
+    def noted_sync(descriptor: int) -> None:
+        told.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        sync(descriptor)
+
+    def noted_rename(draft: Path, target: Path) -> Path:
+        told.append(f"{draft.name} -> {Path(target).name}")
+        return rename(draft, target)
+
+    with publish.workspace(publish.made(out)) as work:
+        run = replace(read_record(fake_run(work, name)), run_id=name)
+        (run.folder / "tables").mkdir()
+        (run.folder / "tables" / "a.csv").write_text("a\n")
+        monkeypatch.setattr(os, "fsync", noted_sync)
+        monkeypatch.setattr(Path, "replace", noted_rename)
+        publish.publish(run, out, keep=20, work=work)
+    first = told.index(f"{name} -> {name}")
+    assert sorted(told[:first]) == [name, "a.csv", "index.html", "run.json", "tables"]
+    assert told[first + 1 :] == [
+        "reports",
+        ".work-index.html",
+        ".work-index.html -> index.html",
+        "reports",
+        "latest -> latest",
+        "reports",
+    ]
+
+
+def test_a_disk_that_settles_no_folders_is_taken_and_one_that_fails_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(number: int, folders: bool) -> None:
+        def fsync(descriptor: int) -> None:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode) == folders:
+                raise OSError(number, "no")
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+    (tmp_path / "draft").mkdir()
+    (tmp_path / "draft" / "page").write_text("x")
+    refuse(errno.EINVAL, folders=True)
+    put_in_place(tmp_path / "draft", tmp_path / "run")
+    assert (tmp_path / "run" / "page").read_text() == "x"
+    for number, folders in ((errno.EIO, True), (errno.EINVAL, False)):
+        refuse(number, folders)
+        with pytest.raises(OSError, match="no"):
+            put_in_place(tmp_path / "run", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
 def test_what_a_killed_run_left_is_cleared_away(shop: Path):
     out = shop / "reports"
     (out / ".work-dead" / "run").mkdir(parents=True)
@@ -640,11 +699,75 @@ def test_a_sweep_makes_a_report_in_a_folder_each(shop: Path):
         assert words.replace("'", "&#39;") in page
     assert [run.data for run in runs] == ["shop ../../x", "shop north", "shop january"]
     made = {path.name for path in (shop / "reports").iterdir()}
-    assert made == {"x", "north", "january"}
+    assert made == {"x", "north", "january", "index.html", ".lock"}
     assert {path for path in shop.rglob("*") if shop / "reports" not in path.parents} == before
     assert str(shop) not in "".join(shown_)
     again = run_sweep(data, **settings)
     assert {run.status for run in again} == {"unchanged"}
+
+
+def test_a_sweep_has_a_page_with_a_row_for_each_report(shop: Path):
+    (shop / "shop" / "touchlab.toml").write_text("[sweep.a]\nn = 1\n[sweep.b]\nn = 0\n")
+    words = "f'<p class=\"answer\">mail brings {8 // n} more. The rest is noise.</p>'"
+    cell = f"from IPython.display import HTML\nHTML({words})"
+    write_notebook(shop / "notebooks", "01_a", cell, parameters=f"{NO_DATA}\nn = 1")
+    settings = {"out": shop / "reports", "folder": shop / "notebooks"}
+    with pytest.raises(NotFinished, match="b: 01_a stopped in code cell 2: ZeroDivisionError"):
+        run_sweep(shop / "shop", **settings)
+    newest = [next((shop / "reports").glob(f"{name}/*2*")).name for name in ("a", "b")]
+    assert rows_of(shop / "reports") == [
+        ("shop a", f"a/{newest[0]}/index.html", "mail brings 8 more."),
+        ("shop b", f"b/{newest[1]}/index.html",
+         "failed 01_a stopped in code cell 2: ZeroDivisionError: integer division or modulo by"
+         " zero"),
+    ]  # fmt: skip
+    # another run in the folder above keeps the rows, and lists itself
+    report(shop)
+    assert len(rows_of(shop / "reports")) == 2
+    assert "All runs" in (shop / "reports" / "index.html").read_text()
+
+
+def rows_of(out: Path) -> list[tuple[str, str, str]]:
+    """Name, address and answer of each row of the reports side by side."""
+    page = BeautifulSoup((out / "index.html").read_text(), "html.parser")
+    return [
+        (row.th.a.text, row.th.a["href"], " ".join(row.td.text.split()))
+        for row in page.select("table.parts tbody tr")
+    ]
+
+
+@pytest.mark.parametrize("name", ["/etc/x", "..", "x\u0000y", "<b>x</b>", "\\\\host\\x"])
+def test_no_name_of_a_sweep_leads_out_of_the_folder(shop: Path, name: str):
+    (shop / "shop" / "touchlab.toml").write_text(f"[sweep.{json.dumps(name)}]\nn = 2\n")
+    before = {path for path in shop.parent.rglob("*")}
+    (run,) = run_sweep(shop / "shop", out=shop / "reports", folder=shop / "notebooks")
+    assert run.folder.parents[1] == shop / "reports"
+    assert re.fullmatch("[A-Za-z0-9-]+", run.folder.parent.name)
+    new = {path for path in shop.parent.rglob("*")} - before - {shop / "reports"}
+    assert all(shop / "reports" in path.parents for path in new)
+    assert "<b>x" not in (shop / "reports" / "index.html").read_text()
+
+
+def test_a_value_of_a_sweep_is_no_query_and_an_empty_part_stops_no_other(shop: Path):
+    (shop / "shop" / "customers.csv").write_text(
+        "customer_id,observed_from,observed_to,region\n"
+        "a,2026-01-01,2026-02-01,north\nb,2026-01-01,2026-02-01,south\n"
+    )
+    sections = [
+        "[sweep.a]\nwhere = { region = \"x' OR '1'='1\" }",
+        '[sweep.b]\nwhere = { region = "north\'; DROP TABLE customers; --" }',
+        '[sweep.c]\nwhere = { region = "north" }',
+    ]
+    (shop / "shop" / "touchlab.toml").write_text("\n".join(sections))
+    with pytest.raises(NotFinished) as error:
+        run_sweep(shop / "shop", out=shop / "reports", folder=shop / "notebooks")
+    assert str(error.value).splitlines() == [
+        "a: sweep: no customer is in region = \"x' OR '1'='1\"",
+        "  check the values in touchlab.toml",
+        'b: sweep: no customer is in region = "north\'; DROP TABLE customers; --"',
+        "  check the values in touchlab.toml",
+    ]
+    assert [name for name, _, _ in rows_of(shop / "reports")] == ["shop c"]
 
 
 @pytest.mark.parametrize(

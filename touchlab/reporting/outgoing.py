@@ -10,6 +10,7 @@ from pathlib import Path
 
 from touchlab.errors import ParameterError
 from touchlab.reporting.exits import NotWritten
+from touchlab.reporting.settled import put_in_place
 
 _KINDS = {".html", ".csv", ".ipynb", ".pdf"}
 _MOMENT = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
@@ -68,11 +69,11 @@ def place(staged: Path, target: Path, work: Path) -> None:
     if target.suffix == ".zip":
         draft = work / "draft.zip"
         _pack(staged, draft)
-        draft.replace(target)
+        put_in_place(draft, target)
         return
     if target.exists():
         target.rename(work / "old")
-    staged.rename(target)
+    put_in_place(staged, target)
 
 
 def _pack(folder: Path, archive: Path) -> None:

@@ -4,8 +4,8 @@
     out/.lock           held by a run     out/failed-<run id>/   a run that stopped
     out/latest          the newest good run: a link, replaced in one step, as the last act
 
-A process may be killed between any two steps: `latest` then still leads to a whole run, and
-the next run clears away what is left.
+A process may be killed, or the power cut, between any two steps: `latest` then still leads to a
+whole run, and the next run clears away what is left.
 """
 
 import os
@@ -20,6 +20,7 @@ from pathlib import Path
 from touchlab.reporting.exits import NotWritten
 from touchlab.reporting.index import write_index
 from touchlab.reporting.record import FILE, Run
+from touchlab.reporting.settled import put_in_place
 
 LATEST = "latest"
 FAILED = "failed-"
@@ -108,7 +109,7 @@ def _placed(run: Run, out: Path) -> Run:
     for number in range(1, 1000):
         target = out / (base if number == 1 else f"{base}-{number}")
         if not target.exists():
-            run.folder.rename(target)
+            put_in_place(run.folder, target)
             return replace(run, folder=target)
     raise NotWritten(f"no free name for the run {base!r} in {out.name!r}\n  remove old runs")
 
@@ -123,7 +124,7 @@ def _point(out: Path, name: str, work: Path) -> None:
         return
     if (out / LATEST).is_dir() and not (out / LATEST).is_symlink():
         _remove(out / LATEST)  # our page, from a system without links
-    draft.replace(out / LATEST)
+    put_in_place(draft, out / LATEST)
 
 
 def _point_by_page(latest: Path, name: str, draft: Path) -> None:
@@ -132,7 +133,7 @@ def _point_by_page(latest: Path, name: str, draft: Path) -> None:
     link = f'<p><a href="../{name}/index.html">Newest report</a></p>'
     draft.write_text(f"{_REDIRECT}{refresh}{link}\n", encoding="utf-8")
     latest.mkdir(exist_ok=True)
-    draft.replace(latest / "index.html")
+    put_in_place(draft, latest / "index.html")
 
 
 def _redirect_of(latest: Path) -> str:

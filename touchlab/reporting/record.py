@@ -1,12 +1,16 @@
 """What is remembered of a run: one `run.json` in its folder, read back for the index."""
 
 import json
+import re
+import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 FILE = "run.json"
+_LINE = 240  # letters of an answer in a list of runs
+_SENTENCE = re.compile(r".*?(?:\w\w|[%)\]”\"'])[.!?](?=\s|$)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,26 @@ class Run:
     def page(self) -> Path:
         """The page to open first."""
         return self.folder / "index.html"
+
+    @property
+    def answer(self) -> str:
+        """What it found, in a line: the first page that has an answer, of 00_overview if it ran."""
+        return next((first_sentence(page.answer) for page in self.pages if page.answer), "")
+
+
+def first_sentence(text: str) -> str:
+    """Cut a text after its first sentence, and a very long one after some words.
+
+    A point after a single letter, as in `U.S.`, ends no sentence; one after a longer short form
+    does.
+
+    Examples
+    --------
+    >>> first_sentence("69 % would have come anyway (badge: adjusted). email keeps most. More.")
+    '69 % would have come anyway (badge: adjusted).'
+    """
+    found = _SENTENCE.match(text)
+    return textwrap.shorten(found[0] if found else text, _LINE, placeholder=" …")
 
 
 def stopped(pages: Iterable[Page]) -> list[Page]:

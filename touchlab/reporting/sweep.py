@@ -13,22 +13,26 @@ outcome = "churn"              # anything else is a parameter
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from touchlab.errors import ParameterError
-from touchlab.reporting.exits import NotFinished
+from touchlab.reporting.exits import Busy, NotFinished
+from touchlab.reporting.index import write_index
+from touchlab.reporting.lock import held
 from touchlab.reporting.notebooks import notebooks_folder
 from touchlab.reporting.place import Cut, Source, data_name, data_place, slug
 from touchlab.reporting.plan import plan_tasks
 from touchlab.reporting.progress import Progress
-from touchlab.reporting.publish import LATEST
+from touchlab.reporting.publish import LATEST, not_written
 from touchlab.reporting.record import Run
 from touchlab.reporting.runner import Limits, run_tasks
 from touchlab.settings import SETTINGS, SWEEP, settings_of
 
 _WHERE, _FROM, _UNTIL = "where", "from", "until"
+_PATIENCE = 10.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,17 @@ def run_sweep(
 ) -> list[Run]:
     """Run the report once for every [sweep.name] in `touchlab.toml`, into ``out/<name>/``.
 
-    The arguments are those of :func:`run_report`. Everything is checked before the first
-    report starts; a report that stops does not keep the others from being made.
+    The arguments are those of :func:`run_report`. Names and parameters are checked before the
+    first report starts; a report that stops, or whose part of the data holds no customers, does
+    not keep the others from being made. At the end ``out/index.html`` has the answers side by
+    side. It compares no numbers between them.
 
     Raises
     ------
     NotFinished
         With what every stopped report says, after the last one.
+    ParameterError
+        There is no sweep, or something in it cannot be meant; nothing was run.
     """
     folder = (folder or notebooks_folder()).resolve()
     place = data_place(data, folder.parent)
@@ -85,11 +93,22 @@ def run_sweep(
                     force=force, progress=progress,
                 )
             )  # fmt: skip
-        except NotFinished as problem:
+        except (NotFinished, ParameterError) as problem:  # a part may hold no customers
             stopped.append(f"{member.name}: {problem}")
+    _write_common_index(Path(out))
     if stopped:
         raise NotFinished("\n".join(stopped))
     return runs
+
+
+def _write_common_index(out: Path) -> None:
+    """Write the page that has a row for each report."""
+    try:
+        # a run that holds the folder for longer writes the page itself, at its end
+        with suppress(Busy), held(out, patience=_PATIENCE, waiting=lambda: None):
+            write_index(out)
+    except OSError as error:
+        raise not_written(out, error) from error
 
 
 def read_sweep(place: str) -> list[Member]:
