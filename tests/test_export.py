@@ -263,6 +263,13 @@ def test_moved_says_what_compare_finds(reports):
             assert (told.beyond, told.within) == (found.beyond.sum(), (~found.beyond).sum())
 
 
+def test_tables_without_intervals_have_no_say_in_what_moved():
+    plain = {"map": pd.DataFrame({"touchpoint": ["mail"], "touches": [7]})}
+    one, other = ({"drivers": drivers(mail=amount)} for amount in (1.0, 9.0))
+    assert compare(plain, plain).empty
+    pd.testing.assert_frame_equal(compare(plain | one, plain | other), compare(one, other))
+
+
 def test_broken_tables_and_missing_names_do_not_stop_the_index(tmp_path):
     table = drivers(mail=1.0, tv=2.0).assign(owner=["me", None])
     runs = [write_run(tmp_path, day, {"drivers": table}) for day in (1, 2)]

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -34,6 +35,7 @@ from touchlab.reporting import (
     run_report,
     run_sweep,
 )
+from touchlab.reporting.cut import cut_data
 from touchlab.reporting.forking import CAN_FORK, Server
 from touchlab.reporting.graph import run_graph
 from touchlab.reporting.kernel import Kernels
@@ -704,6 +706,19 @@ def test_a_sweep_makes_a_report_in_a_folder_each(shop: Path):
     assert str(shop) not in "".join(shown_)
     again = run_sweep(data, **settings)
     assert {run.status for run in again} == {"unchanged"}
+
+
+def test_a_period_keeps_the_experiments_that_begin_in_it(shop: Path, tmp_path: Path):
+    (shop / "shop" / "experiments.csv").write_text(
+        "customer_id,touchpoint,arm,start,end\n"
+        "a,mail,treated,2026-01-01,2026-01-03\nb,mail,holdout,2026-01-03,2026-01-09\n"
+    )
+    cut = Cut(first="2026-01-02", last="2026-01-05")
+    part = cut_data(Source("january", str(shop / "shop"), cut), tmp_path)
+    rows = pd.read_parquet(Path(part, "experiments.parquet"))
+    # a's began before the period; b's goes on after it
+    assert rows.customer_id.tolist() == ["b"]
+    assert rows.end.dt.strftime("%Y-%m-%d").tolist() == ["2026-01-05"]
 
 
 def test_a_sweep_has_a_page_with_a_row_for_each_report(shop: Path):

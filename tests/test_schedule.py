@@ -119,7 +119,7 @@ def test_systemd_words() -> None:
 
 def test_the_units_name_everything_in_full(shop: Path, tmp_path: Path) -> None:
     planned = plan_schedule(shop, out=tmp_path / "r")
-    assert planned.name == "touchlab-the-shop-s-100-new-HOME-co-x-u"
+    assert planned.name == "touchlab-the-shop-s-100-new-HOME-co-x-u-day"
     assert planned.service == (
         "[Unit]\n"
         'Description=touchlab report on the shop\'s 100%% "new" $HOME & co; `x` \\\\ ü\n\n'

@@ -42,7 +42,8 @@ def compare(before: Mapping[str, pd.DataFrame], after: Mapping[str, pd.DataFrame
         row         what  before  after  beyond
     0  mail  incremental    10.0   20.0    True
     """
-    frames = [_changes(name, before[name], after[name]) for name in after if name in before]
+    pairs = [_changes(name, before[name], after[name]) for name in after if name in before]
+    frames = [pair for pair in pairs if len(pair)]  # an empty one would make objects of numbers
     if not frames:
         return pd.DataFrame(columns=COLUMNS)
     found = pd.concat(frames, ignore_index=True)

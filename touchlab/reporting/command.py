@@ -90,7 +90,8 @@ def report(given: argparse.Namespace) -> None:
         if run.status == "unchanged":
             print(f"nothing has changed since the run {run.run_id} (--force runs it anyway)")
         print(f"report: {run.page}")
-    print(f"newest: {Path(given.out) / ('*/latest' if given.sweep else 'latest')}")
+    out = Path(given.out)
+    print(f"all of them: {out / 'index.html'}" if given.sweep else f"newest: {out / 'latest'}")
 
 
 def params(given: argparse.Namespace) -> None:

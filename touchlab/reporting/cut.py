@@ -11,14 +11,17 @@ if TYPE_CHECKING:
 
     from touchlab.dataset import Dataset
 
-_TIMES = {"touches": "timestamp", "outcomes": "timestamp", "surveys": "timestamp"}
+_TIMES = {
+    "touches": "timestamp", "outcomes": "timestamp", "surveys": "timestamp", "experiments": "start",
+}  # fmt: skip
 
 
 def cut_data(source: Source, work: Path) -> str:
     """Write the part that a sweep asks for below `work`; return where the data to read is.
 
     Repairs are made before the cut, so the notes of a part do not count them. Touches before a
-    period are left out: exposures begin anew with it.
+    period are left out: exposures begin anew with it. So are experiments that began before it,
+    whose first outcomes it does not have; an end after the period is cut to it.
     """
     if source.cut is None:
         return source.place
@@ -78,4 +81,6 @@ def _within(table: "ir.Table", time: str | None, cut: Cut) -> "ir.Table":
         table = table.filter(table[time] >= ibis.timestamp(cut.first))
     if time and cut.last:
         table = table.filter(table[time] < ibis.timestamp(cut.last))
+        if "end" in table.columns:
+            table = table.mutate(end=ibis.least(table.end, ibis.timestamp(cut.last)))
     return table

@@ -79,7 +79,7 @@ def clean_text(text: str) -> str:
 def plain(markup: str) -> str:
     """Read the words of cleaned markup, on one line."""
     words = html.unescape(re.sub(r"<[^>]*>", " ", markup)).split()
-    return re.sub(r" ([.,;:!?)])", r"\1", " ".join(words))
+    return re.sub(r" ([.,;:!?)]+)(?=\s|$)", r"\1", " ".join(words))
 
 
 @cache

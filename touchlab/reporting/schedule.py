@@ -106,7 +106,7 @@ def plan_schedule(
     command += [word for name in only for word in ("--only", name)]
     days, date = EVERY[every]
     return Schedule(
-        name=f"touchlab-{slug(data_name(place))}",
+        name=f"touchlab-{slug(data_name(place))}-{every}",
         cron=f"{minute} {hour} {days} {cron_command(command, folder.parent, log)}",
         service=_service(command, folder.parent, log, data_name(place)),
         timer=_timer(f"{date} {hour:02d}:{minute:02d}:00", data_name(place)),
