@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # trust what the machine trusts: companies put certificates of their own before the internet
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help report test check slow lab bench lock clean
+.PHONY: help report test check slow engines lab bench lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,11 @@ check: .venv/.ready  ## style and types
 slow: .venv/.ready  ## simulations over seeds and pages in a real browser (needs chromium)
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m slow tests
 
+# pyspark comes as source: what builds it is hash-checked from the lock too
+engines: .venv/.ready  ## drivers of PostgreSQL and Spark, for the tests on them (450 MB)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes \
+		--build-constraints locks/engines.txt -r locks/engines.txt
+
 lab: .venv/.ready  ## JupyterLab with the notebooks
 	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_overview.ipynb
 
@@ -40,6 +45,9 @@ lock: $(UV)  ## pin every dependency again, with hashes
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--extra completejourney --extra test --extra check --extra browser \
 		pyproject.toml locks/build.in -o locks/requirements.txt
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--constraints locks/requirements.txt locks/engines.in -o locks/engines.txt
 
 clean:  ## remove the environment and generated reports
 	rm -rf .venv .uv reports/*

@@ -1,6 +1,7 @@
 """Write a folder of made-up touches and outcomes, large enough to time the engine.
 
     python benchmarks/make_touches.py FOLDER [--journeys 1000000] [--ids int|text]
+                                            [--touchpoints 20]
 
 The same seed gives the same rows. Every customer has one journey on average; about
 15 % of the customers convert. Rows are shuffled, as they are in an event log.
@@ -24,7 +25,9 @@ MINUTE = 60_000_000
 START = 1_767_225_600_000_000  # 2026-01-01 in microseconds
 
 
-def make_touches(folder: Path, *, journeys: int = 1_000_000, ids: str = "int") -> None:
+def make_touches(
+    folder: Path, *, journeys: int = 1_000_000, ids: str = "int", touchpoints: int = TOUCHPOINTS
+) -> None:
     """Write ``touches.parquet`` and ``outcomes.parquet`` into `folder`."""
     random = np.random.default_rng(SEED)
     length = random.geometric(1 / TOUCHES_PER_JOURNEY, journeys)
@@ -35,10 +38,10 @@ def make_touches(folder: Path, *, journeys: int = 1_000_000, ids: str = "int") -
     passed = np.cumsum(gap)
     first = np.cumsum(length) - length
     time = begin[of_journey] + passed - passed[first][of_journey]
-    popularity = 1 / np.arange(1, TOUCHPOINTS + 1)
-    touchpoint = random.choice(TOUCHPOINTS, len(time), p=popularity / popularity.sum())
+    popularity = 1 / np.arange(1, touchpoints + 1)
+    touchpoint = random.choice(touchpoints, len(time), p=popularity / popularity.sum())
     shuffled = random.permutation(len(time))
-    names = pa.array([f"touchpoint {i:02d}" for i in range(TOUCHPOINTS)])
+    names = pa.array([f"touchpoint {i:02d}" for i in range(touchpoints)])
     touches = {
         "customer_id": _ids(customer[of_journey][shuffled], ids),
         "timestamp": pa.array(time[shuffled], pa.timestamp("us", tz="UTC")),
@@ -68,8 +71,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--journeys", type=int, default=1_000_000)
     parser.add_argument("--ids", choices=("int", "text"), default="int")
+    parser.add_argument("--touchpoints", type=int, default=TOUCHPOINTS)
     chosen = parser.parse_args()
-    make_touches(chosen.folder, journeys=chosen.journeys, ids=chosen.ids)
+    make_touches(
+        chosen.folder,
+        journeys=chosen.journeys,
+        ids=chosen.ids,
+        touchpoints=chosen.touchpoints,
+    )
 
 
 if __name__ == "__main__":

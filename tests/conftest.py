@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pandas as pd
 import pytest
@@ -70,3 +75,80 @@ def clicks() -> pd.DataFrame:
     if not CLICKS.is_file():
         pytest.skip("the clicks4campaigns data is not beside the repository")
     return pd.read_parquet(CLICKS)
+
+
+POSTGRES = os.environ.get("TOUCHLAB_TEST_POSTGRES", "")
+"""Address of a PostgreSQL whose user may create databases; its password is in PGPASSWORD."""
+
+
+def lacking(reason: str) -> None:
+    """Skip what an engine is missing for; where all engines are wanted, fail."""
+    if os.environ.get("TOUCHLAB_TEST_ENGINES") == "all":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Make a database that sorts by language, as many do, and drop it afterwards: its address."""
+    if not POSTGRES:
+        lacking("no PostgreSQL: TOUCHLAB_TEST_POSTGRES is not set (see .ci/run)")
+    try:
+        import psycopg
+    except ImportError:
+        lacking("no driver: make engines")
+    name = f"touchlab_test_{secrets.token_hex(4)}"
+    with psycopg.connect(POSTGRES, autocommit=True) as server:
+        language = "ENCODING 'UTF8' LOCALE 'C.UTF-8' LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"
+        server.execute(f"CREATE DATABASE {name} TEMPLATE template0 {language}")
+        parts = urlsplit(POSTGRES)
+        yield f"postgres://{parts.netloc}/{name}"
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    """Start a small session in this process, quick at small tables."""
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        lacking("no PySpark: make engines")
+    if not os.environ.get("JAVA_HOME") and not shutil.which("java"):
+        lacking("no Java")
+    settings = {
+        "spark.driver.memory": "1g",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "spark.log.level": "OFF",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+    }
+    builder = SparkSession.builder.master("local[2]")
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    yield session
+    session.stop()
+
+
+def load_postgres(address: str, tables: Mapping[str, pd.DataFrame], schema: str) -> str:
+    """Write frames into a schema of their own, in PostgreSQL's own types: its address."""
+    import ibis
+    import psycopg
+
+    with psycopg.connect(address, autocommit=True) as server:
+        server.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    parts = urlsplit(address)
+    connection = ibis.postgres.connect(
+        host=parts.hostname,
+        port=parts.port or 5432,
+        user=parts.username,
+        database=parts.path[1:],
+        schema=schema,
+    )
+    for name, table in tables.items():
+        connection.create_table(name, table, overwrite=True)
+    connection.disconnect()
+    return f"{address}/{schema}"

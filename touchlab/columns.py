@@ -18,6 +18,7 @@ from touchlab.contract import Column
 EARLIEST, LATEST = "1970-01-02", "2200-01-01"
 ISO = "give ISO 8601 (2026-02-28 or 2026-02-28T09:30:00Z)"
 ZONE = r"([Zz]|[+-]\d{2}(:?\d{2})?| [A-Za-z_]+(/[\w+-]+)*)$"
+TIME, NUMBER = r"^\d{4}-\d{2}-\d{2}", r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 EXACT = 2**53  # floats hold every whole number up to here
 
 NAIVE = "without a zone, read as UTC"
@@ -89,7 +90,7 @@ def clean_time(values: ir.Column, column: Column) -> Cleaned:
     """Times become naive UTC; text is parsed, a time without a zone is read as UTC."""
     kind, name = values.type(), column.name
     if kind.is_string():
-        parsed = values.try_cast("timestamp('UTC')")
+        parsed = _read(values, "timestamp('UTC')", TIME)
         date = values.length() <= len("2026-02-28")
         naive = ~date & ~values.re_search(ZONE)
         probes = [
@@ -137,7 +138,7 @@ def clean_number(values: ir.Column, column: Column) -> Cleaned:
     kind, name = values.type(), column.name
     probes = []
     if kind.is_string():
-        number = values.try_cast("float64")
+        number = _read(values, "float64", NUMBER)
         unread, mend = values.notnull() & number.isnull(), "use digits and a decimal point (1.50)"
         probes.append(Probe(name, unread, "are not numbers", mend))
     elif is_nothing(kind) or (kind.is_numeric() and not kind.is_boolean()):
@@ -161,6 +162,13 @@ CLEANERS: dict[str, Callable[[ir.Column, Column], Cleaned]] = {
     "text": clean_text,
     "number": clean_number,
 }
+
+
+def _read(values: ir.StringColumn, kind: str, pattern: str) -> ir.Column:
+    """Read text that may be wrong; PostgreSQL stops at what it cannot read, so it gets none."""
+    if values.get_backend().name == "postgres":
+        values = ibis.ifelse(values.re_search(pattern), values, ibis.null("string"))
+    return values.try_cast(kind)
 
 
 def is_nothing(kind: dt.DataType) -> bool:

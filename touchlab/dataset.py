@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import ibis
@@ -82,7 +81,8 @@ class Dataset:
             rows.append({"table": name} | table.aggregate(**measures).to_pandas().iloc[0].to_dict())
         columns = ["table", "rows", "customers", "first", "last"]
         frame = pd.DataFrame(rows).reindex(columns=columns)
-        return frame.astype({"rows": "int64", "customers": "Int64"})
+        times = {c: "datetime64[us]" for c in ("first", "last") if frame[c].dtype.kind == "M"}
+        return frame.astype({"rows": "int64", "customers": "Int64"} | times)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -99,26 +99,35 @@ class Dataset:
             parts.append([name, columns, sums])
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
+    def __repr__(self) -> str:
+        # the default would print the work of the engine, a page long
+        return f"Dataset {self.name}: {', '.join(self.tables)}"
+
     def _repr_html_(self) -> str:
-        return self.overview.to_html(index=False, na_rep="")
+        numbers = self.overview[["rows", "customers"]].map("{:,}".format, na_action="ignore")
+        return self.overview.assign(**numbers).to_html(index=False, na_rep="")
 
 
-def open_data(source: str | Path | Mapping[str, pd.DataFrame]) -> Dataset:
-    """Open a folder, a database or frames, and check them against the contract.
+def open_data(source: Any) -> Dataset:
+    """Open a folder, a database, a cluster or frames, and check them against the contract.
 
     It answers whether the data can be used, and what was mended on the way. It
-    does not judge whether the touchpoints are the right ones.
+    does not judge whether the touchpoints are the right ones. Tables stay where they
+    are: all questions are computed there, and only small tables come back (docs/scale.md).
 
     Parameters
     ----------
     source
         A folder of Parquet or CSV files named after their tables
-        (``touches.parquet``, ``outcomes.csv``, or folders of such files), a
-        database URL that Ibis can connect to (``duckdb://shop.duckdb``,
-        ``postgres://...``), or a mapping of table names to pandas frames.
-        ``touches`` and ``outcomes`` are needed (or ``paths`` in their place);
-        ``customers``, ``surveys``, ``touchpoints`` and ``experiments`` are used
-        where they are there. A ``touchlab.toml`` in the folder maps column names.
+        (``touches.parquet``, ``outcomes.csv``, or folders of such files); an address
+        (``duckdb://shop.duckdb``, ``postgres://user@host/database/schema``,
+        ``spark://host:7077/database``, or another engine that Ibis reaches); a Spark
+        session or an Ibis connection; or a mapping of table names to pandas frames,
+        Spark frames or Ibis tables. Passwords come from the environment:
+        ``postgres://user:${NAME}@host/database``. ``touches`` and ``outcomes`` are
+        needed (or ``paths`` in their place); ``customers``, ``surveys``, ``touchpoints``
+        and ``experiments`` are used where they are there. A ``touchlab.toml`` in the
+        folder maps column names.
 
     Returns
     -------

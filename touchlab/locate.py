@@ -7,22 +7,30 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
+from ibis.backends import BaseBackend
 
 from touchlab.checks import nearest
-from touchlab.contract import PATHS, TABLES, Note, Problem, listing
+from touchlab.connect import ADDRESS, Connection, connect, in_backend
+from touchlab.contract import NEEDED, PATHS, TABLES, Note, Problem, listing
 from touchlab.errors import DataError
-from touchlab.readers import Unreadable, in_our_words, read_csv, read_frame, read_parquet
+from touchlab.readers import (
+    Unreadable,
+    engine_errors,
+    in_our_words,
+    read_csv,
+    read_frame,
+    read_parquet,
+)
 from touchlab.settings import REPORT, SETTINGS, SWEEP, read_settings
+from touchlab.spark import is_frame, is_session, of_frames, of_session
 
 SPECS = {**TABLES, PATHS.name: PATHS}
 ENDINGS = (".parquet", ".csv", ".csv.gz")
 FILE_DATABASES = ("duckdb", "sqlite")
-DRIVER = "pip install 'ibis-framework[postgres]'"
 FOLDER = "give a folder with touches.parquet (or .csv) and outcomes.parquet"
 
 
@@ -44,20 +52,26 @@ class Located:
     notes: list[Note] = field(default_factory=list)
 
 
-def locate(source: str | Path | Mapping[str, pd.DataFrame]) -> Located:
+def locate(source: Any) -> Located:
     """Find the tables of `source`; what cannot be read is a problem or a DataError."""
     if isinstance(source, Mapping):
-        return _frames(source)
-    if isinstance(source, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", source):
-        return _database(source)
+        return _given(source)
+    if is_session(source):
+        return _connected(of_session(source))
+    if isinstance(source, BaseBackend):
+        return _connected(in_backend(source, source.name))
+    if isinstance(source, str) and (address := ADDRESS.match(source)):
+        if address[1] in FILE_DATABASES:
+            return _file_database(source)
+        return _connected(connect(source))
     if not isinstance(source, str | Path):
         raise DataError(
             f"open_data: cannot open a value of type {type(source).__name__}\n"
-            "  give a folder, a database URL, or a mapping of table names to pandas frames"
+            "  give a folder, an address, a connection, or a mapping of table names to frames"
         )
     path = _beside_notebooks(Path(source))
     if path.suffix in {".duckdb", ".ddb"}:
-        return _database(f"duckdb://{path}")
+        return _file_database(f"duckdb://{path}")
     try:
         if path.is_dir():
             return _folder(path)
@@ -132,53 +146,62 @@ def _note_near_names(
             located.notes.append(Note(stem, 0, f"{file.name} is not used{near}"))
 
 
-def _database(url: str) -> Located:
-    scheme, _, rest = url.partition("://")
-    address = rest.split("?")[0]
-    if scheme in FILE_DATABASES:
-        if address and not Path(address).is_file():
-            raise DataError(f"{scheme}://{address}: the file does not exist\n  check the path")
-        mend = "check that it is such a database and that no other connection has it open"
-    else:
-        address = re.sub(r":(?!\d+(/|$)).*", "", address.rpartition("@")[2])
-        mend = f"check the address and the password, and install the driver: {DRIVER}"
+def _file_database(text: str) -> Located:
+    scheme, _, rest = text.partition("://")
+    path = rest.partition("?")[0]
+    if path and not Path(path).is_file():
+        raise DataError(f"{scheme}://{path}: the file does not exist\n  check the path")
     try:
-        connection = (
-            ibis.duckdb.connect(address or ":memory:", read_only=bool(address))
-            if scheme == "duckdb"
-            else ibis.connect(url)
+        if scheme == "duckdb":
+            backend = ibis.duckdb.connect(path or ":memory:", read_only=bool(path))
+        else:
+            backend = ibis.connect(text)
+        return _connected(in_backend(backend, Path(path).stem or scheme))
+    except engine_errors() as error:
+        why = f"{type(error).__name__}: {in_our_words(error)}"
+        mend = "check that it is such a database and that no other connection has it open"
+        raise DataError(f"{scheme}://{path}: cannot connect\n  {why}\n  {mend}") from None
+
+
+def _connected(connection: Connection) -> Located:
+    """Take the tables of the contract out of a database; what else is there is of no concern."""
+    tables = {table: connection.table(table) for table in SPECS}
+    there = {name: table for name, table in tables.items() if table is not None}
+    enough = set(NEEDED) <= there.keys() or PATHS.name in there
+    return Located(connection.name, False, there, found=[] if enough else connection.found())
+
+
+def _given(frames: Mapping[str, Any]) -> Located:
+    """Take frames, or tables of one engine."""
+    lazy = {name: table for name, table in frames.items() if not isinstance(table, pd.DataFrame)}
+    if lazy and all(map(is_frame, lazy.values())):
+        lazy = dict(of_frames(lazy))
+    if not lazy or not all(isinstance(table, ir.Table) for table in lazy.values()):
+        return _frames(frames)
+    if len(lazy) < len(frames) or len({id(t.get_backend()) for t in lazy.values()}) > 1:
+        raise DataError(
+            "open_data: the tables are of more than one engine\n"
+            "  give all as pandas frames, or all as tables of one connection"
         )
-        names = _table_names(connection)
-        tables = {table: connection.table(table) for table in SPECS if table in names}
-    except Exception as error:  # every driver has its own, and any may repeat the password
-        why = f"{type(error).__name__}: {_without_secrets(in_our_words(error), rest)}"
-        raise DataError(f"{scheme}://{address}: cannot connect\n  {why}\n  {mend}") from None
-    return Located(Path(address).stem or scheme, False, tables, found=sorted(names))
+    located = Located("tables", False, found=list(lazy))
+    for name, table in lazy.items():
+        if name in SPECS:
+            located.tables[name] = table
+        else:
+            located.problems.append(_no_such_table(name))
+    return located
 
 
-def _table_names(connection: Any) -> list[str]:
-    if connection.name == "duckdb":  # Ibis 12 asks DuckDB 2 through a method that is gone
-        return [name for (name, *_) in connection.con.execute("SHOW TABLES").fetchall()]
-    return connection.list_tables()
-
-
-def _without_secrets(text: str, rest: str) -> str:
-    """Blank the password of a URL and the values of its parameters, as written and decoded."""
-    user = rest.rpartition("@")[0] or rest
-    parts = {user.partition(":")[2], *re.findall(r"[?&][^=&]*=([^&]*)", rest)}
-    secrets = {*parts, *map(unquote, parts)} - {""}
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return text
+def _no_such_table(name: object) -> Problem:
+    rule = "is not a table of the contract" + nearest(str(name), list(SPECS))
+    return Problem(listing([str(name)]), "", rule, f"the tables are {', '.join(SPECS)}")
 
 
 def _frames(frames: Mapping[str, pd.DataFrame]) -> Located:
     located = Located("frames", True, found=[str(name) for name in frames])
     for name, frame in frames.items():
         if name not in SPECS:
-            rule = "is not a table of the contract" + nearest(str(name), list(SPECS))
-            mend = f"the tables are {', '.join(SPECS)}"
-            located.problems.append(Problem(listing([str(name)]), "", rule, mend))
+            located.problems.append(_no_such_table(name))
         elif not isinstance(frame, pd.DataFrame):
             rule = f"is a {type(frame).__name__}, not a pandas DataFrame"
             located.problems.append(Problem(name, "", rule, "give a pandas DataFrame"))

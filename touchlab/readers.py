@@ -12,12 +12,12 @@ import io
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, reduce
 from pathlib import Path
 from uuid import uuid4
 
-import duckdb
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
@@ -26,9 +26,12 @@ from ibis.backends.duckdb import Backend
 from ibis.common.exceptions import IbisError
 
 from touchlab.contract import Problem, shorten
+from touchlab.errors import DataError
 
 DELIMITERS = ",;\t|"
 HEADER_BYTES = 65_536
+KEPT = "touchlab_"
+"""How the names of kept tables begin."""
 WHOLE_FILE = "give a whole Parquet file, or a CSV file in UTF-8 with one header line"
 
 
@@ -49,22 +52,63 @@ def engine() -> Backend:
     return connection
 
 
+def driver_errors() -> tuple[type[Exception], ...]:
+    """Return the errors of every engine's driver loaded so far, DuckDB's too.
+
+    Drivers for Python have a module with `apilevel` and `Error` [PEP 249]; Spark's has not.
+    """
+    modules = [vars(module) for module in list(sys.modules.values()) if module is not None]
+    found = {names["Error"] for names in modules if "apilevel" in names and "Error" in names}
+    spark = (("pyspark.errors", "PySparkException"), ("py4j.protocol", "Py4JError"))
+    found |= {getattr(sys.modules[name], error) for name, error in spark if name in sys.modules}
+    return (*found, ConnectionError)
+
+
 def engine_errors(*more: type[Exception]) -> tuple[type[Exception], ...]:
-    """Return the errors of the engine, of the database drivers loaded so far, and `more`."""
-    drivers = (("psycopg", "Error"), ("pyspark.errors", "PySparkException"), ("sqlite3", "Error"))
-    loaded = [getattr(sys.modules[name], error) for name, error in drivers if name in sys.modules]
-    return (duckdb.Error, IbisError, pa.ArrowException, *loaded, *more)
+    """Return the errors of engines and of what brings tables into them, and `more`."""
+    return (IbisError, pa.ArrowException, *driver_errors(), *more)
+
+
+def keep(table: ir.Table | pa.Table, name: str) -> ir.Table:
+    """Compute a table once: a temporary one of its own engine, gone with the session at the latest.
+
+    An engine without temporary tables computes it anew for each question.
+    """
+    backend = engine() if isinstance(table, pa.Table) else table.get_backend()
+    label = f"{KEPT}{name}_{uuid4().hex}"
+    if backend.name == "pyspark":  # its views are temporary, and it remembers what they hold
+        view = backend.create_view(label, table)
+        backend.raw_sql(f"CACHE LAZY TABLE {label}")
+        return view
+    if not getattr(backend, "supports_temporary_tables", False):
+        return table
+    return backend.create_table(label, table, temp=True)
 
 
 def forget(tables: Iterable[ir.Table]) -> None:
     """Free kept tables that are no longer needed."""
     for table in tables:
-        engine().drop_table(table.op().name)
+        name, backend = getattr(table.op(), "name", ""), table.get_backend()
+        if not name.startswith(KEPT):  # an engine that keeps nothing: what is asked is no copy
+            continue
+        try:
+            if backend.name == "pyspark":
+                backend.raw_sql(f"UNCACHE TABLE IF EXISTS {name}")
+                backend.drop_view(name)
+            else:
+                backend.drop_table(name)
+        except engine_errors(DataError):  # the session is lost, and took its tables along
+            continue
 
 
-def keep(table: ir.Table | pa.Table, name: str) -> ir.Table:
-    """Compute a table of the embedded engine once and for all."""
-    return engine().create_table(ibis.util.gen_name(name), table, temp=True)
+@contextmanager
+def kept(table: ir.Table, name: str) -> Iterator[ir.Table]:
+    """Compute a table once, for as long as the block runs."""
+    held = keep(table, name)
+    try:
+        yield held
+    finally:
+        forget([held])
 
 
 def read_parquet(table: str, files: Sequence[Path]) -> ir.Table:

@@ -81,7 +81,8 @@ class Reallocation:
         )
 
     def _repr_html_(self) -> str:
-        return str(self.table.to_html(index=False, na_rep=""))
+        form = "{:,.3f}".format
+        return str(self.table.to_html(index=False, na_rep="", float_format=form))
 
 
 @one_thread

@@ -27,7 +27,7 @@ from touchlab.dataset import Dataset
 from touchlab.errors import DataError, MissingInput, ParameterError
 from touchlab.journeys.build import Journeys, build_journeys
 from touchlab.journeys.counts import Measure, rule_sums, step_counts
-from touchlab.journeys.ordered import ordered_events
+from touchlab.journeys.ordered import held, order_events
 from touchlab.journeys.touches import NO_CODE
 
 __all__ = ["MARKOV", "NO_TOUCH", "attribute"]
@@ -103,7 +103,8 @@ def attribute(
     chosen = choose_models(models, journeys)
     rules = [model for model in chosen if isinstance(model, Rule)]
     deepest = max((MARKOV[model] for model in chosen if isinstance(model, str)), default=0)
-    with ordered_events(journeys, max(deepest, 1)) as ordered:
+    with held(journeys) as ready:
+        ordered = order_events(ready, deepest)
         sums = rule_sums(ordered, rules, measure=measure)
         check_outcomes(sums, journeys, measure)
         steps = step_counts(ordered, deepest) if deepest else pd.DataFrame()

@@ -14,7 +14,7 @@ from touchlab.dataset import Dataset
 from touchlab.errors import ParameterError
 from touchlab.journeys.build import Journeys, build_journeys
 from touchlab.journeys.counts import Measure, rule_sums
-from touchlab.journeys.ordered import ordered_events
+from touchlab.journeys.ordered import order_events
 from touchlab.journeys.touches import NO_CODE
 
 POSITIONS = 10
@@ -76,8 +76,7 @@ def credit_by_position(
         )
     journeys = build_journeys(data, outcome=outcome, lookback=lookback, repeats=repeats)
     rule: Any = choose_models([model], journeys)[0]
-    with ordered_events(journeys) as ordered:
-        sums = rule_sums(ordered, [rule], measure=measure, positions=POSITIONS)
+    sums = rule_sums(order_events(journeys), [rule], measure=measure, positions=POSITIONS)
     check_outcomes(sums, journeys, measure)
     deepest = int(sums.position.max())
     names = pd.MultiIndex.from_product(

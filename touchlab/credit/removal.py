@@ -15,7 +15,7 @@ from touchlab.dataset import Dataset
 from touchlab.errors import ParameterError
 from touchlab.journeys.build import Journeys, build_journeys
 from touchlab.journeys.counts import rule_sums, step_counts
-from touchlab.journeys.ordered import ordered_events
+from touchlab.journeys.ordered import held, order_events
 
 MAX_ORDER = 4
 
@@ -76,7 +76,8 @@ def removal_effects(
         raise ParameterError(f"order: {order!r} is not a choice\n  use 1, 2, 3 or 4")
     journeys = build_journeys(data, outcome=outcome, lookback=lookback, repeats=repeats)
     chosen = _chosen_sets(sets, journeys.touchpoints)
-    with ordered_events(journeys, order) as ordered:
+    with held(journeys) as ready:
+        ordered = order_events(ready, order)
         sums = rule_sums(ordered, [])
         check_outcomes(sums, journeys, "count")
         steps = step_counts(ordered, order)

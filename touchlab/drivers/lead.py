@@ -157,6 +157,7 @@ def _forward(data: Dataset, moments: Moments, days: float) -> tuple[Floats, Floa
     touches[place, rows.moment.to_numpy()] = rows.n.to_numpy()
     # An outcome that comes once ends its own risk, but not the observation after it.
     windows = risk_windows(data, replace(moments.risk, recurrent=True))
+    windows = windows.semi_join(ibis.memtable(sample[["customer_id"]]), "customer_id")
     stop = windows.select("customer_id", "stop").to_pandas().set_index("customer_id").stop
     stop = stop.reindex(table.customer)
     return touches, ((stop.to_numpy() - table.time.to_numpy()) / DAY_SECONDS).astype(float)

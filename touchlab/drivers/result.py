@@ -53,7 +53,8 @@ class Drivers:
         )
 
     def _repr_html_(self) -> str:
-        return str(self.hazard_ratios.to_html(index=False, na_rep=""))
+        form = "{:,.3f}".format
+        return str(self.hazard_ratios.to_html(index=False, na_rep="", float_format=form))
 
     @property
     def moments(self) -> Moments:

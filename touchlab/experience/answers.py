@@ -95,6 +95,11 @@ def refuse_name(parameter: str, name: str, known: list[str], what: str) -> None:
         )
 
 
+def one_if(condition: ir.Value) -> ir.Value:
+    """Give 1.0 where it holds, else 0.0; PostgreSQL turns no boolean into a float by itself."""
+    return ibis.ifelse(condition, 1.0, 0.0)
+
+
 def by_metric(values: Mapping[str, float], metric: ir.Value) -> ir.Value:
     """Look a number up by metric."""
     return ibis.cases(*((metric == name, float(v)) for name, v in values.items()))

@@ -56,7 +56,8 @@ class KeyDrivers:
         return f"{said}. This is association, not effect."
 
     def _repr_html_(self) -> str:
-        return str(self.table.to_html(index=False, na_rep=""))
+        form = "{:,.3f}".format
+        return str(self.table.to_html(index=False, na_rep="", float_format=form))
 
 
 def key_drivers(

@@ -10,7 +10,14 @@ import pandas as pd
 from touchlab.contract import METRIC_RANGES
 from touchlab.dataset import Dataset
 from touchlab.errors import MissingInput, ParameterError
-from touchlab.experience.answers import FAVOURABLE, POOR, by_metric, need_ids, surveys_of
+from touchlab.experience.answers import (
+    FAVOURABLE,
+    POOR,
+    by_metric,
+    need_ids,
+    one_if,
+    surveys_of,
+)
 from touchlab.experience.intervals import Z, cluster_error, share_interval
 from touchlab.moments.risk import DAY_SECONDS, ENDING, find_risk, first_times, risk_windows, seconds
 
@@ -210,7 +217,7 @@ def _with_outcome(data: Dataset, watched: ir.Table, outcome: str, days: int) -> 
     after = rows.select("customer_id", came=seconds(rows.timestamp))
     joined = watched.left_join(after, "customer_id")
     inside = (joined.came > joined.time) & (joined.came <= joined.time + days * DAY_SECONDS)
-    marked = joined.mutate(inside=inside.fill_null(False).cast("float64"))
+    marked = joined.mutate(inside=one_if(inside))
     keys = ["customer_id", "touchpoint", "metric", "score", "time"]
     return marked.group_by(*keys).aggregate(happened=marked.inside.max())
 

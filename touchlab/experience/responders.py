@@ -11,7 +11,14 @@ import pandas as pd
 
 from touchlab.dataset import Dataset
 from touchlab.errors import MissingInput
-from touchlab.experience.answers import NO_SCORES, UNKNOWN, need_ids, surveys_of, traits_of
+from touchlab.experience.answers import (
+    NO_SCORES,
+    UNKNOWN,
+    need_ids,
+    one_if,
+    surveys_of,
+    traits_of,
+)
 from touchlab.experience.intervals import Z
 
 MOST_LEVELS = 8
@@ -92,7 +99,7 @@ def _people(data: Dataset) -> ir.Table:
     else:
         people = counted
     asked = surveys.filter(surveys.customer_id.notnull()).group_by("customer_id")
-    asked = asked.aggregate(answered=surveys.score.notnull().cast("float64").max())
+    asked = asked.aggregate(answered=one_if(surveys.score.notnull()).max())
     had = _had(data)
     for table in (asked, had):
         people = people.left_join(table, "customer_id").drop("customer_id_right")
@@ -100,7 +107,7 @@ def _people(data: Dataset) -> ir.Table:
     return people.mutate(
         **filled,
         everyone=ibis.literal(1.0),
-        asked=people.answered.notnull().cast("float64"),
+        asked=one_if(people.answered.notnull()),
         answered=people.answered.fill_null(0.0),
     )
 
@@ -111,7 +118,7 @@ def _had(data: Dataset) -> ir.Table:
     counts = rows.group_by("outcome").aggregate(n=rows.count()).to_pandas()
     names = counts.sort_values(["n", "outcome"], ascending=[False, True]).outcome[:MOST_OUTCOMES]
     return rows.group_by("customer_id").aggregate(
-        **{f"had_{name}": (rows.outcome == name).cast("float64").max() for name in names}
+        **{f"had_{name}": one_if(rows.outcome == name).max() for name in names}
     )
 
 
@@ -127,7 +134,7 @@ def _means(people: ir.Table, columns: Sequence[str]) -> list[dict[str, object]]:
     sums: dict[str, ir.Value] = {}
     for i, column in enumerate(columns):
         value = people[column].cast("float64")
-        there = value.notnull().cast("float64")
+        there = one_if(value.notnull())
         sums[f"squares{i}"] = (value * value * people.answered).sum()
         for group in GROUPS:
             sums[f"{group}{i}"] = (value * people[group]).sum()

@@ -20,6 +20,7 @@ from touchlab.experience.answers import (
     by_metric,
     grouped,
     of_metric,
+    one_if,
     scaled,
     surveys_of,
 )
@@ -108,8 +109,8 @@ def survey_scores(
 
 def _own_value(rows: ir.Table) -> ir.Value:
     """Give the value whose mean is the score: promoter less detractor, favourable, the answer."""
-    good = (rows.score >= by_metric(FAVOURABLE, rows.metric)).cast("float64")
-    poor = (rows.score <= by_metric(POOR, rows.metric)).cast("float64")
+    good = one_if(rows.score >= by_metric(FAVOURABLE, rows.metric))
+    poor = one_if(rows.score <= by_metric(POOR, rows.metric))
     return ibis.cases((rows.metric == "nps", good - poor), (rows.metric == "csat", good),
                       else_=rows.score)  # fmt: skip
 
@@ -117,19 +118,19 @@ def _own_value(rows: ir.Table) -> ir.Value:
 def answer_sums(rows: ir.Table, keys: Sequence[str], value: ir.Value) -> pd.DataFrame:
     """Add up answers and their values by `keys`, and over the customers within them."""
     answered, sent = rows.score.notnull(), rows.sent_at.notnull()
-    favourable = (rows.score >= by_metric(FAVOURABLE, rows.metric)).cast("float64")
-    poor = (rows.score <= by_metric(POOR, rows.metric)).cast("float64")
+    favourable = one_if(rows.score >= by_metric(FAVOURABLE, rows.metric))
+    poor = one_if(rows.score <= by_metric(POOR, rows.metric))
     each = rows.select(
         *keys,
         "customer_id",
-        n=answered.cast("float64"),
+        n=one_if(answered),
         total=value.fill_null(0.0),
         squares=(value * value).fill_null(0.0),
-        favourable=favourable.fill_null(0.0),
-        poor=poor.fill_null(0.0),
-        sent=sent.cast("float64"),
-        answered_of_sent=(sent & answered).cast("float64"),
-        unanswered=(~answered).cast("float64"),
+        favourable=favourable,
+        poor=poor,
+        sent=one_if(sent),
+        answered_of_sent=one_if(sent & answered),
+        unanswered=one_if(~answered),
     )
     known = each.filter(each.customer_id.notnull())
     known = known.group_by(*keys, "customer_id").aggregate(**{c: known[c].sum() for c in SUMS})

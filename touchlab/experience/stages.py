@@ -66,7 +66,7 @@ def stage_flow(data: Dataset, *, days: int = 90) -> pd.DataFrame:
     later = events.select("customer_id", "place", "time")
     joined = watched.left_join(later, "customer_id")
     span = joined.time.between(joined.start, joined.start + days * DAY_SECONDS)
-    further = (span & (joined.place > joined.stage)).fill_null(False).cast("int64")
+    further = ibis.ifelse(span & (joined.place > joined.stage), 1, 0)
     joined = joined.mutate(further=further)
     each = joined.group_by("customer_id", "stage", "followed").aggregate(
         further=joined.further.max()
@@ -117,7 +117,7 @@ def _watched(data: Dataset, firsts: ir.Table, days: int) -> ir.Table:
     joined = joined.left_join(left, "customer_id")
     end = joined.start + days * DAY_SECONDS
     gone = joined.left.notnull() & (joined.left <= end) & (end <= last)
-    followed = ((end <= joined.stop) | gone).fill_null(False).cast("int64")
+    followed = ibis.ifelse((end <= joined.stop) | gone, 1, 0)
     return joined.select("customer_id", "stage", "start", followed=followed)
 
 

@@ -130,7 +130,8 @@ class MapAudit:
         return f"The map has {self.touchpoints} touchpoints. Gaps: {'; '.join(parts)}."
 
     def _repr_html_(self) -> str:
-        return str(self.table.to_html(index=False, na_rep=""))
+        form = "{:,.3f}".format
+        return str(self.table.to_html(index=False, na_rep="", float_format=form))
 
 
 def audit_map(data: Dataset, *, days: int = 90) -> MapAudit:

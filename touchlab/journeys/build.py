@@ -9,6 +9,7 @@ and touchpoint makes one lag carry both, and leaves no tie that could matter
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -156,10 +157,9 @@ def _from_events(data: Dataset, outcome: str, lookback_ms: int | None, by: str |
         raise ParameterError(
             f"outcome: no outcome is named {outcome!r}\n  the data has {counts}; use one of these"
         )
-    names = _touchpoint_names(data)
+    names = touchpoint_names(data)
     width = len(names) + 2
-    codes = ibis.memtable(pd.DataFrame({"touchpoint": names, "code": range(len(names))}))
-    touches = data.touches.join(codes, "touchpoint")
+    touches = data.touches.join(number_names(names), "touchpoint")
     touches = touches.select(
         customer=touches.customer_id,
         order=_order(touches.timestamp, touches.code, width),
@@ -184,10 +184,10 @@ def _from_events(data: Dataset, outcome: str, lookback_ms: int | None, by: str |
 def _from_paths(data: Dataset, by: str | None) -> Journeys:
     if by is not None:
         raise ParameterError(f"by: a paths table has no {by!r}\n  leave `by` out")
-    names = _touchpoint_names(data, "steps")
+    names = touchpoint_names(data, "steps")
     width = len(names) + 2
-    codes = ibis.memtable(pd.DataFrame({"touchpoint": names, "code": range(len(names))}))
-    steps, ends = data.tables["steps"].join(codes, "touchpoint"), data.tables["ends"]
+    steps = data.tables["steps"].join(number_names(names), "touchpoint")
+    ends = data.tables["ends"]
     columns = ["customer", "order", "weight", "group"]
     touches = steps.mutate(order=steps.step * width + steps.code)
     ends = ends.mutate(order=ends.step * width + (width - 1))
@@ -224,7 +224,8 @@ def _outcomes(data: Dataset) -> dict[str, int]:
     return dict(zip(counts.outcome, counts.n, strict=True))
 
 
-def _touchpoint_names(data: Dataset, table: str = "touches") -> tuple[str, ...]:
+def touchpoint_names(data: Dataset, table: str = "touches") -> tuple[str, ...]:
+    """Name the touchpoints in Python's order: databases sort by collations of their own."""
     names = sorted(data.tables[table].select("touchpoint").distinct().to_pandas().touchpoint)
     if len(names) > MAX_TOUCHPOINTS:
         raise DataError(
@@ -232,6 +233,11 @@ def _touchpoint_names(data: Dataset, table: str = "touches") -> tuple[str, ...]:
             "  are these pages or campaigns? put those in `campaign` and name the kind here"
         )
     return tuple(names)
+
+
+def number_names(names: Sequence[str]) -> ir.Table:
+    """Give every touchpoint its place among the names: touchpoint, code."""
+    return ibis.memtable(pd.DataFrame({"touchpoint": names, "code": range(len(names))}))
 
 
 def _with_trait(data: Dataset, events: ir.Table, by: str) -> ir.Table:

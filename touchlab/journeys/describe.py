@@ -13,6 +13,7 @@ from statsmodels.stats.proportion import proportion_confint
 from touchlab.dataset import Dataset
 from touchlab.errors import MissingInput
 from touchlab.journeys.build import DAY_MS, Journeys, build_journeys, month_of
+from touchlab.readers import kept
 
 LOOKBACKS = ("7D", "14D", "30D", "60D", "90D")
 LONGEST_PATH = 6
@@ -103,27 +104,21 @@ def common_paths(journeys: Journeys, *, top: int = 12, k: int = 10) -> pd.DataFr
     ``(other paths)``. A path longer than six touches is shown by its first six.
     """
     rows = each_journey(journeys)
-    cut = rows.touches > LONGEST_PATH
-    table = (
-        rows.group_by(path=rows.path, cut=cut)
-        .aggregate(
-            customers=rows.customer.nunique(),
-            journeys=rows.journeys.sum(),
-            outcomes=rows.outcomes.sum(),
-        )
-        .to_pandas()
-        .sort_values(["journeys", "path"], ascending=[False, True])
+    paths = rows.group_by(path=rows.path, cut=rows.touches > LONGEST_PATH).aggregate(
+        customers=rows.customer.nunique(),
+        journeys=rows.journeys.sum(),
+        outcomes=rows.outcomes.sum(),
     )
-    shown = table[table.customers >= k].head(top)
-    rest = table.drop(shown.index)
-    listed = shown.assign(
-        path=[_path_text(journeys, p, c) for p, c in zip(shown.path, shown.cut, strict=True)]
-    )
-    other = pd.DataFrame(
-        {"path": [OTHER], "journeys": [rest.journeys.sum()], "outcomes": [rest.outcomes.sum()]}
-    )
+    with kept(paths, "paths") as held:
+        common = held.filter(held.customers >= k).order_by(held.journeys.desc(), "path", "cut")
+        shown = common.limit(top).to_pandas()
+        sums = {"n": held.count(), "journeys": held.journeys.sum(), "outcomes": held.outcomes.sum()}
+        total = held.aggregate(**sums).to_pandas().iloc[0]
+    shown["path"] = [_path_text(journeys, *one) for one in zip(shown.path, shown.cut, strict=True)]
     columns = ["path", "journeys", "outcomes"]
-    parts = [listed[columns], other] if len(rest) else [listed[columns]]
+    rest = total[columns[1:]] - shown[columns[1:]].sum()
+    other = pd.DataFrame([{"path": OTHER, **rest}])
+    parts = [shown[columns], other] if total.n > len(shown) else [shown[columns]]
     return with_rate(pd.concat(parts, ignore_index=True), part="outcomes", whole="journeys")
 
 

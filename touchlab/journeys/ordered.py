@@ -10,6 +10,7 @@ import ibis
 import ibis.expr.types as ir
 
 from touchlab.journeys.build import Journeys
+from touchlab.readers import kept
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,10 @@ class Ordered:
 
     @property
     def converting(self) -> ir.Table:
-        """Events of customers with the outcome: few rows for all that looks back from it."""
-        return self.events.semi_join(self.journeys.ends.select("customer").distinct(), "customer")
+        """The same of customers with the outcome: few rows for all that looks back from it."""
+        ends, events = self.journeys.ends, self.journeys.events
+        few = events.semi_join(ends.select("customer").distinct(), "customer")
+        return order_events(replace(self.journeys, events=few)).events
 
 
 def order_events(journeys: Journeys, depth: int = 1) -> Ordered:
@@ -55,19 +58,14 @@ def order_events(journeys: Journeys, depth: int = 1) -> Ordered:
 
 
 @contextmanager
-def ordered_events(journeys: Journeys, depth: int = 1) -> Iterator[Ordered]:
-    """Hold the ordered events in the embedded engine while they are counted more than once.
+def held(journeys: Journeys) -> Iterator[Journeys]:
+    """Hold journeys whose numbers took windows of their own, while they are counted.
 
-    Other engines are left to plan for themselves: a warehouse may not let its
-    readers create tables.
+    Others are ordered anew for each count: no more work than to write and read them, and
+    memory for the columns of one window alone.
     """
-    ordered = order_events(journeys, depth)
-    backend = ordered.events.get_backend()
-    if backend.name != "duckdb":
-        yield ordered
+    if "journey" not in journeys.keys:
+        yield journeys
         return
-    name = ibis.util.gen_name("events")
-    try:
-        yield replace(ordered, events=backend.create_table(name, ordered.events, temp=True))
-    finally:
-        backend.drop_table(name, force=True)
+    with kept(journeys.events, "events") as events:
+        yield replace(journeys, events=events)

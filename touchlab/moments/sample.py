@@ -27,6 +27,7 @@ from touchlab.moments.look import (
     trait_columns,
 )
 from touchlab.moments.risk import Risk, find_risk, risk_events, risk_windows, uniform
+from touchlab.readers import kept
 
 HALF_LIVES = (0.75, 1.5, 3.0, 6.0, 12.0, 24.0)
 PER_EVENT = 20
@@ -139,18 +140,20 @@ def sample_moments(
     if not per_event >= 1:
         raise ParameterError(f"per_event: {per_event!r}\n  give base moments an event, 1 or more")
     risk = find_risk(data, outcome, after, recurrent)
-    windows = risk_windows(data, risk).cache()
-    events = risk_events(data, windows, risk).cache()
-    measured = windows.aggregate(
-        n=windows.count(), days=windows.days.sum(), first=windows.start.min()
-    )
-    total = measured.to_pandas().iloc[0]
-    count = int(events.count().to_pyarrow().as_py())
-    _refuse_nothing(risk, int(total.n), count)
-    kept = min(1.0, MOST_EVENTS / count)
-    rate = max(FEWEST_MOMENTS, per_event * count * kept) / total.days
-    chosen = events if kept == 1 else events.filter(uniform(events, "event", seed) < kept)
-    asked = _collect(chosen.to_pandas(), _draw_base(windows, rate, seed))
+    with (
+        kept(risk_windows(data, risk), "windows") as windows,
+        kept(risk_events(data, windows, risk), "events") as events,
+    ):
+        measured = windows.aggregate(
+            n=windows.count(), days=windows.days.sum(), first=windows.start.min()
+        )
+        total = measured.to_pandas().iloc[0]
+        count = int(events.count().to_pyarrow().as_py())
+        _refuse_nothing(risk, int(total.n), count)
+        part = min(1.0, MOST_EVENTS / count)
+        rate = max(FEWEST_MOMENTS, per_event * count * part) / total.days
+        chosen = events if part == 1 else events.filter(uniform(events, "event", seed) < part)
+        asked = _collect(chosen.to_pandas(), _draw_base(windows, rate, seed))
     touches = count_touches(data)
     here = {"touchpoints": touches.index, "half_lives": grid, "origin": float(total["first"])}
     size, each = len(asked), 0

@@ -8,6 +8,7 @@ import pandas as pd
 from touchlab.moments.look import Points, look
 from touchlab.moments.risk import risk_windows, seconds, uniform, within
 from touchlab.moments.sample import Moments
+from touchlab.readers import kept
 
 SPARE = 4
 """So many times the touches wanted are looked at, where there are more of every touchpoint."""
@@ -29,12 +30,12 @@ def sample_touches(moments: Moments, *, most: int) -> tuple[Points, pd.Series]:
         windows = windows.filter(uniform(windows, "touched", moments.seed) < share)
     else:
         share = 1.0
-    own = within(own, windows).cache()
-    counts = own.group_by("touchpoint").aggregate(n=own.count()).to_pandas()
-    shares = ibis.memtable(counts.assign(share=most / counts.n)[["touchpoint", "share"]])
-    joined = own.inner_join(shares, "touchpoint")
-    drawn = joined.filter(uniform(joined, "touch", moments.seed) < joined.share)
-    asked = drawn.select("customer_id", "touchpoint", "time", "start").to_pandas()
+    with kept(within(own, windows), "touched") as held:
+        counts = held.group_by("touchpoint").aggregate(n=held.count()).to_pandas()
+        shares = ibis.memtable(counts.assign(share=most / counts.n)[["touchpoint", "share"]])
+        joined = held.inner_join(shares, "touchpoint")
+        drawn = joined.filter(uniform(joined, "touch", moments.seed) < joined.share)
+        asked = drawn.select("customer_id", "touchpoint", "time", "start").to_pandas()
     asked = asked.sort_values(["touchpoint", "customer_id", "time"], ignore_index=True)
     points = look(
         data,

@@ -41,7 +41,8 @@ class Comparison:
     notes: tuple[str, ...]
 
     def _repr_html_(self) -> str:
-        return str(self.table.to_html(index=False, na_rep=""))
+        form = "{:,.3f}".format
+        return str(self.table.to_html(index=False, na_rep="", float_format=form))
 
     def sentence(self) -> str:
         """Say which group stays longest, which shortest, and whether chance alone would do."""

@@ -57,7 +57,8 @@ class Cox:
     notes: tuple[str, ...]
 
     def _repr_html_(self) -> str:
-        return str(self.table.to_html(index=False, na_rep=""))
+        form = "{:,.3f}".format
+        return str(self.table.to_html(index=False, na_rep="", float_format=form))
 
     def sentence(self) -> str:
         """Say which touchpoint goes with the largest change, and whether ratios hold over time."""

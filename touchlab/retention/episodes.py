@@ -103,7 +103,7 @@ def build_episodes(
         "customer_id",
         start=joined.time - joined.start,
         stop=ibis.ifelse(last, joined.stop, joined.until) - joined.start,
-        event=(last & (joined.ended != "")).cast("int64"),
+        event=ibis.ifelse(last & (joined.ended != ""), 1, 0),
         **{name: joined[name] for name in sums},
     )
     frame = rows.to_pandas().sort_values(["customer_id", "start"], ignore_index=True)

@@ -51,7 +51,8 @@ class Validation:
     notes: tuple[str, ...]
 
     def _repr_html_(self) -> str:
-        return str(self.total.to_html(index=False, na_rep=""))
+        form = "{:,.3f}".format
+        return str(self.total.to_html(index=False, na_rep="", float_format=form))
 
 
 def validate_lifetime(

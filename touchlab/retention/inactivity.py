@@ -14,7 +14,7 @@ from touchlab.contract import shorten
 from touchlab.dataset import Dataset
 from touchlab.errors import DataError, ParameterError
 from touchlab.moments.risk import DAY_SECONDS, ENDING, find_risk, seconds
-from touchlab.readers import engine, forget, keep
+from touchlab.readers import keep, kept
 from touchlab.retention.curves import life_interval, life_table
 from touchlab.retention.spells import SLACK, observed_until
 
@@ -82,8 +82,7 @@ def _days(days: float) -> int:
 def _with_rule(data: Dataset, days: int, activity: str) -> Dataset:
     outcomes = data.outcomes
     left = _first_silences(data, days, activity)
-    if left.get_backend() is engine():
-        left = keep(left, "churn")  # every later question would look for silences again
+    left = keep(left, "churn")  # every later question would look for silences again
     added = left.select(
         **{
             name: left[name].cast(kind) if name in left.columns else ibis.null(kind)
@@ -94,7 +93,7 @@ def _with_rule(data: Dataset, days: int, activity: str) -> Dataset:
     if not count:
         raise DataError(NOBODY.format(days=days, activity=activity))
     kept = outcomes.filter(outcomes.outcome != CHURN)
-    recorded = int((outcomes.outcome == CHURN).cast("int64").sum().to_pyarrow().as_py() or 0)
+    recorded = int((outcomes.outcome == CHURN).sum().to_pyarrow().as_py() or 0)
     notes = [("outcomes", recorded, "recorded churn, set aside")] if recorded else []
     notes += [("outcomes", count, f"churn is {days} days without a {activity}"), *_long(data, days)]
     more = pd.DataFrame(notes, columns=data.notes.columns)
@@ -174,7 +173,7 @@ def usual_silence(data: Dataset, *, activity: str = "conversion") -> int:
     again = orders.following.notnull()
     gap = (orders.following.fill_null(orders.until) - orders.time) / DAY_SECONDS
     day = ibis.ifelse(again, (gap - SLACK).ceil(), (gap + SLACK).floor()).cast("int64")
-    rows = orders.select(day=day, again=again.cast("int64"))
+    rows = orders.select(day=day, again=ibis.ifelse(again, 1, 0))
     rows = rows.filter(rows.day >= 0)
     counts = rows.group_by("day", "again").aggregate(n=rows.count()).to_pandas()
     repeats = int(counts.n[counts.again == 1].sum())
@@ -260,19 +259,14 @@ def _each_customer(data: Dataset, rules: Sequence[int], activity: str) -> ir.Tab
 
 
 def _counts(each: ir.Table, rules: Sequence[int]) -> dict[int, pd.DataFrame]:
-    if each.get_backend() is not engine():
-        return {days: _count(each, days) for days in rules}
-    kept = keep(each, "silences")  # or every rule would order all orders again
-    try:
-        return {days: _count(kept, days) for days in rules}
-    finally:
-        forget([kept])
+    with kept(each, "silences") as held:  # or every rule would order all orders again
+        return {days: _count(held, days) for days in rules}
 
 
 def _count(each: ir.Table, days: int) -> pd.DataFrame:
     """Count customers by the day of churn or the last day seen: day, event, n, returned."""
     left = each[f"left_{days}"]
-    event = left.notnull().cast("int64")
+    event = ibis.ifelse(left.notnull(), 1, 0)
     lasted = (left.fill_null(each.until) - each["first"]) / DAY_SECONDS
     day = ibis.ifelse(left.notnull(), (lasted - SLACK).ceil(), (lasted + SLACK).floor())
     rows = each.select(

@@ -43,7 +43,8 @@ class TouchedSurvival:
     notes: tuple[str, ...]
 
     def _repr_html_(self) -> str:
-        return str(self.table.to_html(index=False, na_rep=""))
+        form = "{:,.3f}".format
+        return str(self.table.to_html(index=False, na_rep="", float_format=form))
 
     def sentence(self) -> str:
         """Say what goes with the touch, and why ever against never is not shown."""
@@ -169,8 +170,8 @@ def _landmark_ratio(still: Spells) -> pd.DataFrame:
         "customer_id",
         start=ibis.literal(0.0),
         stop=days,
-        event=(table.ended != "").cast("int64"),
-        touched=(table.group == TOUCHED).cast("float64"),
+        event=ibis.ifelse(table.ended != "", 1, 0),
+        touched=ibis.ifelse(table.group == TOUCHED, 1.0, 0.0),
     ).to_pandas()
     rows = rows.sort_values("customer_id", ignore_index=True)
     return _ratio_row("landmark", rows, rows[["touched"]])

@@ -18,7 +18,7 @@ from touchlab.contract import listing
 from touchlab.credit.frame import NO_TOUCH
 from touchlab.dataset import Dataset
 from touchlab.errors import ParameterError
-from touchlab.journeys.build import UNKNOWN
+from touchlab.journeys.build import UNKNOWN, number_names, touchpoint_names
 from touchlab.moments.look import trait_columns
 from touchlab.moments.risk import DAY_SECONDS, seconds
 from touchlab.replicates import customer_group
@@ -190,10 +190,11 @@ def _with_group(data: Dataset, table: ir.Table, by: str) -> ir.Table:
 
 def _first_touchpoints(data: Dataset, table: ir.Table) -> ir.Table:
     """The touchpoint of the first touch up to the day of the first order; ties by name."""
-    touches = data.touches.inner_join(table.select("customer_id", "first"), "customer_id")
+    touches = data.touches.join(number_names(touchpoint_names(data)), "touchpoint")
+    touches = touches.inner_join(table.select("customer_id", "first"), "customer_id")
     touches = touches.filter(_day(seconds(touches.timestamp)) <= touches.first)
     order = ibis.row_number().over(
-        group_by=touches.customer_id, order_by=[touches.timestamp, touches.touchpoint]
+        group_by=touches.customer_id, order_by=[touches.timestamp, touches.code]
     )
     ranked = touches.select("customer_id", group=touches.touchpoint, order=order)
     return ranked.filter(ranked.order == 0).drop("order")

@@ -43,7 +43,8 @@ class Renewals:
     notes: tuple[str, ...]
 
     def _repr_html_(self) -> str:
-        return str(self.parameters.to_html(index=False, na_rep=""))
+        form = "{:,.3f}".format
+        return str(self.parameters.to_html(index=False, na_rep="", float_format=form))
 
     @property
     def parameters(self) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from touchlab.contract import listing
 from touchlab.credit.frame import NO_TOUCH
 from touchlab.dataset import Dataset
 from touchlab.errors import DataError, MissingInput, ParameterError, TouchlabWarning
-from touchlab.journeys.build import UNKNOWN
+from touchlab.journeys.build import UNKNOWN, number_names, touchpoint_names
 from touchlab.moments.look import trait_columns
 from touchlab.moments.risk import DAY_SECONDS, ENDING, Risk, find_risk, risk_windows, seconds
 
@@ -182,10 +182,11 @@ def _by_first_touchpoint(data: Dataset, table: ir.Table, after: str | None) -> i
             "by: 'first_touchpoint' is not known when risk starts with observation\n"
             "  use after='conversion', or touched_survival() for one touchpoint"
         )
-    own = data.touches.select("customer_id", "touchpoint", time=seconds(data.touches.timestamp))
+    own = data.touches.join(number_names(touchpoint_names(data)), "touchpoint")
+    own = own.select("customer_id", "touchpoint", "code", time=seconds(own.timestamp))
     before = own.inner_join(table.select("customer_id", "start"), "customer_id")
     before = before.filter(before.time <= before.start)
-    order = ibis.window(group_by="customer_id", order_by=[before.time, before.touchpoint])
+    order = ibis.window(group_by="customer_id", order_by=[before.time, before.code])
     ranked = before.mutate(place=ibis.row_number().over(order))
     first = ranked.filter(ranked.place == 0).select("customer_id", group="touchpoint")
     joined = table.left_join(first, "customer_id")

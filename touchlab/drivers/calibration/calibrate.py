@@ -24,7 +24,7 @@ from touchlab.moments import Points
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CalibratedDrivers(Drivers):
     """Drivers whose effects agree with experiments; same questions, same answers' columns."""
 

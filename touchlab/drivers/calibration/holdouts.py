@@ -15,6 +15,7 @@ from touchlab.dataset import Dataset
 from touchlab.errors import DataError, MissingInput, ParameterError
 from touchlab.moments import DAY_SECONDS, Risk, comes_again, risk_windows, seconds
 from touchlab.moments.risk import find_risk
+from touchlab.readers import keep
 from touchlab.replicates import GROUPS, LEVEL, customer_group, jackknife
 
 Floats = npt.NDArray[np.float64]
@@ -54,8 +55,13 @@ class Holdouts:
             parts.append(f"{row.touchpoint} {found}{blind}")
         return f"Incremental {what} among the treated, by experiment: {'; '.join(parts)}."
 
+    def __repr__(self) -> str:
+        # the default would print the tables of all groups and the work of the engine
+        return self.sentence()
+
     def _repr_html_(self) -> str:
-        return str(self.table.to_html(index=False, na_rep=""))
+        form = "{:,.3f}".format
+        return str(self.table.to_html(index=False, na_rep="", float_format=form))
 
 
 def holdout_effects(
@@ -152,7 +158,7 @@ def _units(data: Dataset, risk: Risk) -> tuple[ir.Table, tuple[str, ...]]:
     units = units.distinct()
     before = int(units.count().to_pyarrow().as_py())
     units = _observed(data, units)
-    units = _at_risk(data, risk, units).cache()
+    units = keep(_at_risk(data, risk, units), "units")
     left = before - int(units.count().to_pyarrow().as_py())
     notes = []
     if mixed:

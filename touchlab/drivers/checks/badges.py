@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -76,7 +77,11 @@ class Checks:
         return text
 
     def _repr_html_(self) -> str:
-        return str(self.table.to_html(index=False, na_rep=""))
+        # warnings are sentences: in a column they would make rows half a page high
+        numbers = self.table.drop(columns="warning")
+        table = numbers.to_html(index=False, na_rep="", float_format="{:,.3f}".format)
+        warned = "".join(f"<li>{html.escape(said)}</li>" for said in self.table.warning if said)
+        return f"<p>{html.escape(self.sentence())}</p>{table}<ul>{warned}</ul>"
 
 
 def check_drivers(data: Dataset, drivers: Drivers, *, lead_days: float | None = None) -> Checks:
