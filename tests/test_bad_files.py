@@ -300,11 +300,18 @@ def test_passwords_are_never_shown(url: str) -> None:
 
 
 def test_wrong_scheme() -> None:
+    assert refusal("nosuch://ann@host/db") == [
+        "nosuch://host/db: the address cannot be read",
+        "  it begins with postgres://, spark://, duckdb:// or another engine that Ibis knows, "
+        "and its port is a number",
+    ]
+
+
+def test_a_secret_in_an_address() -> None:
     assert refusal("nosuch://ann:secret@host/db") == [
-        "nosuch://host/db: cannot connect",
-        "  ValueError: Don't know how to connect to 'nosuch://ann:***@host/db'",
-        "  check the address and the password, and install the driver: "
-        "pip install 'ibis-framework[postgres]'",
+        "nosuch://host/db: a secret is written into the address",
+        "  write ${NAME} in its place to take it from the environment, or leave it out: "
+        "PostgreSQL's driver reads PGPASSWORD and ~/.pgpass",
     ]
 
 

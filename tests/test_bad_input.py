@@ -325,7 +325,7 @@ def test_refused(name: str) -> None:
 def test_not_a_source(source: object) -> None:
     assert refusal(source) == [
         f"open_data: cannot open a value of type {type(source).__name__}",
-        "  give a folder, a database URL, or a mapping of table names to pandas frames",
+        "  give a folder, an address, a connection, or a mapping of table names to frames",
     ]
 
 
