@@ -35,9 +35,10 @@ engines: .venv/.ready  ## drivers of PostgreSQL and Spark, for the tests on them
 lab: .venv/.ready  ## JupyterLab with the notebooks
 	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_overview.ipynb
 
-bench: .venv/.ready  ## speed and memory as ratios within one run
-	$(BIN)/python benchmarks/make_touches.py .bench
-	$(BIN)/python benchmarks/attribution.py .bench --deep
+bench: .venv/.ready  ## speed and memory beside peers and as data grows: ratios within one run
+	$(BIN)/python benchmarks/peers.py --journeys 100000
+	$(BIN)/python benchmarks/peers.py --journeys 1000000
+	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/drivers.py
 
 lock: $(UV)  ## pin every dependency again, with hashes

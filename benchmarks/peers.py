@@ -3,9 +3,10 @@
     python benchmarks/peers.py [--journeys 100000] [--runs 3] [--keep .bench]
 
 touchlab opens and checks the log and computes all its rules and Markov of orders 1 to 3, with
-intervals. Its peers get journeys cut from the same log by the same rule in polars, and
-compute what they have, without intervals. Each runs in a process of its own, in turns; the
-peers in an environment that is made beside the data on the first run.
+intervals. Its peers get journeys cut from the same log by the same rule, and compute what
+they have, without intervals. ChannelAttribution takes paths as a pandas frame: they are built
+in pandas, as most do, and in polars, the fastest way found. Each runs in a process of its
+own, in turns; the peers in an environment that is made beside the data on the first run.
 """
 
 from __future__ import annotations
@@ -13,31 +14,31 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from make_touches import make_touches
 from measure import Runs, load, measure
 
 OURS = "touchlab, Markov 1-3"
-PEERS = ("ChannelAttribution", "marketing-attribution-models")
-PACKAGES = (
-    "ChannelAttribution==2.2.5",
-    "marketing-attribution-models==2.1.1",
-    "matplotlib",  # imported by ChannelAttribution, which does not ask for it
-    "polars",
-    "pyarrow",
+PEERS = (
+    "ChannelAttribution, paths by pandas",
+    "ChannelAttribution, paths by polars",
+    "marketing-attribution-models",
 )
 ROOT = Path(__file__).parents[1]
 
 
 def peers_python(keep: Path) -> Path:
-    """Make the environment of the peers, once."""
+    """Make the environment of the peers, the extra `bench`, once."""
     folder = keep / "peers"
     python = folder / "bin" / "python"
     if not (folder / ".ready").exists():
         uv = str(ROOT / ".uv" / "bin" / "uv")
         subprocess.run([uv, "venv", "--quiet", "--clear", str(folder)], check=True)
-        install = [uv, "pip", "install", "--quiet", "--python", str(python), *PACKAGES]
+        settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+        packages = settings["project"]["optional-dependencies"]["bench"]
+        install = [uv, "pip", "install", "--quiet", "--python", str(python), *packages]
         subprocess.run(install, check=True)
         (folder / ".ready").touch()
     return python
@@ -56,7 +57,7 @@ def report(journeys: int, measured: dict[str, Runs]) -> list[str]:
     for task, runs in measured.items():
         clock = f"{runs.clock:8.2f} s {runs.clock / ours.clock:6.1f} times"
         work = f"{runs.worked:8.2f} s {runs.worked / ours.worked:6.1f} times"
-        lines.append(f"  {task:<30} {clock} {work} {runs.peak:6.2f} GB")
+        lines.append(f"  {task:<36} {clock} {work} {runs.peak:6.2f} GB")
     for peer in PEERS:
         found = measured[peer].credits.items()
         differ = ", ".join(f"{m} {apart(ours.credits[m], c):.1e}" for m, c in found)

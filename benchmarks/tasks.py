@@ -55,30 +55,58 @@ def touchlab(*models: str) -> Task:
     return prepare
 
 
-def channel_attribution(folder: Path) -> Callable[[], Credits]:
+def channel_attribution(paths: Callable[[Path], Any]) -> Task:
     """Build paths, then its three rules and its Markov model of orders 1 to 3."""
-    import ChannelAttribution as Peer
+
+    def prepare(folder: Path) -> Callable[[], Credits]:
+        import ChannelAttribution as Peer
+
+        def run() -> Credits:
+            frame = paths(folder)
+            rules = Peer.heuristic_models(frame, "path", "won", flg_pro=False)
+            found = {
+                rule: dict(zip(rules.channel_name, rules[f"{rule}_touch"], strict=True))
+                for rule in ("first", "last", "linear")
+            }
+            for order, name in enumerate(MARKOV[:3], 1):
+                told = {"order": order, "verbose": False, "flg_pro": False}
+                credit = Peer.markov_model(frame, "path", "won", var_null="lost", **told)
+                found[name] = dict(zip(credit.channel_name, credit.total_conversions, strict=True))
+            return found
+
+        return run
+
+    return prepare
+
+
+def paths_by_pandas(folder: Path) -> Any:
+    """Cut the log as touchlab does, in the frames that the peer takes."""
+    import pandas as pd
+
+    columns = ["customer_id", "timestamp", "touchpoint"]
+    touches = pd.read_parquet(folder / "touches.parquet", columns=columns)
+    ends = pd.read_parquet(folder / "outcomes.parquet", columns=columns[:2])
+    rows = pd.concat([touches, ends.assign(touchpoint=None)])
+    rows = rows.sort_values(columns, na_position="last", ignore_index=True)
+    ended, quiet = rows.touchpoint.isna(), rows.timestamp.diff() > pd.Timedelta("30D")
+    begins = (rows.customer_id != rows.customer_id.shift()) | ended.shift(fill_value=True) | quiet
+    journey = begins.cumsum()
+    path = rows[~ended].groupby(journey[~ended]).touchpoint.agg(">".join)
+    won = ended.groupby(journey).sum().reindex(path.index)
+    frame = pd.DataFrame({"path": path, "won": won, "lost": (won == 0).astype("int64")})
+    return frame.groupby("path", as_index=False)[["won", "lost"]].sum()
+
+
+def paths_by_polars(folder: Path) -> Any:
+    """Cut the log as touchlab does, by the fastest way we found."""
     import polars as pl
 
-    def run() -> Credits:
-        touchpoint = pl.col("touchpoint")
-        journeys = _journeys(folder).group_by("journey")
-        journeys = journeys.agg(path=touchpoint.str.join(">"), won=touchpoint.is_null().sum())
-        paths = journeys.filter(pl.col("path") != "").group_by("path")
-        paths = paths.agg(won=pl.col("won").sum(), lost=(pl.col("won") == 0).sum())
-        frame = paths.cast({"won": pl.Int64, "lost": pl.Int64}).collect().to_pandas()
-        rules = Peer.heuristic_models(frame, "path", "won", flg_pro=False)
-        found = {
-            rule: dict(zip(rules.channel_name, rules[f"{rule}_touch"], strict=True))
-            for rule in ("first", "last", "linear")
-        }
-        for order, name in enumerate(MARKOV[:3], 1):
-            told = {"order": order, "verbose": False, "flg_pro": False}
-            credit = Peer.markov_model(frame, "path", "won", var_null="lost", **told)
-            found[name] = dict(zip(credit.channel_name, credit.total_conversions, strict=True))
-        return found
-
-    return run
+    touchpoint = pl.col("touchpoint")
+    journeys = _journeys(folder).group_by("journey")
+    journeys = journeys.agg(path=touchpoint.str.join(">"), won=touchpoint.is_null().sum())
+    paths = journeys.filter(pl.col("path") != "").group_by("path")
+    paths = paths.agg(won=pl.col("won").sum(), lost=(pl.col("won") == 0).sum())
+    return paths.cast({"won": pl.Int64, "lost": pl.Int64}).collect().to_pandas()
 
 
 def marketing_attribution_models(folder: Path) -> Callable[[], Credits]:
@@ -133,7 +161,8 @@ TASKS: dict[str, Task] = {
     "sort": sort,
     "touchlab": touchlab(*DEFAULT),
     "touchlab, Markov 1-3": touchlab(*DEFAULT, *MARKOV[1:3]),
-    "ChannelAttribution": channel_attribution,
+    "ChannelAttribution, paths by pandas": channel_attribution(paths_by_pandas),
+    "ChannelAttribution, paths by polars": channel_attribution(paths_by_polars),
     "marketing-attribution-models": marketing_attribution_models,
     **{f"order {order}": touchlab(name) for order, name in enumerate(MARKOV, 1)},
 }

@@ -31,7 +31,7 @@ def cut(data: tl.Dataset, **parameters: object) -> list[str]:
     journeys = build_journeys(data, **parameters).numbered  # type: ignore[arg-type]
     names = [*journeys.touchpoints, "", "*"]
     frame = journeys.events.to_pandas().sort_values(["customer", "order"])
-    words = frame.order.map(lambda order: names[order % journeys.width])
+    words = frame.order.map(lambda order: names[order % journeys.tick])
     return words.groupby([frame.customer, frame.journey]).agg(" ".join).tolist()
 
 
@@ -283,13 +283,16 @@ def test_every_query_can_be_written_for_other_engines(
     ]
     monkeypatch.setattr(ibis.options, "pyspark", PySpark())
     compiled = []
-    run = ir.Table.to_pandas
+    for way in ("to_pandas", "to_pyarrow"):
+        run = getattr(ir.Table, way)
 
-    def compile_and_run(table: ir.Table, *args: object, **named: object) -> pd.DataFrame:
-        compiled.append(ibis.to_sql(table, dialect=dialect))
-        return run(table, *args, **named)
+        def compile_and_run(
+            table: ir.Table, *args: object, run: Callable[..., object] = run, **named: object
+        ) -> object:
+            compiled.append(ibis.to_sql(table, dialect=dialect))
+            return run(table, *args, **named)
 
-    monkeypatch.setattr(ir.Table, "to_pandas", compile_and_run)
+        monkeypatch.setattr(ir.Table, way, compile_and_run)
     for built in journeys:
         compile_all(built, dialect)
     assert len(compiled) >= 3 * 7

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import os
 import re
 import sys
 import tempfile
@@ -26,10 +27,11 @@ from ibis.backends.duckdb import Backend
 from ibis.common.exceptions import IbisError
 
 from touchlab.contract import Problem, shorten
-from touchlab.errors import DataError
+from touchlab.errors import DataError, ParameterError
 
 DELIMITERS = ",;\t|"
 HEADER_BYTES = 65_536
+MEMORY = "TOUCHLAB_MEMORY"
 KEPT = "touchlab_"
 """How the names of kept tables begin."""
 WHOLE_FILE = "give a whole Parquet file, or a CSV file in UTF-8 with one header line"
@@ -46,7 +48,11 @@ class Unreadable(Exception):
 @cache
 def engine() -> Backend:
     """Return the embedded engine: DuckDB in memory, spilling to a folder of its own."""
-    connection = ibis.duckdb.connect()
+    limit = os.environ.get(MEMORY, "80%")  # DuckDB's own
+    if not re.fullmatch(r"[1-9]\d* ?([KMGT]i?B|%)", limit, re.IGNORECASE):
+        found = f"{MEMORY}: {limit!r} is not an amount of memory"
+        raise ParameterError(f"{found}\n  give a whole number with a unit: 4GB, or 50%")
+    connection = ibis.duckdb.connect(memory_limit=limit)
     folder = Path(tempfile.gettempdir(), f"touchlab-{uuid4().hex}")
     connection.con.execute("SET temp_directory = $1", [str(folder)])
     return connection

@@ -21,7 +21,7 @@ from touchlab.credit.frame import (
     total_by_group,
     with_untouched,
 )
-from touchlab.credit.markov import chain_of_order, removal_replicates, removals
+from touchlab.credit.markov import chain_of_order, removals
 from touchlab.credit.rules import RULES, Rule
 from touchlab.dataset import Dataset
 from touchlab.errors import DataError, MissingInput, ParameterError
@@ -204,8 +204,6 @@ def _markov_credit(
 ) -> Credit:
     chain = chain_of_order(steps, journeys, order=order, counted=counted)
     each = [[code] for code in range(len(journeys.touchpoints))]
-    point = shares(removals(chain, each)) * total.touched.sum()
-    if journeys.groups < 2:
-        return Credit(point, np.empty((0, len(each))))
-    replicates = shares(removal_replicates(chain, each))
-    return Credit(point, replicates * leave_one_out(total.touched)[:, None])
+    removal, replicates = removals(chain, each)
+    point = shares(removal) * total.touched.sum()
+    return Credit(point, shares(replicates) * leave_one_out(total.touched)[:, None])

@@ -15,7 +15,7 @@ reach the outcome after the touchpoint.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -58,23 +58,16 @@ def build_chain(
     key: Ints, count: Floats, *, width: int, order: int, group: Ints | None = None, groups: int = 1
 ) -> Chain:
     """Read the digits of `key` (see `step_counts`) as steps between states."""
-    base, outcome, start = width**order, width - 1, start_key(width, order)
-    source_key, code, target_key = key // width, key % width, key % base
+    outcome, start = width - 1, start_key(width, order)
+    source, code, target = key // width, key % width, key % width**order
     group = np.zeros(len(key), dtype=np.int64) if group is None else group
     # an outcome straight from the start has no touch to credit
-    kept = ~((source_key == start) & (code == outcome))
-    source_key, code, target_key = source_key[kept], code[kept], target_key[kept]
-    inner = code != outcome
-    known = np.unique(np.concatenate([source_key, target_key[inner]]))
-    states = np.concatenate([[start], known[known != start]])
-    sorter = np.argsort(states, kind="stable")
-
-    def index(keys: Ints) -> Ints:
-        return sorter[np.searchsorted(states, keys, sorter=sorter)]
-
-    target = np.full(len(code), -1)
-    target[inner] = index(target_key[inner])
-    return Chain(states % width, index(source_key), target, count[kept], group[kept], groups)
+    kept = ~((source == start) & (code == outcome))
+    source, target, inner = source[kept], target[kept], code[kept] != outcome
+    place, states = pd.factorize(np.concatenate([[start], source, target[inner]]))
+    left, entered = place[1 : 1 + len(source)], np.full(len(source), -1)
+    entered[inner] = place[1 + len(source) :]
+    return Chain(states % width, left, entered, count[kept], group[kept], groups)
 
 
 def chain_of_order(steps: pd.DataFrame, journeys: Journeys, *, order: int, counted: int) -> Chain:
@@ -92,44 +85,36 @@ def chain_of_order(steps: pd.DataFrame, journeys: Journeys, *, order: int, count
     )
 
 
-def removals(chain: Chain, sets: Sequence[Sequence[int]], *, without: int | None = None) -> Floats:
+def removals(chain: Chain, sets: Sequence[Sequence[int]]) -> tuple[Floats, Floats]:
     """Return the share of outcomes lost when each set of touchpoint codes is removed.
 
-    Shape (len(sets),); NaN where the chain has no outcome at all. `without` leaves
-    out one group of customers.
-    """
-    weight = chain.count if without is None else chain.count * (chain.group != without)
-    if chain.states <= SMALL:
-        return _dense_removals(_dense_counts(replace(chain, count=weight)).sum(axis=0), chain, sets)
-    reached = outcome_probability(probabilities(chain, weight), _keep(chain.newest, [[], *sets]))
-    return _lost(reached[0])
-
-
-def removal_replicates(chain: Chain, sets: Sequence[Sequence[int]]) -> Floats:
-    """Return the removal effects without each group of customers; shape (groups, len(sets)).
-
-    Small chains are solved again. In large ones a group changes each probability
-    by little, so the change is followed to first order
+    Shape (len(sets),), and the same without each group of customers, shape (groups,
+    len(sets)), without rows for a single group; NaN where the chain has no outcome at all.
+    Small chains are solved again without each group. In large ones a group changes each
+    probability by little, so the change is followed to first order
     (docs/decisions/0004-markov-replicates-to-first-order.md).
     """
-    if chain.states > SMALL:
-        return first_order_replicates(chain, sets)
-    by_group = _dense_counts(chain)
-    whole = by_group.sum(axis=0)
-    return np.stack([_dense_removals(whole - own, chain, sets) for own in by_group])
+    if chain.states <= SMALL:
+        by_group = _dense_counts(chain)
+        whole = by_group.sum(axis=0, keepdims=True)
+        counts = np.concatenate([whole, whole - by_group]) if chain.groups > 1 else whole
+        lost = _dense_removals(counts, chain.newest, sets)
+        return lost[0], lost[1:]
+    given, keep = probabilities(chain), _keep(chain.newest, [[], *sets])
+    b = outcome_probability(given, keep)
+    if chain.groups < 2:
+        return _lost(b[0]), np.empty((0, len(sets)))
+    return _lost(b[0]), _without_each_group(chain, keep, b, expected_visits(given, keep))
 
 
-def first_order_replicates(chain: Chain, sets: Sequence[Sequence[int]]) -> Floats:
+def _without_each_group(chain: Chain, keep: Floats, b: Floats, y: Floats) -> Floats:
     """Follow the removal of each group of customers to first order.
 
     With y the expected visits of a state, b its outcome probability, n_s its visits
     and n_st its steps (g: those of a group),
     b_-g = b + sum_s y_s (n_gs b_s - sum_t n_gst b_t) / (n_s - n_gs).
     """
-    given = probabilities(chain, chain.count)
-    keep = _keep(chain.newest, [[], *sets])
-    b, y = outcome_probability(given, keep), expected_visits(given, keep)
-    total = _visits(chain, chain.count)
+    total = _visits(chain)
     by_group = np.argsort(chain.group, kind="stable")
     bounds = np.searchsorted(chain.group[by_group], np.arange(chain.groups + 1))
     reached = np.repeat(b[:1], chain.groups, axis=0)
@@ -138,7 +123,7 @@ def first_order_replicates(chain: Chain, sets: Sequence[Sequence[int]]) -> Float
         source, target, count = chain.source[rows], chain.target[rows], chain.count[rows]
         own = Chain(chain.newest, source, target, count, np.zeros_like(source), 1)
         follow, outcome = _step_matrix(own, own.count)
-        visits = _visits(own, own.count)
+        visits = _visits(own)
         left = total - visits
         moved = visits[:, None] * b - keep * (follow @ b + outcome[:, None])
         weight = np.divide(1.0, left, out=np.zeros_like(left), where=left > 1e-9)
@@ -154,10 +139,10 @@ class Probabilities:
     outcome: Floats
 
 
-def probabilities(chain: Chain, weight: Floats) -> Probabilities:
-    """Divide steps, weighed by `weight`, by the visits of the state that they leave."""
-    visits = _visits(chain, weight)[chain.source]
-    share = np.divide(weight, visits, out=np.zeros_like(visits), where=visits > 0)
+def probabilities(chain: Chain) -> Probabilities:
+    """Divide steps by the visits of the state that they leave."""
+    visits = _visits(chain)[chain.source]
+    share = np.divide(chain.count, visits, out=np.zeros_like(visits), where=visits > 0)
     return Probabilities(*_step_matrix(chain, share))
 
 
@@ -210,19 +195,24 @@ def _dense_counts(chain: Chain) -> Floats:
     return add_up(cell, chain.count, int(np.prod(shape))).reshape(shape)
 
 
-def _dense_removals(counts: Floats, chain: Chain, sets: Sequence[Sequence[int]]) -> Floats:
-    """Invert once: with N = (I - Q)^-1, removing C loses N_sC N_CC^-1 b_C of b_s."""
-    entered = counts[:, :-1].sum(axis=0)
-    entered[0] = counts[0].sum()
-    visits = entered[:, None]
+def _dense_removals(counts: Floats, newest: Ints, sets: Sequence[Sequence[int]]) -> Floats:
+    """Invert once: with N = (I - Q)^-1, removing C loses N_sC N_CC^-1 b_C of b_s.
+
+    `counts` has shape (chains, states, states + 1); the result (chains, len(sets)).
+    """
+    entered = counts[:, :, :-1].sum(axis=1)
+    entered[:, 0] = counts[:, 0].sum(axis=-1)
+    visits = entered[:, :, None]
     share = np.divide(counts, visits, out=np.zeros_like(counts), where=visits > 0)
-    expected = np.linalg.inv(np.eye(len(share)) - share[:, :-1])
-    b = expected @ share[:, -1]
-    lost = np.zeros(len(sets))
+    expected = np.linalg.inv(np.eye(len(newest)) - share[:, :, :-1])
+    b = expected @ share[:, :, -1:]
+    lost = np.zeros((len(counts), len(sets)))
     for i, codes in enumerate(sets):
-        gone = np.flatnonzero(np.isin(chain.newest, list(codes)))
-        lost[i] = expected[0, gone] @ np.linalg.solve(expected[np.ix_(gone, gone)], b[gone])
-    return lost / b[0] if b[0] > 0 else np.full(len(sets), np.nan)
+        gone = np.flatnonzero(np.isin(newest, list(codes)))
+        missed = np.linalg.solve(expected[:, gone[:, None], gone], b[:, gone])
+        lost[:, i] = (expected[:, :1, gone] @ missed)[:, 0, 0]
+    whole = b[:, :1, 0]
+    return np.divide(lost, whole, out=np.full_like(lost, np.nan), where=whole > 0)
 
 
 def _step_matrix(chain: Chain, weight: Floats) -> tuple[sparse.csr_array, Floats]:
@@ -234,11 +224,11 @@ def _step_matrix(chain: Chain, weight: Floats) -> tuple[sparse.csr_array, Floats
     return steps, add_up(chain.source[~inner], weight[~inner], chain.states)
 
 
-def _visits(chain: Chain, weight: Floats) -> Floats:
-    """Weigh how often each state is entered; the start by what leaves it."""
+def _visits(chain: Chain) -> Floats:
+    """Count how often each state is entered; the start by what leaves it."""
     inner = chain.target >= 0
-    visits = add_up(chain.target[inner], weight[inner], chain.states)
-    visits[0] = weight[chain.source == 0].sum()
+    visits = add_up(chain.target[inner], chain.count[inner], chain.states)
+    visits[0] = chain.count[chain.source == 0].sum()
     return visits
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 import pandas as pd
 
 from touchlab.checks import nearest
 from touchlab.credit.attribute import check_outcomes
 from touchlab.credit.frame import jackknife_interval, of_segment, segments, total_by_group
-from touchlab.credit.markov import chain_of_order, removal_replicates, removals
+from touchlab.credit.markov import chain_of_order, removals
 from touchlab.dataset import Dataset
 from touchlab.errors import ParameterError
 from touchlab.journeys.build import Journeys, build_journeys
@@ -86,10 +85,7 @@ def removal_effects(
     for segment, own in segments(sums):
         total = total_by_group(own, journeys.groups)
         chain = chain_of_order(of_segment(steps, segment), journeys, order=order, counted=order)
-        removal = removals(chain, codes)
-        replicates = np.empty((0, len(codes)))
-        if journeys.groups > 1:
-            replicates = removal_replicates(chain, codes)
+        removal, replicates = removals(chain, codes)
         low, high = jackknife_interval(removal, replicates, high=1.0)
         table = pd.DataFrame(
             {

@@ -1,7 +1,7 @@
 """Cut touches into journeys: the one place that orders and cuts.
 
 Events of a customer are ordered by one whole number, ``order = milliseconds *
-width + code``. A code is a touchpoint's number by name; an outcome takes the
+tick + code``. A code is a touchpoint's number by name; an outcome takes the
 highest one, so it comes after the touches of its own millisecond. Packing time
 and touchpoint makes one lag carry both, and leaves no tie that could matter
 (docs/decisions/0003-journeys-in-one-window.md).
@@ -31,9 +31,9 @@ class Journeys:
     """Journeys of one outcome, still in the engine, ready to be counted.
 
     `events` has a row a touch, or an instant with outcomes: customer, order,
-    weight (touches or outcomes there), group, segment, and journey where it was
-    numbered. `ends` has the outcomes alone: customer, order, weight, value.
-    `keys` are the columns within which events follow one another.
+    weight (touches or outcomes there), segment, journey where it was numbered, and
+    the group of customers where there are no times. `ends` has the outcomes alone:
+    customer, order, weight, value. `keys` are the columns within which events follow one another.
     """
 
     events: ir.Table
@@ -52,7 +52,7 @@ class Journeys:
 
     @property
     def width(self) -> int:
-        """Codes of an order: the touchpoints, the start, the outcome."""
+        """How many codes there are: the touchpoints, the start, the outcome."""
         return len(self.touchpoints) + 2
 
     @property
@@ -63,16 +63,28 @@ class Journeys:
     def outcome_code(self) -> int:
         return len(self.touchpoints) + 1
 
-    def code(self, order: ir.Value) -> ir.Value:
-        return order % self.width
+    @property
+    def tick(self) -> int:
+        return _tick(self.touchpoints)
 
-    def breaks(self, later: ir.Value, earlier: ir.Value) -> ir.BooleanValue:
-        """Say whether a journey ends between two events that follow one another."""
-        ended = earlier.isnull() | (self.code(earlier) == self.outcome_code)
+    def code(self, order: ir.Value) -> ir.Value:
+        return order % self.tick
+
+    def follows(self, later: ir.Value, earlier: ir.Value) -> ir.BooleanValue:
+        """Say whether an event goes on with the journey of the one before; null without one."""
+        touch = self.code(earlier) != self.outcome_code
         if self.lookback_ms is None:
-            return ended
-        quiet = (later - self.code(later)) - (earlier - self.code(earlier))
-        return ended | (quiet > self.lookback_ms * self.width)
+            return touch
+        return touch & (later - earlier < self.lookback_ms * self.tick + self.width)
+
+    @property
+    def segment(self) -> list[str]:
+        """The column that tells segments apart, where there are any."""
+        return [] if self.by is None else ["segment"]
+
+    def group(self, events: ir.Table) -> ir.Value:
+        """The customer group of each row; not carried along where ids tell it."""
+        return customer_group(events.customer) if self.timed else events.group
 
     @property
     def following(self) -> dict[str, object]:
@@ -86,7 +98,7 @@ class Journeys:
             return self
         previous = self.events.order.lag(1).over(ibis.window(**self.following))
         marked = self.events.mutate(
-            breaks=ibis.ifelse(self.breaks(self.events.order, previous), 1, 0)
+            breaks=ibis.ifelse(self.follows(self.events.order, previous), 0, 1)
         )
         running = ibis.cumulative_window(**self.following)
         events = marked.mutate(journey=marked.breaks.sum().over(running)).drop("breaks")
@@ -158,24 +170,23 @@ def _from_events(data: Dataset, outcome: str, lookback_ms: int | None, by: str |
             f"outcome: no outcome is named {outcome!r}\n  the data has {counts}; use one of these"
         )
     names = touchpoint_names(data)
-    width = len(names) + 2
+    tick = _tick(names)
     touches = data.touches.join(number_names(names), "touchpoint")
     touches = touches.select(
         customer=touches.customer_id,
-        order=_order(touches.timestamp, touches.code, width),
+        order=_order(touches.timestamp, touches.code, tick),
         weight=ibis.literal(1.0),
     )
     chosen = data.outcomes.filter(data.outcomes.outcome == outcome)
     ends = chosen.select(
         customer=chosen.customer_id,
-        order=_order(chosen.timestamp, ibis.literal(width - 1), width),
+        order=_order(chosen.timestamp, ibis.literal(len(names) + 1), tick),
         value=chosen.value if "value" in chosen.columns else ibis.null("float64"),
     )
     ends = ends.group_by("customer", "order").aggregate(
         weight=ends.count().cast("float64"), value=ends.value.sum()
     )
     events = touches.union(ends.drop("value"))
-    events = events.mutate(group=customer_group(events.customer))
     if by is not None and by != "month":
         events = _with_trait(data, events, by)
     return Journeys(events, ends, names, outcome, lookback_ms, by=by)
@@ -185,12 +196,12 @@ def _from_paths(data: Dataset, by: str | None) -> Journeys:
     if by is not None:
         raise ParameterError(f"by: a paths table has no {by!r}\n  leave `by` out")
     names = touchpoint_names(data, "steps")
-    width = len(names) + 2
+    tick = _tick(names)
     steps = data.tables["steps"].join(number_names(names), "touchpoint")
     ends = data.tables["ends"]
     columns = ["customer", "order", "weight", "group"]
-    touches = steps.mutate(order=steps.step * width + steps.code)
-    ends = ends.mutate(order=ends.step * width + (width - 1))
+    touches = steps.mutate(order=steps.step * tick + steps.code)
+    ends = ends.mutate(order=ends.step * tick + (len(names) + 1))
     events = touches.select(columns).union(ends.select(columns))
     groups = GROUPS if int(steps.group.max().to_pyarrow().as_py() or 0) else 1
     return Journeys(events, ends, names, "conversion", None, timed=False, groups=groups)
@@ -211,11 +222,20 @@ def _milliseconds(lookback: str | None) -> int | None:
     return int(length / pd.Timedelta(milliseconds=1))
 
 
-def _order(time: ir.Value, code: ir.Value, width: int) -> ir.Value:
+def _tick(names: Sequence[str]) -> int:
+    """What a millisecond adds to an order: twice the codes, so that codes never decide a gap.
+
+    With `width` codes, orders `n` milliseconds apart differ by less than ``n * tick + width``,
+    and by more if they are further apart.
+    """
+    return 2 * (len(names) + 2)
+
+
+def _order(time: ir.Value, code: ir.Value, tick: int) -> ir.Value:
     """Pack a time and a code; engines round fractions of an epoch differently, so none arises."""
     micros = time.delta(ibis.timestamp("1970-01-01"), unit="microsecond").cast("int64")
     millis = ((micros - micros % 1000) / 1000).cast("int64")
-    return millis * width + code.cast("int64")
+    return millis * tick + code.cast("int64")
 
 
 def _outcomes(data: Dataset) -> dict[str, int]:
@@ -266,12 +286,12 @@ def _by_month(journeys: Journeys) -> Journeys:
     journeys = journeys.numbered
     events = journeys.events
     last = events.order.max().over(ibis.window(group_by=list(journeys.keys)))
-    month = month_of(last, journeys.width)
+    month = month_of(last, journeys.tick)
     return replace(journeys, events=events.mutate(segment=month), by="month")
 
 
-def month_of(order: ir.Value, width: int) -> ir.StringValue:
+def month_of(order: ir.Value, tick: int) -> ir.StringValue:
     """Write the calendar month (UTC) of an order, as ``2026-02``."""
-    day = width * DAY_MS
+    day = tick * DAY_MS
     days = ((order - order % day) / day).cast("int64")
     return (ibis.date("1970-01-01") + days.as_interval("D")).strftime("%Y-%m")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from touchlab.journeys.build import Journeys
 from touchlab.journeys.ordered import Ordered
 from touchlab.journeys.touches import NO_CODE, ConvertingTouches, Rule, converting_touches
 
@@ -23,15 +23,27 @@ def step_counts(ordered: Ordered, order: int) -> pd.DataFrame:
     base `width`, oldest first, the step's target last; `n` counts journeys. Journeys
     that end without the outcome are the touches that no step leaves.
     """
-    journeys = ordered.journeys
-    key: ir.Value = ibis.literal(0, "int64")
-    for code in reversed(ordered.codes(order)):
-        key = key * journeys.width + code
-    key = key * journeys.width + journeys.code(ordered.events.order)
-    rows = ordered.events.mutate(key=key)
+    journeys, events = ordered.journeys, ordered.events
+    size = journeys.width ** (order + 1)
+    key = _memory(ordered, order) * journeys.width + journeys.code(events.order)
+    rows = events.mutate(
+        cell=journeys.group(events) * size + key
+    )  # engines count best by one number
     # not the sum of `weight`: two outcomes at one instant are one step
     n = rows.count() if journeys.timed else rows.weight.sum()
-    return _sum_by_group(rows, journeys, ["key"], n=n)
+    counts = _sum_by(rows, [*journeys.segment, "cell"], n=n)
+    return counts.assign(group=counts.cell // size, key=counts.cell % size).drop(columns="cell")
+
+
+def _memory(ordered: Ordered, order: int) -> ir.Value:
+    """Write the codes of the last `order` events as digits; the start's beyond the journey."""
+    journeys, memory = ordered.journeys, ibis.literal(0, "int64")
+    for depth in range(order, 0, -1):
+        later, earlier = ordered.lag(depth - 1), ordered.lag(depth)
+        held = memory * journeys.width + journeys.code(earlier)
+        start = start_key(journeys.width, order - depth + 1)
+        memory = ibis.ifelse(journeys.follows(later, earlier), held, start)
+    return memory
 
 
 def start_key(width: int, order: int) -> int:
@@ -64,26 +76,26 @@ def rule_sums(
     if positions is not None:
         touches = touches.mutate(position=ibis.least(touches.position, positions + 1))
         keys.append("position")
-    return _sum_by_group(touches, ordered.journeys, keys, **sums)
+    return _sum_by(touches, [*ordered.journeys.segment, "group", *keys], **sums)
 
 
 def _weighed(found: ConvertingTouches, rules: Sequence[Rule]) -> ir.Table:
     """Add the weight of each rule as w0, w1, ..., scaled to 1 in each journey."""
-    columns = {f"w{i}": _expression(rule.weight(found.touch)) for i, rule in enumerate(rules)}
-    touches = found.table.mutate(**columns)
-    scaled = [w for w, rule in zip(columns, rules, strict=True) if not rule.whole]
+    names = {f"w{i}": rule for i, rule in enumerate(rules)}
+    scaled = {w: _expression(r.weight(found.touch)) for w, r in names.items() if not r.whole}
+    table = found.table.mutate(**scaled)
     journey = ibis.window(group_by=list(found.keys))
-    # all the sums in one statement: one pass for the engine
-    touches = touches.mutate(**{f"all_{w}": touches[w].sum().over(journey) for w in scaled})
-    return touches.mutate(**{w: touches[w] / touches[f"all_{w}"].nullif(0) for w in scaled})
+    # all the sums in one statement: one pass for the engine, and no column more than it needs
+    table = table.mutate(**{f"all_{w}": table[w].sum().over(journey) for w in scaled})
+    touch = replace(found, table=table).touch
+    whole = {w: _expression(r.weight(touch)) for w, r in names.items() if r.whole}
+    return table.mutate(**whole, **{w: table[w] / table[f"all_{w}"].nullif(0) for w in scaled})
 
 
-def _sum_by_group(
-    table: ir.Table, journeys: Journeys, keys: Sequence[str], **sums: ir.Value
-) -> pd.DataFrame:
-    groups = [*(["segment"] if journeys.by is not None else []), "group", *keys]
-    frame = table.group_by(groups).aggregate(**sums).to_pandas()
-    return frame.sort_values(groups, ignore_index=True)
+def _sum_by(table: ir.Table, keys: list[str], **sums: ir.Value) -> pd.DataFrame:
+    counted = table.group_by(keys).aggregate(**sums).to_pyarrow()
+    frame = counted.to_pandas(split_blocks=True)  # millions of rows: not copied together
+    return frame.sort_values(keys, ignore_index=True)
 
 
 def _expression(weight: Any) -> ir.Value:

@@ -65,7 +65,7 @@ def journey_overview(journeys: Journeys) -> pd.DataFrame:
     last touch; NaN without times).
     """
     rows = each_journey(journeys)
-    days = (rows["last"] - rows["first"]).cast("float64") / (journeys.width * DAY_MS)
+    days = (rows["last"] - rows["first"]).cast("float64") / (journeys.tick * DAY_MS)
     table = rows.aggregate(
         customers=rows.customer.nunique(),
         touches=(rows.touches * rows.journeys).sum(),
@@ -141,8 +141,8 @@ def touchpoint_use(journeys: Journeys) -> pd.DataFrame:
     by_code = joined.group_by("code").aggregate(
         touches=joined.touches.sum(),
         journeys=joined.weight.sum(),
-        starts=joined.weight.sum(where=joined["first"] % journeys.width == joined.code),
-        ends=joined.weight.sum(where=joined["last"] % journeys.width == joined.code),
+        starts=joined.weight.sum(where=journeys.code(joined["first"]) == joined.code),
+        ends=joined.weight.sum(where=journeys.code(joined["last"]) == joined.code),
         outcomes=joined.outcomes.sum(),
     )
     table = by_code.to_pandas().fillna(0.0).sort_values("code", ignore_index=True)
@@ -159,7 +159,7 @@ def by_month(journeys: Journeys) -> pd.DataFrame:
     code = journeys.code(events.order)
     ended = code == journeys.outcome_code
     table = (
-        events.group_by(month=month_of(events.order, journeys.width))
+        events.group_by(month=month_of(events.order, journeys.tick))
         .aggregate(touches=(~ended).sum(), outcomes=ended.sum())
         .to_pandas()
     )

@@ -17,25 +17,19 @@ from touchlab.readers import kept
 class Ordered:
     """Events with their place and with those before them, still in the engine.
 
-    `events` has the keys, group, [segment], order, place (1 for the first event
-    within the keys) and lag1, lag2, ... up to `depth` (the orders of the events
-    before it, nearest first); weight only where rows stand for many journeys.
+    `events` has the keys, [segment], order, place (1 for the first event within
+    the keys), and lag1, lag2, ... up to `depth` (the orders of the events
+    before it, nearest first); weight and group only where rows
+    stand for many journeys.
     """
 
     journeys: Journeys
     events: ir.Table
     depth: int
 
-    def codes(self, depth: int) -> list[ir.Value]:
-        """Codes of the events 1, ..., `depth` before each; the start's beyond the journey."""
-        journeys, inside, codes = self.journeys, ibis.literal(True), []
-        later = self.events.order
-        for i in range(1, depth + 1):
-            earlier = self.events[f"lag{i}"]
-            inside = inside & ~journeys.breaks(later, earlier)
-            codes.append(ibis.ifelse(inside, journeys.code(earlier), journeys.start_code))
-            later = earlier
-        return codes
+    def lag(self, depth: int) -> ir.Value:
+        """The order of the event `depth` before each; its own for 0."""
+        return self.events[f"lag{depth}"] if depth else self.events.order
 
     @property
     def converting(self) -> ir.Table:
@@ -47,10 +41,9 @@ class Ordered:
 
 def order_events(journeys: Journeys, depth: int = 1) -> Ordered:
     """Look `depth` events back from every event."""
-    segment = ["segment"] if journeys.by is not None else []
-    weight = [] if journeys.timed else ["weight"]
+    own = [] if journeys.timed else ["group", "weight"]
     # only what is needed: every column is sorted along
-    events = journeys.events.select(*journeys.keys, *segment, "group", "order", *weight)
+    events = journeys.events.select(*journeys.keys, *journeys.segment, "order", *own)
     window = ibis.window(**journeys.following)
     lags = {f"lag{i}": events.order.lag(i).over(window) for i in range(1, depth + 1)}
     place = ibis.row_number().over(window) + 1

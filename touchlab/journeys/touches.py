@@ -75,7 +75,7 @@ def converting_touches(ordered: Ordered, direct: str = DIRECT) -> ConvertingTouc
     """Give every touch of a converting journey its place and its age."""
     journeys = ordered.journeys
     keys = (*journeys.keys, "begin")
-    shared = [*keys, *(["segment"] if journeys.by is not None else []), "group"]
+    shared = [*keys, *journeys.segment]
     placed = _placed(ordered, direct)
     happened = journeys.ends.select(
         "customer", "order", outcomes=journeys.ends.weight, worth=journeys.ends.value
@@ -84,6 +84,7 @@ def converting_touches(ordered: Ordered, direct: str = DIRECT) -> ConvertingTouc
     ends = ends.inner_join(happened, ["customer", "order"])
     ends = ends.select(
         *shared,
+        group=journeys.group(ends),
         end=ends.order,
         youngest=ends.lag1,
         n=ibis.greatest(ends.place - ends.begin, 1),
@@ -96,14 +97,14 @@ def converting_touches(ordered: Ordered, direct: str = DIRECT) -> ConvertingTouc
         *keys, "order", touch_code=touches.code, position=touches.place - touches.begin + 1
     )
     joined = ends.left_join(touches, list(keys))
-    per_day = journeys.width * (DAY_MS if journeys.timed else 1)
+    per_day = journeys.tick * (DAY_MS if journeys.timed else 1)
 
     def days_before_end(order: ir.Value) -> ir.Value:
         age = (joined.end - journeys.outcome_code) - (order - journeys.code(order))
         return age.cast("float64") / per_day
 
     table = joined.select(
-        *(joined[c] for c in (*shared, "n", "last_other", "outcomes", "worth")),
+        *(joined[c] for c in (*shared, "group", "n", "last_other", "outcomes", "worth")),
         code=joined.touch_code.fill_null(NO_CODE),
         position=joined.position.fill_null(1),
         age_days=days_before_end(joined.order),
@@ -121,10 +122,10 @@ def _placed(ordered: Ordered, direct: str) -> ir.Table:
     """
     journeys, events = ordered.journeys, ordered.converting
     running = ibis.cumulative_window(**journeys.following)
-    begins = journeys.breaks(events.order, events.lag1)
+    goes_on = journeys.follows(events.order, events.lag1)
     events = events.mutate(
         code=journeys.code(events.order),
-        begin=ibis.ifelse(begins, events.place, 0).max().over(running),
+        begin=ibis.ifelse(goes_on, 0, events.place).max().over(running),
     )
     if direct not in journeys.touchpoints:
         return events.mutate(other=events.place - 1)
