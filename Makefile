@@ -36,9 +36,7 @@ lab: .venv/.ready  ## JupyterLab with the notebooks
 	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_overview.ipynb
 
 bench: .venv/.ready  ## speed and memory beside peers and as data grows: ratios within one run
-	$(BIN)/python benchmarks/peers.py --journeys 100000
-	$(BIN)/python benchmarks/peers.py --journeys 1000000
-	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/bench.py
 	$(BIN)/python benchmarks/drivers.py
 
 lock: $(UV)  ## pin every dependency again, with hashes

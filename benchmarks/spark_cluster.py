@@ -1,32 +1,22 @@
-"""A Spark cluster on this machine: a master and two workers, the whole report, and a worker killed.
+"""A Spark cluster on this machine: a master and two workers, each a process of its own.
 
-    python benchmarks/spark_cluster.py data/sample
-    python benchmarks/spark_cluster.py data/sample --kill 60    a worker dies after 60 seconds
-
-Runs the report on DuckDB first, then on the cluster, and says of every table that the pages
-hand on whether it is the same. Everything started is stopped, however it ends. Needs the
-extra `spark` and Java; about 6 GB of memory.
+Needs the extra `spark` and Java; about 6 GB of memory. `elsewhere.py` runs the report there.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import pandas as pd
 
 WORKERS = 2
 SLOTS = 3
@@ -123,54 +113,3 @@ def _wait(page: int, workers: int) -> None:
                 return
         time.sleep(0.5)
     raise SystemExit(f"the cluster has not come up within {PATIENCE:g} seconds")
-
-
-def report(data: str, out: Path) -> tuple[int, float]:
-    """Run the whole report by its command; return its exit code and the seconds it took."""
-    began = time.monotonic()
-    command = [sys.executable, "-m", "touchlab.cli", "report", data, "--out", str(out), "--force"]
-    return subprocess.run(command).returncode, time.monotonic() - began
-
-
-def compare(one: Path, other: Path) -> pd.DataFrame:
-    """Hold the tables that pages hand on against each other: table, rows, same."""
-    rows = []
-    tables = (one / "latest" / "tables").rglob("*.parquet")
-    for file in sorted(f for f in tables if "made-from" not in f.name):  # names and versions
-        name = file.relative_to(one / "latest" / "tables")
-        left, right = (pd.read_parquet(r / "latest" / "tables" / name) for r in (one, other))
-        try:
-            pd.testing.assert_frame_equal(left, right, rtol=1e-9, atol=1e-9)
-            same = "yes"
-        except AssertionError as difference:
-            same = str(difference).splitlines()[0]
-        rows.append({"table": str(name.with_suffix("")), "rows": len(left), "same": same})
-    return pd.DataFrame(rows)
-
-
-def main() -> int:
-    """Run the report on both engines and say what differs."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("data", type=Path, help="folder of Parquet files")
-    parser.add_argument("--out", type=Path, default=Path(".bench/spark"))
-    parser.add_argument("--kill", type=float, help="kill a worker after so many seconds")
-    given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    here, there = given.out / "duckdb", given.out / "spark"
-    codes = {"duckdb": report(str(given.data), here)}
-    with running() as cluster:
-        if given.kill:
-            timer = threading.Timer(given.kill, cluster.kill_worker)
-            timer.daemon = True
-            timer.start()
-        codes["spark"] = report(cluster.address(given.data.resolve()), there)
-    for engine, (code, seconds) in codes.items():
-        print(f"{engine}: exit code {code} after {seconds:.0f} s")
-    if any(code for code, _ in codes.values()):
-        return 1
-    print(compare(here, there).to_string(index=False))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

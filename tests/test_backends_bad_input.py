@@ -15,11 +15,14 @@ import ibis
 import pandas as pd
 import pytest
 from conftest import lacking, load_postgres
-from tiny import customers, refusal, tables, touches
+from tiny import customers, outcomes, refusal, tables, touches
 
 import touchlab as tl
 from touchlab.connect import read_address
 from touchlab.reporting import run_report
+from touchlab.reporting.cut import cut_data
+from touchlab.reporting.keys import data_key
+from touchlab.reporting.place import Cut, Source
 
 PASSWORD = "hunt/er2@x"
 SECRET = (
@@ -361,3 +364,22 @@ def many_tables() -> dict[str, pd.DataFrame]:
     bought = seen[::5].assign(timestamp=seen.timestamp + pd.Timedelta("2h"), outcome="conversion")
     kinds = ["ad", "mail", "shop", "app"] * 100
     return {"touches": seen.assign(touchpoint=kinds), "outcomes": bought}
+
+
+@pytest.mark.slow
+def test_a_folder_may_hold_the_address_and_names_of_ones_own(postgres: str, tmp_path: Path) -> None:
+    theirs = {"contacts": touches(touchpoint=None, channel=["ad", "mail", "ad"])}
+    load_postgres(postgres, theirs | {"outcomes": outcomes()}, "crm")
+    lines = f'[data]\naddress = "{postgres}"\n[touches]\ntable = "crm.contacts"\n'
+    lines += 'touchpoint = "channel"\n[outcomes]\ntable = "crm.outcomes"\n[report]\nseed = 3\n'
+    (tmp_path / "touchlab.toml").write_text(lines)
+    data = tl.open_data(tmp_path)
+    assert (data.name, data.parameters) == (tmp_path.name, {"seed": 3})
+    assert sorted(data.touches.touchpoint.to_pandas()) == ["ad", "ad", "mail"]
+    assert data_key(str(tmp_path), tmp_path) == ""  # what it holds is not known beforehand
+    with pytest.raises(tl.ParameterError) as refused:
+        cut_data(Source("part", str(tmp_path), Cut(first="2026-01-01")), tmp_path)
+    assert str(refused.value) == (
+        f"sweep: {tmp_path.name!r} stays in its postgres, and is not cut here into "
+        "from 2026-01-01\n  give each part a schema with views of its own, or sweep over parameters"
+    )

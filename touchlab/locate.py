@@ -25,9 +25,10 @@ from touchlab.readers import (
     read_frame,
     read_parquet,
 )
-from touchlab.settings import REPORT, SETTINGS, SWEEP, read_settings
+from touchlab.settings import DATA, REPORT, SETTINGS, SWEEP, address_in, read_settings
 from touchlab.spark import is_frame, is_session, of_frames, of_session
 
+Settings = Mapping[str, Mapping[str, Any]]
 SPECS = {**TABLES, PATHS.name: PATHS}
 ENDINGS = (".parquet", ".csv", ".csv.gz")
 FILE_DATABASES = ("duckdb", "sqlite")
@@ -85,10 +86,13 @@ def locate(source: Any) -> Located:
 
 def _folder(path: Path) -> Located:
     settings = read_settings(path)
+    if address := address_in(settings):
+        return _elsewhere(address, settings, path.resolve().name)
     entries = sorted(f for f in path.iterdir() if f.name != SETTINGS)
     located = Located(path.resolve().name, True, found=[f.name for f in entries])
     located.parameters = settings.pop(REPORT, {})
-    settings.pop(SWEEP, None)
+    for section in (SWEEP, DATA):
+        settings.pop(section, None)
     for table in SPECS:
         own = str(settings.get(table, {}).get("table", table)).lower()
         names = {own, *(f"{own}{ending}" for ending in ENDINGS)}
@@ -163,9 +167,19 @@ def _file_database(text: str) -> Located:
         raise DataError(f"{scheme}://{path}: cannot connect\n  {why}\n  {mend}") from None
 
 
-def _connected(connection: Connection) -> Located:
+def _elsewhere(address: str, settings: Settings, name: str) -> Located:
+    """Find tables at the address that a folder's settings give, by the names they give."""
+    own = {table: settings[table] for table in SPECS if table in settings}
+    names = {table: str(columns.get("table", table)) for table, columns in own.items()}
+    located = _connected(connect(address), names)
+    located.name, located.parameters = name, settings.get(REPORT, {})
+    _rename(located, own)
+    return located
+
+
+def _connected(connection: Connection, names: Mapping[str, str] | None = None) -> Located:
     """Take the tables of the contract out of a database; what else is there is of no concern."""
-    tables = {table: connection.table(table) for table in SPECS}
+    tables = {table: connection.table((names or {}).get(table, table)) for table in SPECS}
     there = {name: table for name, table in tables.items() if table is not None}
     enough = set(NEEDED) <= there.keys() or PATHS.name in there
     return Located(connection.name, False, there, found=[] if enough else connection.found())

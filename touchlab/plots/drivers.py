@@ -77,7 +77,8 @@ def plot_credit_and_drivers(both: pd.DataFrame) -> Picture:
 def plot_scores(scores: pd.DataFrame) -> Picture:
     """Show how far each method is from the truth, world by world; shorter is better."""
     wide = scores.pivot_table(index="method", columns="world", values="amount_error", sort=False)
-    wide = wide.loc[wide.mean(axis=1).sort_values(ascending=False).index]
+    mean = wide.mean(axis=1).round(9)  # rules that tie keep their order
+    wide = wide.loc[mean.sort_values(ascending=False, kind="stable").index]
     first = wide.columns[0]
     ahead = wide[first].drop("oracle", errors="ignore").idxmin()
     title = (

@@ -28,6 +28,12 @@ def cut_data(source: Source, work: Path) -> str:
     from touchlab.dataset import open_data
 
     data = open_data(source.place)
+    engine = next(iter(data.tables.values())).get_backend().name
+    if engine != "duckdb":
+        raise ParameterError(
+            f"sweep: {data.name!r} stays in its {engine}, and is not cut here into {source.cut}\n"
+            "  give each part a schema with views of its own, or sweep over parameters"
+        )
     target = work / "data" / slug(source.name)
     target.mkdir(parents=True)
     customers = _customers(data, source.cut)

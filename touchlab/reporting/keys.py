@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from touchlab.errors import DataError
-from touchlab.settings import REPORT, SWEEP, read_settings
+from touchlab.settings import REPORT, SWEEP, address_in, read_settings
 
 HASHES = ".hashes.json"
 _ENDINGS = (".parquet", ".csv", ".csv.gz")
@@ -39,6 +39,8 @@ def data_key(place: str, out: Path) -> str:
     tables = {}
     if path.is_dir():
         settings = read_settings(path)
+        if address_in(settings):
+            return ""
         tables = {name: settings[name] for name in settings if name not in (REPORT, SWEEP)}
     return digest([files, tables])
 
