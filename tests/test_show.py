@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -92,6 +93,15 @@ def test_picture_carries_words_and_four_drawings_of_two_shapes() -> None:
         for png in (data["image/png"], words["dark"])
     )
     assert light > 240 and dark < 60
+
+
+def test_a_picture_is_the_same_drawn_alone_and_beside_the_light_one() -> None:
+    # beside, the dark one is not laid out again but takes the places found for the light one
+    picture = plots.plot_credit(_credit(["email", "a search engine nobody knows", "search"]))
+    for shown in (picture, replace(picture, left_out="Left out (2 rows): small groups.")):
+        words = shown._repr_mimebundle_()[1]["image/png"]
+        for name, width in (("dark", show.WIDE), ("narrow_dark", show.NARROW)):
+            assert base64.b64decode(words[name]) == shown.png(show.DARK, width)
 
 
 @pytest.mark.filterwarnings("error")

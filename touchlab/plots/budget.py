@@ -112,7 +112,7 @@ def plot_response_curves(curves: pd.DataFrame, *, outcome: str, currency: str = 
     def draw(theme: Theme, width: float) -> Figure:
         across = min(2 if width <= NARROW else 4, len(more))
         down = -(-len(more) // across)
-        figure = Figure(figsize=(width, 1.5 * down + 1.3), layout="constrained")
+        figure = Figure(figsize=(width, 1.5 * down + 1.3))
         panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
         for axes, name in zip(panels, more.index, strict=False):
             _draw_curve(axes, curves[curves.touchpoint == name], theme)

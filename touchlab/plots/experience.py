@@ -55,7 +55,7 @@ def _plot_scores(scores: pd.DataFrame) -> Picture:
             return _draw_months(theme, width, known, title)
         sizes = [int((known.metric == metric).sum()) for metric in metrics]
         height = 0.3 * sum(sizes) + 0.85 * len(sizes) + 0.6
-        figure = Figure(figsize=(width, max(height, 2.4)), layout="constrained")
+        figure = Figure(figsize=(width, max(height, 2.4)))
         panels = figure.subplots(
             len(sizes), 1, squeeze=False, height_ratios=[s + 0.8 for s in sizes]
         )
@@ -79,7 +79,7 @@ def _plot_scores(scores: pd.DataFrame) -> Picture:
 
 def _draw_months(theme: Theme, width: float, known: pd.DataFrame, title: str) -> Figure:
     metrics, months = list(known.metric.unique()), sorted(known.month.unique())
-    figure = Figure(figsize=(width, 1.7 * len(metrics) + 0.9), layout="constrained")
+    figure = Figure(figsize=(width, 1.7 * len(metrics) + 0.9))
     panels = figure.subplots(len(metrics), 1, squeeze=False, sharex=True)[:, 0]
     for axes, metric in zip(panels, metrics, strict=True):
         own = known[known.metric == metric]

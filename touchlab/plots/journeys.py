@@ -30,7 +30,7 @@ def plot_lengths(lengths: pd.DataFrame) -> Picture:
     title += f", of longer ones {per_cent(rate)}" if len(more) else ""
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure = Figure(figsize=(width, 4.2), layout="constrained")
+        figure = Figure(figsize=(width, 4.2))
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
         x = np.arange(len(lengths))
         upper.vlines(x, lengths.ci_low, lengths.ci_high, color=theme.accent, lw=2.2, alpha=0.45)
@@ -57,7 +57,7 @@ def plot_months(months: pd.DataFrame, *, outcome: str) -> Picture:
     title = f"Most {outcome} outcomes in {peak.month}: {counted(peak.outcomes)}"
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure = Figure(figsize=(width, 3.8), layout="constrained")
+        figure = Figure(figsize=(width, 3.8))
         upper, lower = figure.subplots(2, 1, sharex=True)
         x = np.arange(len(months))
         for axes, column, colour in (

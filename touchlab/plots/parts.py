@@ -89,7 +89,7 @@ def plot_lines(
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, max(height, 2.4)), layout="constrained")
+    figure = Figure(figsize=(width, max(height, 2.4)))
     return figure, figure.subplots()
 
 

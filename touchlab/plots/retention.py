@@ -63,7 +63,8 @@ def plot_cohorts(cohorts: pd.DataFrame, *, outcome: str = "conversion") -> Pictu
         )
         shown = width > NARROW or rates.shape[1] <= 6
         sns.heatmap(
-            rates * 100, ax=axes, cmap=colours, annot=shown, fmt=".0f", cbar=not shown, vmin=0,
+            rates * 100, ax=axes, cmap=colours, annot=shown, fmt=".0f", vmin=0,
+            cbar=not shown, cbar_kws={"use_gridspec": False},
             linewidths=1.5, linecolor=theme.paper, annot_kws={"size": 8.5},
         )  # fmt: skip
         names = [f"{cohort} ({sizes[cohort]:,})" for cohort in rates.index]

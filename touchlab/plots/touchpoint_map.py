@@ -136,7 +136,7 @@ class Paint:
 
 def _blank(width: float, height: float) -> tuple[Figure, Axes]:
     """Give axes whose units are inches, the origin at the upper left."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height))
     axes = figure.subplots()
     axes.set(xlim=(0, width), ylim=(height, 0))
     axes.axis("off")

@@ -65,11 +65,6 @@ def numbers_of(frame: pd.DataFrame) -> dict[str, Any]:
     return json.loads(frame.to_json(orient="split", index=False, date_format="iso"))
 
 
-def from_numbers(numbers: dict[str, Any]) -> pd.DataFrame:
-    """Turn columns and data back into a frame."""
-    return pd.DataFrame(numbers["data"], columns=numbers["columns"])
-
-
 class Kept:
     """Tables that a page hands on to other pages and to the run, without showing them."""
 
