@@ -11,7 +11,7 @@ import pytest
 import touchlab as tl
 from touchlab.drivers.arrivals import Link
 from touchlab.drivers.fit import fit_drivers
-from touchlab.drivers.induced import Tracks, _roll, _weights
+from touchlab.drivers.induced import Tracks, _roll, _steps, _weights
 from touchlab.moments import DAY_SECONDS, sample_moments
 from touchlab.simulate import OutcomeSpec, TouchpointSpec, World, simulate, true_effects
 
@@ -105,7 +105,7 @@ def test_rolling_forward_by_hand():
     assert moments.table.time[row[0]] == (START + 3 * DAY).timestamp()
     assert moments.start_seconds / DAY_SECONDS == START.timestamp() / DAY_SECONDS
     tracks = Tracks(np.array([0, 1]), np.array([1.0, 2.0]), 1)
-    found = _roll(moments, [Link(0, 1, 1.0, 1.0)], tracks, [0])[row]
+    found = _roll(_steps(moments, tracks), [Link(0, 1, 1.0, 1.0)], tracks, [0])[row]
     # at day 2 the exposure to a is 1/2, so b came 1.5 times as often: 2/3 are left without
     np.testing.assert_allclose(found[0, 0], [2**-0.5, 2 / 3 * 2**-0.5])
 

@@ -28,13 +28,12 @@ from touchlab.contract import listing
 from touchlab.drivers.hazard import (
     Parameters,
     between,
-    chance,
-    exposures_at,
     hazard_at,
     saturate,
     some_of,
 )
 from touchlab.drivers.result import Drivers
+from touchlab.drivers.sets import Sets
 from touchlab.drivers.troubles import EXTREME
 from touchlab.errors import MissingInput, ParameterError
 from touchlab.moments import Points
@@ -60,25 +59,47 @@ class Lift:
 
     def at(self, multiplier: float) -> tuple[Floats, Floats]:
         """Return the factor and its slope in the multiplier; both (rows,)."""
-        now, several = np.exp(self._now), self._several
-        factor, slope = 1 / now + multiplier * (1 - 1 / now), 1 - 1 / now
+        factor, (_, first, bend, twist) = self._raised(multiplier)
+        exposure, squares = self._seen
+        slope = 1 - self._without
         slope[factor <= 0] = 0.0  # harm cannot go beyond none at all
-        exposure, squares = self.exposure[several], self.squares[several]
-        f, first, bend, twist = _factor(multiplier * exposure, self.effect, self.saturation)
-        spread = 0.5 * multiplier * (1 - multiplier)
-        factor[several] = np.exp(f + spread * squares * bend - self._now[several])
+        spread, several = 0.5 * multiplier * (1 - multiplier), self._several
         rise = exposure * (first + spread * squares * twist)
         slope[several] = factor[several] * (rise + (0.5 - multiplier) * squares * bend)
         return factor.clip(1e-9), slope
+
+    def factor(self, multiplier: float) -> Floats:
+        """Return the factor alone; (rows,)."""
+        return self._raised(multiplier)[0].clip(1e-9)
+
+    def _raised(self, multiplier: float) -> tuple[Floats, tuple[Floats, ...]]:
+        """Return the factor, not cut off, and what `_factor` says of several touches."""
+        factor = self._without + multiplier * (1 - self._without)
+        exposure, squares = self._seen
+        raised = _factor(multiplier * exposure, self.effect, self.saturation)
+        f, _, bend, _ = raised
+        spread, several = 0.5 * multiplier * (1 - multiplier), self._several
+        factor[several] = np.exp(f + spread * squares * bend - self._now[several])
+        return factor, raised
 
     @cached_property
     def _now(self) -> Floats:
         return _factor(self.exposure, self.effect, self.saturation)[0]
 
     @cached_property
+    def _without(self) -> Floats:
+        """The factor without any touch; (rows,)."""
+        return np.asarray(1 / np.exp(self._now))
+
+    @cached_property
     def _several(self) -> Places:
         """Rows that know more than one touch."""
         return np.flatnonzero(self.exposure**2 >= ALONE * self.squares)
+
+    @cached_property
+    def _seen(self) -> tuple[Floats, Floats]:
+        """Exposure and squares on those rows."""
+        return self.exposure[self._several], self.squares[self._several]
 
 
 def _factor(exposure: Floats, effect: float, saturation: str) -> tuple[Floats, ...]:
@@ -103,7 +124,7 @@ class Field:
         ratio = np.ones(self.size)
         for lift, multiplier in zip(self.lifts, multipliers, strict=True):
             if multiplier != 1.0:
-                ratio[lift.rows] *= lift.at(multiplier)[0]
+                ratio[lift.rows] *= lift.factor(multiplier)
         return ratio
 
     def log_slopes(self, multipliers: Floats) -> list[Floats]:
@@ -200,7 +221,7 @@ class Responses:
 
     def whole(self) -> Response:
         """The response as estimated."""
-        return self._at(self.drivers.parameters, 1.0)
+        return next(self._at(self.drivers.parameters.packed[None], np.ones((1, GROUPS))))
 
     def drawn(self, count: int, seed: int) -> Iterator[Response]:
         """Responses at parameters drawn with the covariance of the group jackknife.
@@ -212,17 +233,20 @@ class Responses:
         leaning *= np.sqrt((GROUPS - 1) / GROUPS)
         rest = self.drivers.replicates - self.drivers.replicates.mean(axis=0)
         k, grid = self.model.touchpoints, np.log2(self.model.moments.half_lives)
-        group = self.model.moments.table.group.to_numpy()
-        for z in leaning:
-            packed = self.drivers.parameters.packed + z @ rest
-            packed[:k] = packed[:k].clip(-EXTREME, EXTREME)
-            packed[k : 2 * k] = packed[k : 2 * k].clip(grid[0], grid[-1])
-            yield self._at(self.model.parameters(packed), 1 - (z - z.mean())[group])
+        packed = self.drivers.parameters.packed + leaning @ rest
+        packed[:, :k] = packed[:, :k].clip(-EXTREME, EXTREME)
+        packed[:, k : 2 * k] = packed[:, k : 2 * k].clip(grid[0], grid[-1])
+        return self._at(packed, 1 - (leaning - leaning.mean(axis=1, keepdims=True)))
 
-    def _at(self, given: Parameters, weight: Floats | float) -> Response:
+    def _at(self, packed: Floats, weights: Floats) -> Iterator[Response]:
+        """Responses at sets of parameters (sets, parameters), groups weighted (sets, groups)."""
+        chances = Sets.of(self.model, packed).chances(self.model.offset)
+        for own, p, weight in zip(packed, chances, weights, strict=True):
+            expected = p * self.model.moments.events_each * self.step * weight[self.model.group]
+            yield self._response(self.model.parameters(own), expected)
+
+    def _response(self, given: Parameters, expected: Floats) -> Response:
         model, moments = self.model, self.model.moments
-        expected = chance(model, given, exposures_at(model, given.log_half_lives))
-        expected = expected * moments.events_each * self.step * weight
         field = self._field(given, self.known, len(expected))
         if self.earlier is None:
             return Response(expected, field)

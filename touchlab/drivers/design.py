@@ -79,7 +79,7 @@ def build_controls(moments: Moments, *, touch_rate: bool = False, traits: bool =
     return Controls(matrix, tuple(kept), notes, tuple(makers), centre, spread)
 
 
-def take(controls: Controls, rows: npt.NDArray[np.int64]) -> Controls:
+def take(controls: Controls, rows: npt.NDArray[np.int64] | slice) -> Controls:
     """The controls of some of the moments, scaled as before."""
     return replace(controls, matrix=controls.matrix[rows])
 

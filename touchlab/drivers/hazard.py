@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from touchlab.drivers.model import (
     Model,
     Parameters,
     between,
+    blocks,
     chance,
     exposures_at,
     hazard_at,
@@ -28,6 +30,7 @@ from touchlab.drivers.model import (
     saturate,
     some_of,
 )
+from touchlab.drivers.sets import Sets
 from touchlab.errors import TouchlabWarning
 from touchlab.replicates import GROUPS
 
@@ -83,30 +86,63 @@ class Tangent:
     design: Floats
     """(parameters, moments): slope of the log odds in each parameter."""
     probability: Floats
-    loss: float
-    penalty: Floats
-    """(parameters, parameters): curvature of the penalties."""
-    pull: Floats
-    """(parameters,): slope of the penalties."""
+    event: Floats
+
+    @property
+    def weight(self) -> Floats:
+        return self.probability * (1 - self.probability)
+
+    @property
+    def loss(self) -> float:
+        """Minus the log likelihood."""
+        p, event = self.probability, self.event
+        found = xlogy(event, p.clip(1e-300)) + xlogy(1 - event, (1 - p).clip(1e-300))
+        return -float(found.sum())
+
+    @property
+    def slope(self) -> Floats:
+        """Of the loss in each parameter."""
+        return self.design @ (self.probability - self.event)
+
+    @property
+    def curvature(self) -> Floats:
+        """Of the loss, to first order; (parameters, parameters)."""
+        root = self.design * np.sqrt(self.weight)
+        return root @ root.T
 
 
 def tangent(model: Model, given: Parameters) -> Tangent:
-    """Linearise the penalised likelihood at `given`."""
-    event = model.moments.table.event.to_numpy(float)
+    """Linearise the likelihood at `given`."""
     p, exposure, slope = probability(model, given)
     bend = given.effects[:, None] * slope
     for (a, b), own in zip(model.pairs, given.synergies, strict=True):
         bend[a] += own * slope[a] * exposure[b]
         bend[b] += own * slope[b] * exposure[a]
     parts = [exposure, bend, model.controls.matrix.T, products(exposure, model.pairs)]
-    penalty, target = _penalty(model)
+    return Tangent(np.concatenate(parts), p, model.event)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """The penalised likelihood at some parameters: what a Newton step needs."""
+
+    curvature: Floats
+    slope: Floats
+    loss: float
+
+
+def _sums(parts: Sequence[Model], given: Parameters) -> Sums:
+    """Add up the loss over parts of the moments, and the penalties."""
+    penalty, target = penalty_of(parts[0])
     pull = penalty @ (given.packed - target)
-    loss = 0.5 * pull @ (given.packed - target)
-    loss -= (xlogy(event, p.clip(1e-300)) + xlogy(1 - event, (1 - p).clip(1e-300))).sum()
-    return Tangent(np.concatenate(parts), p, float(loss), penalty, pull)
+    curvature, slope, loss = penalty, pull, 0.5 * float(pull @ (given.packed - target))
+    for part in parts:
+        now = tangent(part, given)
+        curvature, slope, loss = curvature + now.curvature, slope + now.slope, loss + now.loss
+    return Sums(curvature, slope, loss)
 
 
-def _penalty(model: Model) -> tuple[Floats, Floats]:
+def penalty_of(model: Model) -> tuple[Floats, Floats]:
     """Curvature of the penalties, and where they are least."""
     k, size, pairs = model.touchpoints, model.size, len(model.pairs)
     weight = np.full(size, 2 * CONTROL_RIDGE)
@@ -125,21 +161,18 @@ def fit(model: Model, start: Floats | None = None) -> Parameters:
     handful of passes over the sample, where a quasi-Newton search took hundreds.
     `start` are packed parameters to begin at.
     """
-    event = model.moments.table.event.to_numpy(float)
     if start is None:
-        step = len(event) // ROUGH
-        rough = some_of(model, np.arange(0, len(event), step)) if step > 1 else None
-        start = _start(model, event) if rough is None else fit(rough).packed
+        step = len(model.event) // ROUGH
+        rough = some_of(model, slice(None, None, step)) if step > 1 else None
+        start = _start(model) if rough is None else fit(rough).packed
     packed = start.clip(*_bounds(model))
-    now, damping = tangent(model, model.parameters(packed)), 1e-3
+    parts = [some_of(model, rows) for rows in blocks(len(model.event))]
+    now, damping = _sums(parts, model.parameters(packed)), 1e-3
     for _ in range(MAX_STEPS):
-        weight = now.probability * (1 - now.probability)
-        curvature = (now.design * weight) @ now.design.T + now.penalty
-        slope = now.design @ (now.probability - event) + now.pull
         while damping < 1e8:
-            system = curvature + damping * np.diag(np.diag(curvature) + 1e-9)
-            tried = _step(model, packed, system, slope)
-            then = tangent(model, model.parameters(tried))
+            system = now.curvature + damping * np.diag(np.diag(now.curvature) + 1e-9)
+            tried = _step(model, packed, system, now.slope)
+            then = _sums(parts, model.parameters(tried))
             if then.loss <= now.loss:
                 break
             damping *= 10
@@ -167,15 +200,17 @@ def _step(model: Model, packed: Floats, system: Floats, slope: Floats) -> Floats
 
 def _settle(model: Model, packed: Floats) -> Parameters:
     """Move the intercept the last bit, until expected outcomes are the observed ones."""
-    place, observed = 2 * model.touchpoints, model.moments.table.event.sum()
+    place, observed = 2 * model.touchpoints, model.event.sum()
+    exposure = exposures_at(model, model.parameters(packed).log_half_lives)
     for _ in range(4):
-        p, _, _ = probability(model, model.parameters(packed))
+        p = chance(model, model.parameters(packed), exposure)
         packed = packed.copy()
         packed[place] += (observed - p.sum()) / max((p * (1 - p)).sum(), 1e-12)
     return model.parameters(packed)
 
 
-def _start(model: Model, event: Floats) -> Floats:
+def _start(model: Model) -> Floats:
+    event = model.event
     k, packed = model.touchpoints, np.zeros(model.size)
     packed[k : 2 * k] = np.log2(USUAL_DAYS if model.fixed is None else model.fixed)
     packed[2 * k] = np.log(event.mean() / (1 - event.mean())) - model.offset
@@ -190,59 +225,47 @@ def leave_group_out(model: Model, given: Parameters) -> Floats:
     first takes away the group's share of the score. In large samples that is enough; small
     ones bend more, and get two more steps (docs/decisions/0009).
     """
-    event = model.moments.table.event.to_numpy(float)
-    now = tangent(model, given)
-    residual, weight = now.probability - event, now.probability * (1 - now.probability)
-    group = model.moments.table.group.to_numpy()
-    order = np.argsort(group, kind="stable")
-    bounds = np.searchsorted(group[order], np.arange(GROUPS + 1))
-    curvature, score = [], []
-    for g in range(GROUPS):
-        rows = order[bounds[g] : bounds[g + 1]]
-        own = now.design[:, rows]
-        curvature.append((own * weight[rows]) @ own.T)
-        score.append(own @ residual[rows])
-    whole, slope = np.sum(curvature, axis=0) + now.penalty, np.sum(score, axis=0) + now.pull
-    replicates = np.repeat(given.packed[None], GROUPS, axis=0)
-    for g in range(GROUPS):
-        left = whole - curvature[g]
-        packed = _step(model, given.packed, left, slope - score[g])
-        for _ in range(0 if len(event) > LARGE else 2):
-            rest = _slope(model, model.parameters(packed), group != g)
-            packed = _step(model, packed, left, rest)
-        replicates[g] = packed
-    return replicates
+    near = [tangent(some_of(model, np.flatnonzero(model.group == g)), given) for g in range(GROUPS)]
+    curvature = np.stack([own.curvature for own in near])
+    score = np.stack([own.slope for own in near])
+    penalty, target = penalty_of(model)
+    left = curvature.sum(axis=0) + penalty - curvature
+    slope = score.sum(axis=0) + penalty @ (given.packed - target) - score
+    packed = _steps(model, np.repeat(given.packed[None], GROUPS, axis=0), left, slope)
+    for _ in range(0 if len(model.event) > LARGE else 2):
+        packed = _steps(model, packed, left, _slopes_without(model, packed))
+    return packed
+
+
+def _steps(model: Model, packed: Floats, systems: Floats, slopes: Floats) -> Floats:
+    """Take a Newton step from each of several sets of parameters."""
+    each = zip(packed, systems, slopes, strict=True)
+    return np.stack([_step(model, *one) for one in each])
+
+
+def _slopes_without(model: Model, packed: Floats) -> Floats:
+    """Slope of the penalised loss in each parameter without each group; (groups, parameters)."""
+    penalty, target = penalty_of(model)
+    slopes = (packed - target) @ penalty
+    for rows in blocks(len(model.event)):
+        sets = Sets.of(model, packed, rows)
+        rest = model.group[rows] != np.arange(GROUPS)[:, None]
+        slopes += sets.slopes((sets.chances(model.offset) - model.event[rows]) * rest)
+    return slopes
 
 
 @one_thread
 def clustered_errors(model: Model, given: Parameters) -> Floats:
     """Standard errors of the parameters, clustered by customer group: the sandwich."""
-    event = model.moments.table.event.to_numpy(float)
     free, now = _free(model), tangent(model, given)
-    design = now.design[free]
-    curvature = (design * (now.probability * (1 - now.probability))) @ design.T
-    bread = np.linalg.pinv(curvature + now.penalty[np.ix_(free, free)], hermitian=True)
-    score = design * (event - now.probability)
-    by_group = np.zeros((len(design), GROUPS))
-    np.add.at(by_group.T, model.moments.table.group.to_numpy(), score.T)
+    design, (penalty, _) = now.design[free], penalty_of(model)
+    bread = np.linalg.pinv((now.curvature + penalty)[np.ix_(free, free)], hermitian=True)
+    score = design * (now.event - now.probability)
+    by_group = np.stack([np.bincount(model.group, row, GROUPS) for row in score])
     variance = GROUPS / (GROUPS - 1) * ((bread @ by_group) ** 2).sum(axis=1)
     errors = np.full(model.size, np.nan)
     errors[free] = np.sqrt(variance)
     return errors
-
-
-def _slope(model: Model, given: Parameters, counted: npt.NDArray[np.bool_]) -> Floats:
-    """Slope of the penalised loss in each parameter, over the moments counted."""
-    p, exposure, slope = probability(model, given)
-    residual = (p - model.moments.table.event.to_numpy(float)) * counted
-    lives = given.effects * (slope @ residual)
-    for (a, b), own in zip(model.pairs, given.synergies, strict=True):
-        lives[a] += own * (slope[a] * exposure[b]) @ residual
-        lives[b] += own * (slope[b] * exposure[a]) @ residual
-    penalty, target = _penalty(model)
-    parts = [exposure @ residual, lives, residual @ model.controls.matrix]
-    parts.append(products(exposure, model.pairs) @ residual)
-    return np.concatenate(parts) + penalty @ (given.packed - target)
 
 
 def _free(model: Model) -> npt.NDArray[np.bool_]:

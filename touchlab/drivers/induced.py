@@ -99,6 +99,8 @@ class Scene:
     scenarios: list[int]
     targets: list[int]
     tracks: Tracks
+    steps: pd.DataFrame
+    """Touches and moments by turn; see `_steps`."""
     scale: float
     """Outcomes that one expected outcome here stands for."""
 
@@ -125,8 +127,8 @@ def _scene(model: Model, given: Parameters, links: list[Link], rows: Rows) -> Sc
     )
     p, _, _ = probability(model, given)
     scale = model.moments.events_each * p.sum() / p[rows].sum()
-    scenarios = sorted({link.source for link in links})
-    return Scene(some_of(model, rows), scenarios, targets, tracks, float(scale))
+    scenarios, part = sorted({link.source for link in links}), some_of(model, rows)
+    return Scene(part, scenarios, targets, tracks, _steps(part.moments, tracks), float(scale))
 
 
 def _rows_of_some_customers(moments: Moments, most: int) -> Rows:
@@ -139,7 +141,7 @@ def _rows_of_some_customers(moments: Moments, most: int) -> Rows:
 
 def _felt(scene: Scene, links: list[Link]) -> Floats:
     """Exposures to the targets as they enter the log hazard; (moments, targets, 1 + scenarios)."""
-    stocks = _roll(scene.model.moments, links, scene.tracks, scene.scenarios)
+    stocks = _roll(scene.steps, links, scene.tracks, scene.scenarios)
     return np.asarray(saturate(stocks, scene.model.saturation))
 
 
@@ -173,16 +175,16 @@ def _link_error(model: Model, given: Parameters, links: list[Link]) -> Floats:
     return np.std(found, axis=0, ddof=1)
 
 
-def _roll(moments: Moments, links: list[Link], tracks: Tracks, scenarios: list[int]) -> Floats:
+def _roll(steps: pd.DataFrame, links: list[Link], tracks: Tracks, scenarios: list[int]) -> Floats:
     """Go through the paths turn by turn; (moments, outcome tracks, 1 + scenarios) stocks.
 
     The first scenario is what happened.
     """
-    steps = _steps(moments, tracks)
     count = int(steps.customer.max()) + 1
     stock = np.zeros((count, len(tracks.source), 1 + len(scenarios)))
     seen = np.zeros(count)
-    found = np.zeros((len(moments.table), len(tracks.source) - tracks.links, 1 + len(scenarios)))
+    looked = int((steps.row >= 0).sum())
+    found = np.zeros((looked, len(tracks.source) - tracks.links, 1 + len(scenarios)))
     bounds = np.flatnonzero(np.diff(steps.turn.to_numpy(), prepend=-1, append=-1))
     columns = [steps[c].to_numpy() for c in ("customer", "day", "touchpoint", "row")]
     for first, last in pairwise(bounds):

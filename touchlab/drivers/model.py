@@ -16,7 +16,10 @@ from touchlab.drivers.ratios import Pairs, Ratios
 from touchlab.moments import Moments
 
 Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64] | slice
 SATURATIONS = ("log", "exp")
+BLOCK = 4_096
+"""Moments looked at together: their columns fit the cache of a processor."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,17 @@ class Model:
 
     @property
     def touchpoints(self) -> int:
-        return len(self.moments.touchpoints)
+        return len(self.moments.exposure)
+
+    @cached_property
+    def event(self) -> Floats:
+        """(moments,): 1 where the moment is an event."""
+        return self.moments.table.event.to_numpy(float)
+
+    @cached_property
+    def group(self) -> npt.NDArray[np.int64]:
+        """(moments,): group of the customer."""
+        return self.moments.table.group.to_numpy()
 
     @property
     def size(self) -> int:
@@ -71,8 +84,9 @@ def between(
 ) -> tuple[Floats, Floats]:
     """Read exposures between grid points of half-lives, linearly in the log2 half-life."""
     low, rise, step, part = _places(saturated, half_lives, log_half_lives)
-    exposure = np.add(low, rise * part, dtype=float)
-    return exposure, np.divide(rise, step, dtype=float)
+    exposure = rise * part
+    exposure += low
+    return exposure, rise / step
 
 
 def exposures_at(model: Model, log_half_lives: Floats) -> Floats:
@@ -82,22 +96,29 @@ def exposures_at(model: Model, log_half_lives: Floats) -> Floats:
 
 def _read(saturated: Any, half_lives: tuple[float, ...], log_half_lives: Floats) -> Floats:
     low, rise, _, part = _places(saturated, half_lives, log_half_lives)
-    rise *= part
-    return np.add(low, rise, dtype=float)
+    exposure = rise * part
+    exposure += low
+    return np.asarray(exposure)
 
 
 def _places(
     saturated: Any, half_lives: tuple[float, ...], log_half_lives: Floats
-) -> tuple[Any, Any, Any, Any]:
+) -> tuple[Any, Any, Floats, Floats]:
     """Exposures at the grid point below, rise to the next, its distance, part of the way."""
+    place, step, part = place_in(half_lives, log_half_lives)
+    rows = np.arange(len(saturated))
+    low = saturated[rows, place]
+    return low, saturated[rows, place + 1] - low, step[:, None], part[:, None]
+
+
+def place_in(
+    half_lives: tuple[float, ...], log_half_lives: Floats
+) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
+    """Number of the grid point below each half-life, distance to the next, part of the way."""
     grid = np.log2(half_lives)
     place = np.clip(np.searchsorted(grid, log_half_lives, side="right") - 1, 0, len(grid) - 2)
     step = grid[place + 1] - grid[place]
-    part = np.clip((log_half_lives - grid[place]) / step, 0.0, 1.0)[:, None]
-    rows = np.arange(len(saturated))
-    low = saturated[rows, place]
-    kind = saturated.dtype
-    return low, saturated[rows, place + 1] - low, step[:, None].astype(kind), part.astype(kind)
+    return place, step, np.clip((log_half_lives - grid[place]) / step, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -172,7 +193,12 @@ def only(moments: Moments, touchpoints: Sequence[int]) -> Moments:
     return replace(moments, **own, earlier=None)
 
 
-def some_of(model: Model, rows: npt.NDArray[np.int64]) -> Model:
+def blocks(count: int) -> list[slice]:
+    """Cut so many moments into blocks."""
+    return [slice(first, min(first + BLOCK, count)) for first in range(0, count, BLOCK)]
+
+
+def some_of(model: Model, rows: Rows) -> Model:
     """The model on some of its moments, which stand for as many days and events each."""
     moments = model.moments
     part = replace(

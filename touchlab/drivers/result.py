@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,27 +11,23 @@ import numpy.typing as npt
 import pandas as pd
 
 from touchlab.drivers import effects
+from touchlab.drivers.amounts import Earlier, Quantity, amounts
 from touchlab.drivers.hazard import (
     Model,
     Parameters,
-    chance,
-    exposures_at,
     hazard_at,
     one_thread,
     probability,
-    ratios,
     regression,
-    saturate,
 )
 from touchlab.drivers.induced import Induced, follow_induced
-from touchlab.drivers.ratios import Ratios
 from touchlab.errors import ParameterError
 from touchlab.moments import Moments
 from touchlab.replicates import GROUPS, interval, jackknife
 
 Floats = npt.NDArray[np.float64]
-Quantity = Callable[[Floats, Ratios, Floats, effects.Past | None], Floats]
-
+LEFT_OUT = np.vstack([np.ones(GROUPS), (1 - np.eye(GROUPS)) * GROUPS / (GROUPS - 1)])
+"""Weights of the customer groups, (sets, groups): all as they are, then without one each."""
 UNCHECKED = "unchecked"
 
 
@@ -195,7 +190,8 @@ class Drivers:
         names, cells = self._cells(by)
         found = self._removed if by is None else self._replicated(effects.removal, cells)
         point, (low, high) = found[0], self._interval(*found)
-        fair = self._evaluate(effects.fair_shares, self.parameters, cells, None)
+        whole = self.parameters.packed[None], LEFT_OUT[:1]
+        (fair,) = amounts(self.model, self._earlier, *whole, effects.fair_shares, cells)
         outcomes = self._expected(self.parameters) @ cells
         ratios = self.hazard_ratios
         frames = [
@@ -246,32 +242,16 @@ class Drivers:
     def _expected(self, given: Parameters) -> Floats:
         return probability(self.model, given)[0] * self.moments.events_each
 
-    def _evaluate(
-        self, quantity: Quantity, given: Parameters, cells: Floats, without: int | None
-    ) -> Floats:
-        exposure = exposures_at(self.model, given.log_half_lives)
-        expected = chance(self.model, given, exposure) * self.moments.events_each
-        if without is not None:
-            rest = self.moments.table.group.to_numpy() != without
-            expected = expected * rest * GROUPS / (GROUPS - 1)
-        return quantity(expected, ratios(self.model, given, exposure), cells, self._past(given))
-
     @cached_property
-    def _earlier(self) -> tuple[npt.NDArray[np.float32], Floats] | None:
-        """Saturated exposures and controls of draws from the past; None for what recurs."""
-        earlier = self.moments.earlier
-        if earlier is None:
-            return None
-        return saturate(earlier.exposure, self.model.saturation), self.model.controls.at(earlier)
+    def _earlier(self) -> Earlier | None:
+        return Earlier.of(self.model)
 
     def _past(self, given: Parameters) -> effects.Past | None:
         if self._earlier is None:
             return None
-        moments = len(self.moments.table)
-        draws = self._earlier[0].shape[-1] // moments
-        hazard, found = hazard_at(self.model, given, *self._earlier)
-        days = np.repeat(self.moments.table.since.to_numpy(float) / draws, draws)
-        return effects.Past(found, hazard * days, moments)
+        known, count = self._earlier, len(self.moments.table)
+        hazard, found = hazard_at(self.model, given, known.saturated, known.controls)
+        return effects.Past(found, hazard * known.days, count)
 
     @cached_property
     def _removed(self) -> tuple[Floats, Floats]:
@@ -281,14 +261,9 @@ class Drivers:
     @one_thread
     def _replicated(self, quantity: Quantity, cells: Floats) -> tuple[Floats, Floats]:
         """The quantity, and the same without each group of customers."""
-        point = self._evaluate(quantity, self.parameters, cells, None)
-        replicates = np.stack(
-            [
-                self._evaluate(quantity, self.model.parameters(packed), cells, g)
-                for g, packed in enumerate(self.replicates)
-            ]
-        )
-        return point, replicates
+        packed = np.vstack([self.parameters.packed, self.replicates])
+        found = amounts(self.model, self._earlier, packed, LEFT_OUT, quantity, cells)
+        return found[0], found[1:]
 
     def _interval(self, point: Floats, replicates: Floats) -> tuple[Floats, Floats]:
         return interval(point, *jackknife(point, replicates))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from touchlab.drivers.hazard import Model, Parameters, one_thread, tangent
+from touchlab.drivers.hazard import Model, Parameters, one_thread, penalty_of, tangent
 from touchlab.replicates import GROUPS
 
 Floats = npt.NDArray[np.float64]
@@ -15,14 +15,12 @@ class Scorer:
     """Score tests of columns against one fitted model [Rao 1948]."""
 
     def __init__(self, model: Model, given: Parameters) -> None:
-        now = tangent(model, given)
-        event = model.moments.table.event.to_numpy(float)
+        now, (penalty, _) = tangent(model, given), penalty_of(model)
         self.design = now.design
-        self.residual = event - now.probability
-        self.weight = now.probability * (1 - now.probability)
-        self.weighted = now.design * self.weight
-        self.curvature = self.weighted @ now.design.T + now.penalty
-        self.group = model.moments.table.group.to_numpy()
+        self.residual = now.event - now.probability
+        self.weight = now.weight
+        self.curvature = now.curvature + penalty
+        self.group = model.group
 
     @one_thread
     def z(self, columns: Floats) -> Floats:
@@ -32,7 +30,9 @@ class Scorer:
         the larger of the model's and the one between groups of customers.
         """
         # lstsq: parameters that nothing depends on have zero rows
-        explained = np.linalg.lstsq(self.curvature, self.weighted @ columns.T, rcond=None)[0]
+        explained = np.linalg.lstsq(
+            self.curvature, self.design @ (self.weight * columns).T, rcond=None
+        )[0]
         own = columns - explained.T @ self.design
         score = own * self.residual
         by_group = np.stack([np.bincount(self.group, row, GROUPS) for row in score])

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from touchlab.credit.attribute import NO_TOUCH, attribute
 from touchlab.dataset import Dataset
+from touchlab.drivers import hazard
+from touchlab.drivers.amounts import Earlier, amounts
 from touchlab.drivers.calibration import CalibratedDrivers, calibrate, holdout_effects
 from touchlab.drivers.checks import Checks
+from touchlab.drivers.design import build_controls
+from touchlab.drivers.effects import removal
 from touchlab.drivers.fit import fit_drivers
+from touchlab.drivers.model import Model
 from touchlab.drivers.result import Drivers
 from touchlab.errors import DataError, MissingInput, TouchlabWarning
+from touchlab.replicates import GROUPS
+
+Floats = npt.NDArray[np.float64]
 
 NO_EXPERIMENTS = (
     "No experiment stands behind these numbers. With a table of experiments (who was held "
@@ -131,9 +141,15 @@ def by_segment(drivers: Drivers, segment: str) -> pd.DataFrame:
 
 def with_touch_rate(drivers: Drivers) -> pd.DataFrame:
     """Incremental outcomes without and with the long-run touch rate as a control."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TouchlabWarning)  # said once already, by the main fit
-        other = fit_drivers(drivers.moments, touch_rate=True).incremental(total=False)
     own = drivers.incremental(total=False)
     table = own[["touchpoint", "incremental", "ci_low", "ci_high"]]
-    return table.assign(with_touch_rate=other.incremental)
+    return table.assign(with_touch_rate=_lost_beside_touch_rate(drivers))
+
+
+def _lost_beside_touch_rate(drivers: Drivers) -> Floats:
+    """Outcomes lost with each touchpoint, the fit without intervals."""
+    moments, saturation = drivers.moments, drivers.model.saturation
+    model = Model(moments, build_controls(moments, touch_rate=True), saturation, None)
+    given, cells = hazard.fit(model).packed[None], np.ones((len(moments.table), 1))
+    (lost,) = amounts(model, Earlier.of(model), given, np.ones((1, GROUPS)), removal, cells)
+    return lost[:, 0]

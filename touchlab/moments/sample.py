@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 
 import ibis.expr.types as ir
@@ -68,7 +69,7 @@ class Moments(Points):
     """For outcomes that come once: moments of the same customer before each moment, drawn
     from its time at risk; the same number for each, in the order of `table`."""
 
-    @property
+    @cached_property
     def touchpoints(self) -> tuple[str, ...]:
         return tuple(self.touches.index)
 

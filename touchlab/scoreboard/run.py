@@ -201,7 +201,7 @@ def _fitted(data: Dataset) -> dict[str, Answer]:
     answers = {
         "drivers": _of_drivers(drivers),
         "drivers, no controls": _of_drivers(fit_drivers(_bare(drivers.moments))),
-        "drivers, touch rate": _of_drivers(fit_drivers(data, outcome=OUTCOME, touch_rate=True)),
+        "drivers, touch rate": _of_drivers(fit_drivers(drivers.moments, touch_rate=True)),
     }
     if data.has("experiments"):
         holdouts = holdout_effects(data, outcome=OUTCOME)

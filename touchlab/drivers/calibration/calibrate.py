@@ -16,7 +16,7 @@ from touchlab.drivers.calibration.holdouts import Holdouts
 from touchlab.drivers.calibration.target import find_targets
 from touchlab.drivers.design import Columns, Controls, Maker
 from touchlab.drivers.fit import Drivers
-from touchlab.drivers.hazard import Model, Parameters, between, saturate
+from touchlab.drivers.hazard import Model, Parameters, between, one_thread, saturate
 from touchlab.drivers.lead import lead_test
 from touchlab.errors import ParameterError
 from touchlab.moments import Points
@@ -57,6 +57,7 @@ class CalibratedDrivers(Drivers):
         return table[[*first, *self.experiments.columns[1:]]]
 
 
+@one_thread
 def calibrate(
     drivers: Drivers, holdouts: Holdouts, *, doubted: Collection[str] | None = None
 ) -> CalibratedDrivers:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from touchlab.drivers.calibration.holdouts import ARMS, Holdouts, by_group
 from touchlab.drivers.effects import Past
 from touchlab.drivers.fit import Drivers
-from touchlab.drivers.hazard import LARGEST, Parameters, probability, ratios
+from touchlab.drivers.hazard import LARGEST, Parameters, chance, exposures_at, ratios
 from touchlab.drivers.ratios import Ratios
 from touchlab.replicates import GROUPS, jackknife
 
@@ -186,8 +186,8 @@ class Expectation:
 def _expect(drivers: Drivers, packed: Floats, without: int) -> Expectation:
     """Evaluate the model without one group of customers, or with all (-1)."""
     given = drivers.model.parameters(packed)
-    p, exposure, _ = probability(drivers.model, given)
-    expected = p * drivers.moments.events_each
+    exposure = exposures_at(drivers.model, given.log_half_lives)
+    expected = chance(drivers.model, given, exposure) * drivers.moments.events_each
     if without >= 0:
         expected = expected * (drivers.moments.table.group.to_numpy() != without)
     found = ratios(drivers.model, given, exposure)
