@@ -141,6 +141,17 @@ def test_no_more_at_a_time_than_jobs():
     assert most == [3]
 
 
+def test_with_no_time_known_the_most_code_begins(shop: Path):
+    write_notebook(shop / "notebooks", "02_b", "1 + 1  # " + 40 * "long ")
+    write_notebook(shop / "notebooks", "03_c", "1 + 1")
+    begun: list[str] = []
+    report(
+        shop, limits=Limits(jobs=1),
+        progress=lambda step: begun.append(step.name) if step.word == "started" else None,
+    )  # fmt: skip
+    assert begun == ["02_b", "01_a", "03_c"]
+
+
 def test_trouble_in_one_piece_stops_the_others_at_once():
     end = threading.Event()
 

@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,9 +68,9 @@ def blocks_of(notebook: Any) -> list[Block]:
     return [block for cell in notebook.cells for block in _cell_blocks(cell)]
 
 
-def first_answer(notebook: Any) -> str:
-    """Read the first computed answer of a notebook, as one line; empty if it has none."""
-    for block in blocks_of(notebook):
+def first_answer(blocks: Iterable[Block]) -> str:
+    """Read the first computed answer of a page, as one line; empty if it has none."""
+    for block in blocks:
         if block.kind == "html":
             found = re.search(r'<(\w+) class="answer">(.*?)</\1>', block.html, re.DOTALL)
             if found:

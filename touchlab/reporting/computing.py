@@ -1,16 +1,18 @@
 """The notebooks of a run: copied where nothing has changed, computed where something has."""
 
+import importlib
 import json
 import os
 import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from touchlab.reporting.cells import first_answer
+from touchlab.reporting.cells import Block, blocks_of, first_answer
 from touchlab.reporting.cut import cut_data
 from touchlab.reporting.execute import Outcome, execute, quiet_log
 from touchlab.reporting.forking import CAN_FORK, Server
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
 
 TABLES = "tables"
 _DIED = ("Dead kernel", "Kernel failed")
+_LOADED = (
+    "pandas", "pyarrow.parquet", "papermill", "touchlab.reporting.engine",
+    "bleach.sanitizer", "bs4", "mistune", "pygments.formatters", "pygments.lexers",
+)  # fmt: skip
+"""Loaded while the server loads; some cannot be imported by two threads at once."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ class Done:
 
     page: Page
     notebook: Any = None
+    blocks: Sequence[Block] = ()
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,8 @@ def _copied(
         if tables.is_dir():
             shutil.copytree(tables, setting.target / TABLES / task.name)
         page = replace(page, copied_from=page.copied_from or run.run_id, title=task.title)
-        done[task.name] = Done(page, read_notebook(run.folder / f"{task.name}.ipynb"))
+        notebook = read_notebook(run.folder / f"{task.name}.ipynb")
+        done[task.name] = Done(page, notebook, blocks_of(notebook))
         setting.tell(Step(task.name, "unchanged"))
     return done
 
@@ -123,6 +132,10 @@ def _tables_before(earlier: Sequence[tuple[Run, Page]], setting: Computing) -> s
         if run.status == "complete" and run.data == setting.source.name:
             return str(run.folder / TABLES)
     return ""
+
+
+def _length(task: Task) -> int:
+    return sum(len(cell.source) for cell in task.notebook.cells if cell.cell_type == "code")
 
 
 class _Computer:
@@ -147,10 +160,8 @@ class _Computer:
 
     def __enter__(self) -> "_Computer":
         quick_imports()
-        # while the server loads, and not by two threads at once
-        import pandas  # noqa: F401
-        import papermill  # noqa: F401
-
+        for name in _LOADED:
+            importlib.import_module(name)
         from touchlab.reporting.kernel import Kernels
 
         jobs = self._setting.limits.jobs
@@ -170,24 +181,31 @@ class _Computer:
             self._server.close()
 
     def run(self, tasks: Sequence[Task], expected: Mapping[str, float]) -> dict[str, Done]:
-        """Run the tasks as a graph; what depends on a failed one is not run."""
-        named = {task.name: task for task in tasks}
-        outcomes: dict[str, Outcome | None] = {}
+        """Run the tasks as a graph; what depends on a failed one is not run.
 
-        def work(name: str) -> bool:
-            outcome = outcomes[name] = self._run_one(named[name])
-            return outcome is not None and outcome.failure is None
+        Where no earlier run tells how long each takes, those with the most code begin.
+        """
+        named = {task.name: task for task in sorted(tasks, key=_length, reverse=True)}
+        finished: dict[str, Future[Done]] = {}
 
-        with quiet_log():
-            run_graph(
+        # one thread makes the pages, while other notebooks run
+        with quiet_log(), ThreadPoolExecutor(1) as finishing:
+
+            def work(name: str) -> bool:
+                outcome = self._run_one(named[name])
+                finished[name] = finishing.submit(self._done, named[name], outcome)
+                return outcome is not None and outcome.failure is None
+
+            left = run_graph(
                 {name: [up for up in task.upstream if up in named] for name, task in named.items()},
                 work,
                 jobs=self._setting.limits.jobs,
                 expected=expected,
                 stop=self.close,
             )
-        # Not in the threads above: some libraries cannot be imported by two at once.
-        return {task.name: self._done(task, outcomes) for task in tasks}
+        waited = "a notebook whose tables it reads stopped"
+        done = {name: future.result() for name, future in finished.items()}
+        return done | {name: self._not_run(named[name], waited) for name in left}
 
     def _run_one(self, task: Task) -> Outcome | None:
         """Run one notebook in a thread; None if there is no time left for it."""
@@ -204,25 +222,27 @@ class _Computer:
         setting.tell(Step(task.name, word, outcome.seconds))
         return outcome
 
-    def _done(self, task: Task, outcomes: Mapping[str, Outcome | None]) -> Done:
-        outcome = outcomes.get(task.name)
+    def _done(self, task: Task, outcome: Outcome | None) -> Done:
         if outcome is None:
-            late = f"the run had used its {self._setting.limits.total:g} seconds"
-            why = late if task.name in outcomes else "a notebook whose tables it reads stopped"
-            self._setting.tell(Step(task.name, "not run"))
-            failure = Failure(task.name, 0, "Not run", why)
-            return Done(Page(task.name, task.title, "", 0.0, "not run", failure=failure))
+            spent = f"the run had used its {self._setting.limits.total:g} seconds"
+            return self._not_run(task, spent)
         outcome = self._without_paths(outcome)
+        blocks = blocks_of(outcome.notebook)
         page = Page(
             name=task.name,
             title=task.title,
-            answer=first_answer(outcome.notebook),
+            answer=first_answer(blocks),
             seconds=round(outcome.seconds, 1),
             status="failed" if outcome.failure else "complete",
             key=self._setting.keys[task.name],
             failure=outcome.failure,
         )
-        return Done(page, outcome.notebook)
+        return Done(page, outcome.notebook, blocks)
+
+    def _not_run(self, task: Task, why: str) -> Done:
+        self._setting.tell(Step(task.name, "not run"))
+        failure = Failure(task.name, 0, "Not run", why)
+        return Done(Page(task.name, task.title, "", 0.0, "not run", failure=failure))
 
     def _tried(self, task: Task, seconds: float) -> Outcome:
         """Run it; once more, in a kernel that shares nothing, if the kernel died."""

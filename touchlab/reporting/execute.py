@@ -74,6 +74,8 @@ def _papermill(
     from nbclient.exceptions import CellTimeoutError
     from papermill.exceptions import PapermillException
 
+    from touchlab.reporting.engine import NAME
+
     def seconds_left(_source: object) -> int:
         return max(1, math.ceil(deadline - time.monotonic()))
 
@@ -82,6 +84,7 @@ def _papermill(
             _literal(path),
             _literal(output),
             parameters=dict(parameters),
+            engine_name=NAME,
             kernel_name="python3",
             language="python",
             progress_bar=False,

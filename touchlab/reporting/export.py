@@ -39,7 +39,9 @@ class Heading:
     name: str
 
 
-def export_html(notebook: Any, *, name: str, run: Run | None = None) -> str:
+def export_html(
+    notebook: Any, *, name: str, run: Run | None = None, blocks: Sequence[Block] | None = None
+) -> str:
     """Render an executed notebook as a page that is safe to open and to pass on.
 
     Code is hidden behind one switch. Markup in outputs is reduced to an allow-list, so text
@@ -53,22 +55,25 @@ def export_html(notebook: Any, *, name: str, run: Run | None = None) -> str:
         Name of the notebook without ending; it names the page.
     run
         The run it belongs to: its data, parameters and other pages are linked.
+    blocks
+        What `blocks_of` made of the notebook, where that is known already.
 
     Returns
     -------
     The text of a complete HTML document.
     """
     pages = [page.name for page in run.pages] if run else []
-    blocks, headings = _with_headings([_with_links(block, pages) for block in blocks_of(notebook)])
+    found = blocks_of(notebook) if blocks is None else blocks
+    linked, headings = _with_headings([_with_links(block, pages) for block in found])
     position = pages.index(name) if name in pages else None
     return render_page(
         "notebook.html.j2",
         title=title_of(notebook, name),
         name=name,
         run=run,
-        blocks=_with_names(blocks),
+        blocks=_with_names(linked),
         toc=[heading for heading in headings if heading.level == 2],
-        has_code=any(block.kind == "code" for block in blocks),
+        has_code=any(block.kind == "code" for block in linked),
         previous=run.pages[position - 1] if run and position else None,
         following=_at(run.pages, position + 1) if run and position is not None else None,
     )

@@ -15,12 +15,13 @@ def write_tables(notebook: Any, folder: Path) -> list[str]:
     hides is missing in the files too. In CSV, text that a spreadsheet would run has an
     apostrophe before it; Parquet has it as it is.
     """
-    from touchlab.show.tables import from_numbers
+    import pandas as pd
 
     names = []
     for name, numbers in _tables(notebook):
         folder.mkdir(parents=True, exist_ok=True)
-        from_numbers(numbers).to_parquet(folder / f"{name}.parquet", index=False)
+        table = pd.DataFrame(numbers["data"], columns=numbers["columns"])
+        table.to_parquet(folder / f"{name}.parquet", index=False)
         (folder / f"{name}.csv").write_bytes(csv_of(numbers).encode("utf-8", errors="replace"))
         names.append(name)
     return names

@@ -16,7 +16,7 @@ def write_pages(run: Run, done: Sequence[Done]) -> None:
         if one.notebook is not None:
             name = one.page.name
             nbformat.write(one.notebook, run.folder / f"{name}.ipynb")  # type: ignore[no-untyped-call]
-            page = export_html(one.notebook, name=name, run=run)
+            page = export_html(one.notebook, name=name, run=run, blocks=one.blocks)
             (run.folder / f"{name}.html").write_text(page, encoding="utf-8")
     if not any((run.folder / TABLES).iterdir()):
         (run.folder / TABLES).rmdir()
