@@ -7,7 +7,9 @@ import decimal
 import subprocess
 import sys
 import uuid
+from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -521,17 +523,27 @@ def test_long_journey() -> None:
     assert credit.groupby("model").credit.sum().round(9).eq(1).all()
 
 
-def test_memory_is_limited_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_limits_the_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    duckdb.connect(tmp_path / "shop.duckdb").close()
     monkeypatch.setenv("TOUCHLAB_MEMORY", "1 GiB")
-    limit = readers.engine.__wrapped__().raw_sql("SELECT current_setting('memory_limit')")
-    assert limit.fetchone() == ("1.0 GiB",)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    names = ("memory_limit", "threads", "enable_progress_bar")
+    asked = "SELECT " + ", ".join(f"current_setting('{name}')" for name in names)
+    for path in ("", str(tmp_path / "shop.duckdb")):
+        assert readers.open_duckdb(path).raw_sql(asked).fetchone() == ("1.0 GiB", 1, False)
+
+
+def test_threads_that_are_no_number_are_left_to_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "4,2")  # by level, as OpenMP allows
+    asked = "SELECT current_setting('threads') >= 1"
+    assert readers.open_duckdb().raw_sql(asked).fetchone() == (True,)
 
 
 @pytest.mark.parametrize("amount", ["4", "much", "", "0GB", "1GB'; SELECT 1"])
 def test_memory_that_is_no_amount(monkeypatch: pytest.MonkeyPatch, amount: str) -> None:
     monkeypatch.setenv("TOUCHLAB_MEMORY", amount)
     with pytest.raises(tl.ParameterError) as refused:
-        readers.engine.__wrapped__()
+        readers.open_duckdb()
     assert str(refused.value) == (
         f"TOUCHLAB_MEMORY: {amount!r} is not an amount of memory\n"
         "  give a whole number with a unit: 4GB, or 50%"

@@ -21,6 +21,7 @@ from touchlab.readers import (
     Unreadable,
     engine_errors,
     in_our_words,
+    open_duckdb,
     read_csv,
     read_frame,
     read_parquet,
@@ -156,10 +157,7 @@ def _file_database(text: str) -> Located:
     if path and not Path(path).is_file():
         raise DataError(f"{scheme}://{path}: the file does not exist\n  check the path")
     try:
-        if scheme == "duckdb":
-            backend = ibis.duckdb.connect(path or ":memory:", read_only=bool(path))
-        else:
-            backend = ibis.connect(text)
+        backend = open_duckdb(path) if scheme == "duckdb" else ibis.connect(text)
         return _connected(in_backend(backend, Path(path).stem or scheme))
     except engine_errors() as error:
         why = f"{type(error).__name__}: {in_our_words(error)}"

@@ -47,14 +47,26 @@ class Unreadable(Exception):
 
 @cache
 def engine() -> Backend:
-    """Return the embedded engine: DuckDB in memory, spilling to a folder of its own."""
+    """Return the embedded engine: DuckDB in memory."""
+    return open_duckdb()
+
+
+def open_duckdb(path: str = "") -> Backend:
+    """Open DuckDB, or a file of it to read: within limits, spilling to a folder of its own.
+
+    TOUCHLAB_MEMORY limits its memory, OMP_NUM_THREADS its threads, as those of other libraries.
+    """
     limit = os.environ.get(MEMORY, "80%")  # DuckDB's own
     if not re.fullmatch(r"[1-9]\d* ?([KMGT]i?B|%)", limit, re.IGNORECASE):
         found = f"{MEMORY}: {limit!r} is not an amount of memory"
         raise ParameterError(f"{found}\n  give a whole number with a unit: 4GB, or 50%")
-    connection = ibis.duckdb.connect(memory_limit=limit)
+    connection = ibis.duckdb.connect(path or ":memory:", read_only=bool(path), memory_limit=limit)
     folder = Path(tempfile.gettempdir(), f"touchlab-{uuid4().hex}")
     connection.con.execute("SET temp_directory = $1", [str(folder)])
+    connection.con.execute("SET enable_progress_bar = false")  # it would be printed into pages
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if re.fullmatch(r"[1-9]\d{0,3}", threads):
+        connection.con.execute(f"SET threads = {threads}")
     return connection
 
 
