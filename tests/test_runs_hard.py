@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -33,7 +34,14 @@ def command(folder: Path, *more: str) -> list[str]:
 
 def start(folder: Path, *more: str) -> subprocess.Popen[str]:
     quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(command(folder, *more), cwd=folder, **quiet)
+    return subprocess.Popen(
+        command(folder, *more), cwd=folder, preexec_fn=_heed_interrupts, **quiet
+    )
+
+
+def _heed_interrupts() -> None:
+    """As on a terminal; a shell lets what it starts in the background ignore them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def run(folder: Path, *more: str) -> tuple[int, str]:
