@@ -160,6 +160,7 @@ def test_refused(name: str, tmp_path: Path) -> None:
     assert first == f"shop: {count} problem" + ("s" if count > 1 else "")
 
 
+ADDRESS = "  give one line: address = 'postgres://user@host/database'"
 SETTINGS = {
     "not TOML": (b"[touches", ["touchlab.toml: Expected ']' at the end of a table declaration"]),
     "not UTF-8": (
@@ -176,6 +177,11 @@ SETTINGS = {
             "touchlab.toml: touches is a value, not a section",
             "  write [touches] on a line of its own",
         ],
+    ),
+    "data without an address": (b"[data]", ["touchlab.toml: [data] holds nothing", ADDRESS]),
+    "mistyped address": (
+        b"[data]\nadress = 'postgres://host/shop'",
+        ["touchlab.toml: [data] holds adress", ADDRESS],
     ),
 }
 

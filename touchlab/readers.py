@@ -64,7 +64,8 @@ def open_duckdb(path: str = "") -> Backend:
     folder = Path(tempfile.gettempdir(), f"touchlab-{uuid4().hex}")
     connection.con.execute("SET temp_directory = $1", [str(folder)])
     # it would be printed into pages; where Jupyter cannot show one, it must not be switched off
-    if connection.con.execute("SELECT current_setting('enable_progress_bar')").fetchone()[0]:
+    (shown,) = connection.con.execute("SELECT current_setting('enable_progress_bar')").fetchall()
+    if shown[0]:
         connection.con.execute("SET enable_progress_bar = false")
     threads = os.environ.get("OMP_NUM_THREADS", "")
     if re.fullmatch(r"[1-9]\d{0,3}", threads):

@@ -37,6 +37,9 @@ def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
         if not isinstance(values, dict):
             rule = f"{SETTINGS}: {section} is a value, not a section"
             raise DataError(f"{rule}\n  write [{section}] on a line of its own")
+    if DATA in settings and [*settings[DATA]] != ["address"]:
+        rule = f"{SETTINGS}: [{DATA}] holds {', '.join(settings[DATA]) or 'nothing'}"
+        raise DataError(f"{rule}\n  give one line: address = 'postgres://user@host/database'")
     return settings
 
 

@@ -26,9 +26,8 @@ def step_counts(ordered: Ordered, order: int) -> pd.DataFrame:
     journeys, events = ordered.journeys, ordered.events
     size = journeys.width ** (order + 1)
     key = _memory(ordered, order) * journeys.width + journeys.code(events.order)
-    rows = events.mutate(
-        cell=journeys.group(events) * size + key
-    )  # engines count best by one number
+    # with the group as first digit: engines count best by one number
+    rows = events.mutate(cell=journeys.group(events) * size + key)
     # not the sum of `weight`: two outcomes at one instant are one step
     n = rows.count() if journeys.timed else rows.weight.sum()
     counts = _sum_by(rows, [*journeys.segment, "cell"], n=n)
