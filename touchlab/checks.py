@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -28,10 +30,20 @@ class Checked:
     problems: list[Problem] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     rows: int = 0
-    dropped: int = 0
 
 
-def check_table(raw: ir.Table, spec: Table, *, ordered: bool, untyped: bool = False) -> Checked:
+Row = dict[str, Any]
+Ask = Callable[[str, Callable[[], Row]], Row]
+"""Takes what is asked and how to find the answer, which may be known already."""
+
+
+def one_row(answer: ir.Table) -> Row:
+    """Bring back a table of one row."""
+    (row,) = answer.to_pyarrow().to_pylist()
+    return row
+
+
+def check_table(raw: ir.Table, spec: Table, *, ordered: bool, untyped: bool, ask: Ask) -> Checked:
     """Hold `raw` against `spec`.
 
     `ordered` says that its rows have an order to count by, `untyped` that all its
@@ -49,17 +61,17 @@ def check_table(raw: ir.Table, spec: Table, *, ordered: bool, untyped: bool = Fa
             probes += found
         except WrongType as wrong:
             checked.problems.append(Problem(spec.name, column.name, *wrong.args))
-    _run_probes(raw, spec, [*probes, *_table_rules(spec, clean)], checked, ordered)
+    _run_probes(raw, spec, [*probes, *_table_rules(spec, clean)], checked, ordered, ask)
     if checked.rows == 0:
         mend = "give data, or leave the table out"
         checked.problems.append(Problem(spec.name, "", "the table has no rows", mend))
     more = [name for name in raw.columns if name not in spec.order]
     if spec.traits:
-        clean |= _traits(raw, spec, more, checked, untyped)
+        clean |= _traits(raw, spec, more, checked, untyped, ask)
     elif more:
         checked.notes.append(Note(spec.name, 0, f"columns not used: {listing(more, 5)}"))
     if not checked.problems:
-        table = _drop_duplicates(raw.select(**clean), spec, checked)
+        table = _drop_duplicates(raw.select(**clean), spec, checked, ask)
         checked.table = None if checked.problems else table
     return checked
 
@@ -101,10 +113,10 @@ def _table_rules(spec: Table, clean: dict[str, ir.Value]) -> list[Probe]:
 
 
 def _run_probes(
-    raw: ir.Table, spec: Table, probes: list[Probe], checked: Checked, ordered: bool
+    raw: ir.Table, spec: Table, probes: list[Probe], checked: Checked, ordered: bool, ask: Ask
 ) -> None:
     sums = {f"p{i}": p.broken.fill_null(False).sum() for i, p in enumerate(probes)}
-    counts = raw.aggregate(rows=raw.count(), **sums).to_pyarrow().to_pylist()[0]
+    counts = ask(f"{spec.name}: rules", lambda: one_row(raw.aggregate(rows=raw.count(), **sums)))
     checked.rows = int(counts["rows"])
     for i, probe in enumerate(probes):
         broken = int(counts[f"p{i}"] or 0)
@@ -134,11 +146,11 @@ def _bare(value: str | None) -> str:
 
 
 def _traits(
-    raw: ir.Table, spec: Table, names: list[str], checked: Checked, untyped: bool
+    raw: ir.Table, spec: Table, names: list[str], checked: Checked, untyped: bool, ask: Ask
 ) -> dict[str, ir.Value]:
     """Keep numbers, booleans and text; times become text; text of an untyped source is typed."""
     if untyped:
-        return _typed(raw, names)
+        return _typed(raw, spec, names, ask)
     traits: dict[str, ir.Value] = {}
     odd = []
     for name in names:
@@ -157,14 +169,14 @@ def _traits(
     return traits
 
 
-def _typed(raw: ir.Table, names: list[str]) -> dict[str, ir.Value]:
+def _typed(raw: ir.Table, spec: Table, names: list[str], ask: Ask) -> dict[str, ir.Value]:
     """Give text the first type that all of its values can be written in."""
     if not names:
         return {}
     counts = {f"given{i}": raw[name].count() for i, name in enumerate(names)}
     for kind, pattern in WRITTEN.items():
         counts |= {f"{kind}{i}": raw[n].re_search(pattern).sum() for i, n in enumerate(names)}
-    row = raw.aggregate(**counts).to_pyarrow().to_pylist()[0]
+    row = ask(f"{spec.name}: types", lambda: one_row(raw.aggregate(**counts)))
     traits: dict[str, ir.Value] = {}
     for i, name in enumerate(names):
         fits = [kind for kind in WRITTEN if row[f"{kind}{i}"] == row[f"given{i}"] > 0]
@@ -172,24 +184,32 @@ def _typed(raw: ir.Table, names: list[str]) -> dict[str, ir.Value]:
     return traits
 
 
-def _drop_duplicates(clean: ir.Table, spec: Table, checked: Checked) -> ir.Table:
+def _drop_duplicates(clean: ir.Table, spec: Table, checked: Checked, ask: Ask) -> ir.Table:
     """Drop equal rows. Only rows whose key repeats are compared: few in most data."""
     if not spec.key:
         return clean
     keys = clean.group_by(*spec.key).aggregate(n=clean.count())
-    repeated = keep(keys.filter(keys.n > 1), "repeated")
-    total = repeated.aggregate(keys=repeated.count(), rows=repeated.n.sum()).to_pyarrow()
-    tied, rows = (int(column[0].as_py() or 0) for column in total.columns)
-    if rows:
-        once = keep(clean.semi_join(repeated, spec.key).distinct(), "once")
-        left = int(once.count().to_pyarrow().as_py())
-        if spec.unique and left > tied:
-            checked.problems.append(_repeated(once, spec, checked.rows))
-        if left < rows:
-            checked.notes.append(Note(spec.name, rows - left, "exact duplicates dropped"))
-            return clean.anti_join(repeated, spec.key).union(once.cast(clean.schema()))
-        forget([once])
-    forget([repeated])
+    repeated = cache(lambda: keep(keys.filter(keys.n > 1), "repeated"))
+
+    def count() -> Row:
+        table = repeated()
+        counts = one_row(table.aggregate(keys=table.count(), rows=table.n.sum()))
+        if not counts["rows"]:
+            forget([table])
+        return counts
+
+    counts = ask(f"{spec.name}: repeated", count)
+    rows = int(counts["rows"] or 0)
+    if not rows:
+        return clean
+    once = keep(clean.semi_join(repeated(), spec.key).distinct(), "once")
+    left = int(once.count().to_pyarrow().as_py())
+    if spec.unique and left > counts["keys"]:
+        checked.problems.append(_repeated(once, spec, checked.rows))
+    if left < rows:
+        checked.notes.append(Note(spec.name, rows - left, "exact duplicates dropped"))
+        return clean.anti_join(repeated(), spec.key).union(once.cast(clean.schema()))
+    forget([once, repeated()])
     return clean
 
 

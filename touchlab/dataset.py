@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from touchlab.checks import Checked, check_table
+from touchlab.checks import Ask, Checked, Row, check_table, one_row
 from touchlab.contract import NEEDED, PATHS, TABLES, Note, Problem, listing, shorten
 from touchlab.errors import DataError, MissingInput
 from touchlab.locate import SPECS, Located, locate
+from touchlab.once import once
 from touchlab.readers import WHOLE_FILE, engine_errors, forget, in_our_words, keep
 
 NO_WINDOWS = (
@@ -47,6 +48,9 @@ class Dataset:
     tables: Mapping[str, ir.Table]
     notes: pd.DataFrame
     parameters: Mapping[str, Any]
+    files: tuple[object, ...] = field(default=(), init=False, repr=False, compare=False)
+    """State of the files that all of it was read from. Not an argument: a copy with other
+    tables, made by `dataclasses.replace`, is of no file."""
 
     @property
     def touches(self) -> ir.Table:
@@ -68,6 +72,9 @@ class Dataset:
     @cached_property
     def overview(self) -> pd.DataFrame:
         """A row a table: rows, customers, first and last time (UTC)."""
+        return _known(self.files)("overview", self._overview)
+
+    def _overview(self) -> pd.DataFrame:
         rows = []
         for name, table in self.tables.items():
             counted = "weight" in table.columns  # journeys of a paths table
@@ -90,6 +97,9 @@ class Dataset:
 
         Another engine, such as PostgreSQL, hashes the same rows to another fingerprint.
         """
+        return _known(self.files)("fingerprint", self._fingerprint)
+
+    def _fingerprint(self) -> str:
         parts = []
         for name, table in sorted(self.tables.items()):
             columns = sorted(table.columns)
@@ -170,7 +180,8 @@ def open_data(source: Any) -> Dataset:
 def _open_tables(located: Located) -> Dataset:
     problems, notes = list(located.problems), list(located.notes)
     known = {(problem.table, problem.column) for problem in problems}
-    checked = {name: _check(located, name) for name in TABLES if name in located.tables}
+    ask = _known(located.files)
+    checked = {name: _check(located, name, ask) for name in TABLES if name in located.tables}
     for one in checked.values():
         problems += [p for p in one.problems if (p.table, p.column) not in known]
         notes += one.notes
@@ -180,20 +191,32 @@ def _open_tables(located: Located) -> Dataset:
             mend = f"give {name} as a Parquet or CSV file, a database table or a frame"
             problems.append(Problem(name, "", rule, mend))
     tables = _same_ids({n: c.table for n, c in checked.items() if c.table is not None})
-    dropped = {name for name, one in checked.items() if one.dropped}
-    dropped |= _cut_to_windows(tables, problems, notes)
+    cut = _cut_to_windows(tables, problems, notes, ask)
     _refuse(problems, located.name)
     if located.embedded:
-        for name in tables.keys() & (dropped | located.loaded.keys()):
+        for name in tables.keys() & (cut | located.loaded.keys()):
             tables[name] = keep(tables[name], name)
-    notes += _strangers(tables)
-    return Dataset(located.name, tables, _notes(notes), located.parameters)
+    notes += _strangers(tables, ask)
+    return _dataset(located, tables, notes)
 
 
-def _check(located: Located, name: str) -> Checked:
+def _known(files: tuple[object, ...]) -> Callable[[str, Callable[[], Any]], Any]:
+    """What is asked of the same files again in one run is answered from memory."""
+    return lambda what, find: once((*files, what), find) if files else find()
+
+
+def _dataset(located: Located, tables: Mapping[str, ir.Table], notes: list[Note]) -> Dataset:
+    rows = [(note.table, note.rows, note.note) for note in notes]
+    frame = pd.DataFrame(rows, columns=["table", "rows", "note"])
+    opened = Dataset(located.name, tables, frame, located.parameters)
+    object.__setattr__(opened, "files", located.files)
+    return opened
+
+
+def _check(located: Located, name: str, ask: Ask) -> Checked:
     raw, untyped = located.tables[name], name in located.untyped
     try:
-        return check_table(raw, SPECS[name], ordered=located.embedded, untyped=untyped)
+        return check_table(raw, SPECS[name], ordered=located.embedded, untyped=untyped, ask=ask)
     except engine_errors() as error:
         mend = WHOLE_FILE if located.embedded else "check the table, or export it to Parquet"
         return Checked(None, [Problem(name, "", f"cannot be read: {in_our_words(error)}", mend)])
@@ -203,11 +226,6 @@ def _refuse(problems: list[Problem], name: str) -> None:
     if problems:
         count = f"{len(problems)} problem" + ("s" if len(problems) > 1 else "")
         raise DataError(f"{name}: {count}\n" + "\n".join(map(str, problems)))
-
-
-def _notes(notes: list[Note]) -> pd.DataFrame:
-    rows = [(note.table, note.rows, note.note) for note in notes]
-    return pd.DataFrame(rows, columns=["table", "rows", "note"])
 
 
 def _as_text(table: ir.Table, column: str) -> ir.StringValue:
@@ -229,7 +247,7 @@ def _same_ids(tables: dict[str, ir.Table]) -> dict[str, ir.Table]:
 
 
 def _cut_to_windows(
-    tables: dict[str, ir.Table], problems: list[Problem], notes: list[Note]
+    tables: dict[str, ir.Table], problems: list[Problem], notes: list[Note], ask: Ask
 ) -> set[str]:
     """Drop what lies outside its customer's window; a customer without a window is a problem.
 
@@ -251,7 +269,7 @@ def _cut_to_windows(
             outside=(~unknown & ~inside).sum(),
             example=joined.customer_id.min(where=unknown),
         )
-        row = counts.to_pyarrow().to_pylist()[0]
+        row = ask(f"{name}: windows", partial(one_row, counts))
         if row["unknown"]:
             rule = "are of customers that the customers table does not have"
             mend = "add them to customers with their windows, or leave the customers table out"
@@ -268,23 +286,28 @@ def _cut_to_windows(
     return changed
 
 
-def _strangers(tables: Mapping[str, ir.Table]) -> list[Note]:
+def _strangers(tables: Mapping[str, ir.Table], ask: Ask) -> list[Note]:
     """Note it if touches and outcomes share no customer: their ids may be of two kinds."""
     touches, outcomes = tables["touches"], tables["outcomes"]
-    shared = touches.semi_join(outcomes, "customer_id").select("customer_id").limit(1)
-    if shared.to_pyarrow().num_rows:
-        return []
-    return [Note("outcomes", int(outcomes.count().to_pyarrow().as_py()), STRANGERS)]
+
+    def count() -> Row:
+        shared = touches.semi_join(outcomes, "customer_id").select("customer_id").limit(1)
+        if shared.to_pyarrow().num_rows:
+            return {"rows": 0}
+        return {"rows": int(outcomes.count().to_pyarrow().as_py())}
+
+    rows = ask("strangers", count)["rows"]
+    return [Note("outcomes", rows, STRANGERS)] if rows else []
 
 
 def _open_paths(located: Located) -> Dataset:
     from touchlab.sources.paths import split_paths
 
-    checked = _check(located, PATHS.name)
+    checked = _check(located, PATHS.name, _known(located.files))
     _refuse([*located.problems, *checked.problems], located.name)
     unused = "is not used: the paths table stands in its place"
     notes = [Note(name, 0, unused) for name in located.tables if name != PATHS.name]
     frame = checked.table.to_pandas() if checked.table is not None else pd.DataFrame()
     tables, more = split_paths(frame)
     notes = [*located.notes, *notes, *checked.notes, *more]
-    return Dataset(located.name, tables, _notes(notes), located.parameters)
+    return _dataset(located, tables, notes)

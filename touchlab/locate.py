@@ -52,6 +52,8 @@ class Located:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    files: tuple[object, ...] = ()
+    """The files that all of it was read from, with what tells that they have not changed."""
 
 
 def locate(source: Any) -> Located:
@@ -94,6 +96,7 @@ def _folder(path: Path) -> Located:
     located.parameters = settings.pop(REPORT, {})
     for section in (SWEEP, DATA):
         settings.pop(section, None)
+    read = [file for file in (path / SETTINGS,) if file.is_file()]
     for table in SPECS:
         own = str(settings.get(table, {}).get("table", table)).lower()
         names = {own, *(f"{own}{ending}" for ending in ENDINGS)}
@@ -107,6 +110,8 @@ def _folder(path: Path) -> Located:
             located.problems.append(Problem(table, "", rule, "keep one kind"))
         elif files:
             _read(located, table, files)
+            read += files
+    located.files = tuple(map(_state, read))
     _note_near_names(located, entries, settings)
     _rename(located, settings)
     return located
@@ -117,6 +122,12 @@ def _data_files(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
     return [f for f in sorted(source.rglob("*")) if _is_data(f) and f.name[0] not in "._"]
+
+
+def _state(file: Path) -> tuple[str, int, int, int]:
+    """The system sets the time of change, so a file exchanged and dated back is another."""
+    found = file.stat()
+    return str(file), found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _is_data(file: Path) -> bool:

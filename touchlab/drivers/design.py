@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +20,7 @@ from touchlab.moments.look import PRIOR
 Floats = npt.NDArray[np.float64]
 Columns = dict[str, Floats]
 Maker = Callable[[Points], Columns]
-"""Turns moments into columns, in the same way for every sample."""
+"""Turns moments into columns, in the same way for every sample; can be pickled."""
 MOST_LEVELS = 12
 RAREST_LEVEL = 0.005
 """Share of moments below which a level of a trait has no column of its own."""
@@ -66,7 +68,7 @@ def build_controls(moments: Moments, *, touch_rate: bool = False, traits: bool =
     makers = [_intercept, _spline("time at risk", table.since, "since", pieces=4)]
     makers.append(_spline("calendar", table.day, "day", pieces=6))
     makers += [_cycle(name, days, moments) for name, days in CYCLES]
-    makers += [_history(name) for name in moments.histories]
+    makers += [partial(_history, name) for name in moments.histories]
     makers += [_trait(name, table[name]) for name in moments.traits] if traits else []
     makers += [_touch_rate] if touch_rate else []
     raw = _make(makers, moments)
@@ -98,77 +100,75 @@ def _intercept(points: Points) -> Columns:
 def _spline(name: str, values: pd.Series, column: str, *, pieces: int) -> Maker:
     knots = np.unique(np.quantile(values, np.linspace(0, 1, pieces)))
     if len(knots) < 2:
-        return lambda points: {}
+        return _nothing
     spline = SplineTransformer(
         degree=3, knots=knots[:, None], include_bias=False, extrapolation="linear"
     ).fit(values.to_numpy()[:, None])
 
-    def make(points: Points) -> Columns:
-        basis = spline.transform(points.table[column].to_numpy(float)[:, None])
-        return {f"{name} {i + 1}": basis[:, i] for i in range(basis.shape[1])}
+    return partial(_spline_columns, name, column, spline)
 
-    return make
+
+def _nothing(_points: Points) -> Columns:
+    return {}
+
+
+def _spline_columns(name: str, column: str, spline: Any, points: Points) -> Columns:
+    basis = spline.transform(points.table[column].to_numpy(float)[:, None])
+    return {f"{name} {i + 1}": basis[:, i] for i in range(basis.shape[1])}
 
 
 def _cycle(name: str, days: float, moments: Moments) -> Maker:
     """Waves of a period and of half of it: people sleep, and mails go out in the morning.
 
-    None where events keep to a few instants of the period: dates without times, weekly
+    No waves where events keep to a few instants of the period: dates without times, weekly
     batches. Waves would tell such events from the moments between them.
     """
     events = moments.table.day[moments.table.event == 1].to_numpy(float)
     pieces = np.bincount((events / days % 1 * PIECES).astype(int), minlength=PIECES)
     if (pieces >= RAREST_PIECE * len(events)).sum() < FEWEST_PIECES:
-        return lambda points: {}
-
-    def make(points: Points) -> Columns:
-        turn = 2 * np.pi * points.table.day.to_numpy(float) / days
-        waves = [wave(k * turn) for k in (1, 2) for wave in (np.sin, np.cos)]
-        return {f"{name} {i}": wave for i, wave in enumerate(waves, start=1)}
-
-    return make
+        return _nothing
+    return partial(_waves, name, days)
 
 
-def _history(name: str) -> Maker:
-    def make(points: Points) -> Columns:
-        blank = np.zeros(len(points.table))
-        count = points.table[name].to_numpy(float) if name in points.table else blank
-        some = {f"{name}: any": (count > 0).astype(float)} if name.startswith(PRIOR) else {}
-        return some | {f"{name}: log": np.log1p(count)}
+def _waves(name: str, days: float, points: Points) -> Columns:
+    turn = 2 * np.pi * points.table.day.to_numpy(float) / days
+    waves = [wave(k * turn) for k in (1, 2) for wave in (np.sin, np.cos)]
+    return {f"{name} {i}": wave for i, wave in enumerate(waves, start=1)}
 
-    return make
+
+def _history(name: str, points: Points) -> Columns:
+    blank = np.zeros(len(points.table))
+    count = points.table[name].to_numpy(float) if name in points.table else blank
+    some = {f"{name}: any": (count > 0).astype(float)} if name.startswith(PRIOR) else {}
+    return some | {f"{name}: log": np.log1p(count)}
 
 
 def _trait(name: str, values: pd.Series) -> Maker:
     """Numbers as they are, words as one column a level; missing is a level of its own."""
     types = pd.api.types
     if types.is_numeric_dtype(values) or types.is_datetime64_any_dtype(values):
-        return _number(name, values)
+        known = _finite(values)
+        usual = float(np.nanmean(known)) if np.isfinite(known).any() else 0.0
+        return partial(_number, name, usual)
     words = _words(values)
     shares = words.value_counts(normalize=True)
     common = shares[shares >= RAREST_LEVEL].index[:MOST_LEVELS]
+    return partial(_levels, name, tuple(common[1:]))
 
-    def make(points: Points) -> Columns:
-        own = _words(points.table[name])
-        return {f"{name}: {level}": (own == level).to_numpy(dtype=float) for level in common[1:]}
 
-    return make
+def _levels(name: str, levels: Sequence[str], points: Points) -> Columns:
+    own = _words(points.table[name])
+    return {f"{name}: {level}": (own == level).to_numpy(dtype=float) for level in levels}
 
 
 def _words(values: pd.Series) -> pd.Series:
     return values.astype("string").fillna("(missing)")
 
 
-def _number(name: str, values: pd.Series) -> Maker:
-    known = _finite(values)
-    usual = float(np.nanmean(known)) if np.isfinite(known).any() else 0.0
-
-    def make(points: Points) -> Columns:
-        number = _finite(points.table[name])
-        missing = ~np.isfinite(number)
-        return {name: np.where(missing, usual, number), f"{name}: missing": missing.astype(float)}
-
-    return make
+def _number(name: str, usual: float, points: Points) -> Columns:
+    number = _finite(points.table[name])
+    missing = ~np.isfinite(number)
+    return {name: np.where(missing, usual, number), f"{name}: missing": missing.astype(float)}
 
 
 def _finite(values: pd.Series) -> Floats:

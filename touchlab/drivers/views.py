@@ -13,13 +13,14 @@ from touchlab.dataset import Dataset
 from touchlab.drivers import hazard
 from touchlab.drivers.amounts import Earlier, amounts
 from touchlab.drivers.calibration import CalibratedDrivers, calibrate, holdout_effects
-from touchlab.drivers.checks import Checks
+from touchlab.drivers.checks import Checks, check_drivers
 from touchlab.drivers.design import build_controls
 from touchlab.drivers.effects import removal
 from touchlab.drivers.fit import fit_drivers
 from touchlab.drivers.model import Model
 from touchlab.drivers.result import Drivers
 from touchlab.errors import DataError, MissingInput, TouchlabWarning
+from touchlab.once import once
 from touchlab.replicates import GROUPS
 
 Floats = npt.NDArray[np.float64]
@@ -39,9 +40,20 @@ def fit(data: Dataset, *, outcome: str, seed: int) -> Drivers:
 
     Warnings are in the notes of the result, which `fit_notes` shows.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TouchlabWarning)
-        return with_experiments(data, fit_drivers(data, outcome=outcome, seed=seed))
+
+    def fitted() -> Drivers:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TouchlabWarning)
+            return with_experiments(data, fit_drivers(data, outcome=outcome, seed=seed))
+
+    return once(("drivers", outcome, seed), fitted, data=data)
+
+
+def check(data: Dataset, drivers: Drivers) -> Checks:
+    """How far the drivers can be trusted; see `check_drivers`."""
+    moments, fitted = drivers.moments, drivers.parameters.packed.tobytes()
+    asked = "checks", moments.risk.outcome, moments.seed, type(drivers).__name__, fitted
+    return once(asked, lambda: check_drivers(data, drivers), data=data)
 
 
 def with_experiments(data: Dataset, drivers: Drivers) -> Drivers:

@@ -99,11 +99,8 @@ def plot_positions(credit: pd.DataFrame) -> Picture:
 
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(width, 0.36 * len(shares) + 1.5)
-        colours = sns.light_palette(theme.accent, as_cmap=True)
-        if theme.paper != "#ffffff":
-            colours = sns.dark_palette(theme.accent, as_cmap=True)
         sns.heatmap(
-            shares * 100, ax=axes, cmap=colours, annot=width > NARROW, fmt=".0f", cbar=False,
+            shares * 100, ax=axes, cmap=theme.shades, annot=width > NARROW, fmt=".0f", cbar=False,
             vmin=0, linewidths=1.5, linecolor=theme.paper, annot_kws={"size": 8.5},
         )  # fmt: skip
         axes.set_yticklabels([short(str(t), 22) for t in shares.index], rotation=0)

@@ -97,11 +97,8 @@ def plot_steps(steps: pd.DataFrame, *, top: int = 9) -> Picture:
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(width, 0.42 * len(sources) + 2.2)
         numbers = width > NARROW
-        colours = sns.light_palette(theme.accent, as_cmap=True)
-        if theme.paper != "#ffffff":
-            colours = sns.dark_palette(theme.accent, as_cmap=True)
         sns.heatmap(
-            matrix * 100, ax=axes, cmap=colours, annot=numbers, fmt=".0f", cbar=False, vmin=0,
+            matrix * 100, ax=axes, cmap=theme.shades, annot=numbers, fmt=".0f", cbar=False, vmin=0,
             vmax=60, linewidths=1.5, linecolor=theme.paper, annot_kws={"size": 8.5},
         )  # fmt: skip
         axes.set_xticklabels([short(t, 22) for t in targets], rotation=40, ha="right")

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from touchlab.plots.parts import canvas, finish, per_cent, short
 from touchlab.privacy.shown import min_customers
-from touchlab.show import LIGHT, NARROW, Picture, Theme, safe_picture
+from touchlab.show import NARROW, Picture, Theme, safe_picture
 
 MOST_CURVES = 6
 FEWEST_AT_RISK = 10
@@ -58,12 +58,9 @@ def plot_cohorts(cohorts: pd.DataFrame, *, outcome: str = "conversion") -> Pictu
 
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(width, 0.34 * len(rates) + 1.6)
-        colours = (sns.light_palette if theme is LIGHT else sns.dark_palette)(
-            theme.accent, as_cmap=True
-        )
         shown = width > NARROW or rates.shape[1] <= 6
         sns.heatmap(
-            rates * 100, ax=axes, cmap=colours, annot=shown, fmt=".0f", vmin=0,
+            rates * 100, ax=axes, cmap=theme.shades, annot=shown, fmt=".0f", vmin=0,
             cbar=not shown, cbar_kws={"use_gridspec": False},
             linewidths=1.5, linecolor=theme.paper, annot_kws={"size": 8.5},
         )  # fmt: skip

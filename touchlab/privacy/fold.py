@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import ibis
 import ibis.expr.types as ir
@@ -11,6 +12,7 @@ import pandas as pd
 
 from touchlab.contract import TABLES, Note
 from touchlab.dataset import Dataset
+from touchlab.once import once
 from touchlab.privacy.cells import MIN_CUSTOMERS, check_k
 
 OTHER = "(other)"
@@ -53,6 +55,12 @@ def fold_rare(data: Dataset, *, k: int = MIN_CUSTOMERS) -> Dataset:
     ('(other)', 'ad')
     """
     check_k(k)
+    folded = cache(lambda: _folded(data, k))
+    some = once(("rare", k), lambda: folded() is not data, data=data)
+    return folded() if some else data
+
+
+def _folded(data: Dataset, k: int) -> Dataset:
     tables = dict(data.tables)
     notes: list[Note] = []
     if "steps" in tables:

@@ -15,6 +15,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
+from touchlab.once import FOLDER
 from touchlab.reporting.forking import ForkedProcess, Server
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
@@ -41,6 +42,8 @@ class Kernels:
         self._server = server
         self._managers: list[Any] = []
         self.numbers = itertools.count(1)
+        self.found = workspace / "found"
+        self.found.mkdir()
         self._describing: Any = None
 
     def ready(self) -> bool:
@@ -72,15 +75,18 @@ class Kernels:
 
     def describe(self, place: str, target: Path) -> Any:
         """Start `describe.describe` in a process of its own; it has `poll`, `wait`, `kill`."""
+        own = {FOLDER: str(self.found)}
         try:
             if self.ready():
-                self._describing = self.fork("describe", [place, str(target)], {})
+                self._describing = self.fork("describe", [place, str(target)], own)
                 return self._describing
         except RuntimeError:  # the server ended in this moment
             pass
         command = [sys.executable, "-m", "touchlab.reporting.describe", place, str(target)]
         quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-        self._describing = subprocess.Popen(command, cwd=self.cwd, **quiet)  # type: ignore[call-overload]
+        self._describing = subprocess.Popen(  # type: ignore[call-overload]
+            command, cwd=self.cwd, env={**os.environ, **own}, **quiet
+        )
         return self._describing
 
     def close(self) -> None:
@@ -115,6 +121,7 @@ class _Manager(AsyncKernelManager):
         environment = dict(kwargs.pop("env", None) or os.environ)
         environment["IPYTHONDIR"] = str(workspace / "ipython")
         environment |= dict.fromkeys(_THREADS, str(self._kernels.threads))
+        environment[FOLDER] = str(self._kernels.found)
         self.connection_file = str(workspace / f"k{next(self._kernels.numbers)}.json")
         if self._fork:
             self.kernel_id = self.kernel_id or self.connection_file
@@ -135,7 +142,7 @@ class _Forked(LocalProvisioner):
         self._kernels = kernels
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
-        own = {name: kwargs["env"][name] for name in ("IPYTHONDIR", *_THREADS)}
+        own = {name: kwargs["env"][name] for name in ("IPYTHONDIR", FOLDER, *_THREADS)}
         arguments = cmd[cmd.index("-f") :]
         process = self._kernels.fork("kernel", arguments, own)
         self.process = process  # type: ignore[assignment]

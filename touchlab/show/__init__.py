@@ -4,8 +4,9 @@ Each object has a rich display in JupyterLab and carries what a report page need
 """
 
 from touchlab.privacy.shown import count, protect, safe
-from touchlab.show.pictures import DARK, LIGHT, NARROW, WIDE, Picture, Theme, safe_picture
+from touchlab.show.pictures import NARROW, WIDE, Picture, safe_picture
 from touchlab.show.tables import HIDDEN, Table, keep, provenance, readable
+from touchlab.show.themes import DARK, LIGHT, Theme
 from touchlab.show.words import (
     Missing,
     Sentence,

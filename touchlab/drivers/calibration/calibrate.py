@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -182,12 +182,19 @@ def _exposure_of(drivers: Drivers, place: int) -> Maker:
     moments, saturation = drivers.moments, drivers.model.saturation
     days = drivers.parameters.log_half_lives[place : place + 1]
     name = f"intent shown by {moments.touchpoints[place]}"
+    return partial(_felt, name, place, saturation, moments.half_lives, days)
 
-    def make(points: Points) -> Columns:
-        saturated = saturate(points.exposure[place : place + 1], saturation)
-        return {name: between(saturated, moments.half_lives, days)[0][0]}
 
-    return make
+def _felt(
+    name: str,
+    place: int,
+    saturation: str,
+    half_lives: tuple[float, ...],
+    days: Floats,
+    points: Points,
+) -> Columns:
+    saturated = saturate(points.exposure[place : place + 1], saturation)
+    return {name: between(saturated, half_lives, days)[0][0]}
 
 
 def _shift(given: Parameters, places: list[int], effects: Floats) -> Floats:

@@ -1,0 +1,78 @@
+"""Once in a run: what several notebooks ask alike is computed for the first and read by the rest.
+
+A report run gives its kernels a folder that ends with it. Where there is none, as in JupyterLab,
+everything is computed where it is asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+FOLDER = "TOUCHLAB_ONCE"
+"""Names the folder. It is the run's own: what is read from it was written by its kernels."""
+
+Answer = TypeVar("Answer")
+
+
+def once(asked: tuple[object, ...], compute: Callable[[], Answer], *, data: Any = None) -> Answer:
+    """Give the answer that another kernel of the run has found, or compute it.
+
+    Two that ask at the same moment both compute: neither waits for the other.
+
+    Parameters
+    ----------
+    asked
+        What is asked and of what, as plain values: all that the answer depends on.
+    compute
+        Finds the answer; it is the same whoever asks.
+    data
+        The Dataset that the answer depends on. Where it is part of the answer, whoever reads
+        that finds its own Dataset there, in its own engine.
+
+    Examples
+    --------
+    >>> once(("two and two",), lambda: 2 + 2)
+    4
+    """
+    folder = os.environ.get(FOLDER)
+    if not folder:
+        return compute()
+    if data is not None:
+        asked = (*asked, data.fingerprint)
+    path = Path(folder, hashlib.sha256(repr(asked).encode("utf-8", "surrogatepass")).hexdigest())
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        return _Reader(file, data).load()
+    answer = compute()
+    own = path.with_suffix(f".{uuid4().hex}")
+    try:
+        with own.open("wb") as file:
+            _Writer(file, data).dump(answer)
+        own.replace(path)  # whole or not at all
+    except OSError:  # a full disk: the others compute it too
+        own.unlink(missing_ok=True)
+    return answer
+
+
+class _Writer(pickle.Pickler):
+    def __init__(self, file: Any, data: Any) -> None:
+        super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
+        self._data = data
+
+    def persistent_id(self, value: Any) -> str | None:
+        return "data" if self._data is not None and value is self._data else None
+
+
+class _Reader(pickle.Unpickler):
+    def __init__(self, file: Any, data: Any) -> None:
+        super().__init__(file)
+        self._data = data
+
+    def persistent_load(self, _name: str) -> Any:
+        return self._data
