@@ -76,11 +76,13 @@ class Truth:
         curves = zip(self.curves, multipliers, strict=True)
         return self.now * float(np.exp(sum(np.polyval(c, m) - np.polyval(c, 1) for c, m in curves)))
 
-    def slopes(self, multipliers: Floats) -> Floats:
-        curves = zip(self.curves, multipliers, strict=True)
-        return self.outcomes(multipliers) * np.array(
-            [np.polyval(np.polyder(c), m) for c, m in curves]
-        )
+    def with_slopes(self, multipliers: Floats) -> tuple[float, Floats]:
+        curves, outcomes = zip(self.curves, multipliers, strict=True), self.outcomes(multipliers)
+        return outcomes, outcomes * np.array([np.polyval(np.polyder(c), m) for c, m in curves])
+
+    @property
+    def slopes_now(self) -> Floats:
+        return self.with_slopes(np.ones(len(self.curves)))[1]
 
 
 def _stock(moments, touches, spec: TouchpointSpec) -> tuple[Floats, Floats, Floats]:  # type: ignore[no-untyped-def]

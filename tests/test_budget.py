@@ -155,7 +155,7 @@ def test_no_touches_is_removal_and_slopes_are_slopes(
         (response.outcomes(somewhere + one) - response.outcomes(somewhere - one)) / 2e-5
         for one in step
     ]
-    assert response.slopes(somewhere) == pytest.approx(numeric, abs=1e-4)
+    assert response.with_slopes(somewhere)[1] == pytest.approx(numeric, abs=1e-4)
 
 
 # Spending a budget
@@ -212,7 +212,7 @@ def test_best_plan_is_the_best_of_a_fine_grid() -> None:
     assert 0.3 < plan[0] < 1.5
     assert plan[0] == pytest.approx(grid[np.argmax(values)], abs=0.01)
     assert response.outcomes(plan) >= max(values) - 1e-6
-    slopes = response.slopes(plan) / cost
+    slopes = response.with_slopes(plan)[1] / cost
     assert slopes[0] == pytest.approx(slopes[1], rel=1e-2)
 
 

@@ -18,7 +18,7 @@ from touchlab.contract import NEEDED, PATHS, TABLES, Note, Problem, listing, sho
 from touchlab.errors import DataError, MissingInput
 from touchlab.locate import SPECS, Located, locate
 from touchlab.once import once
-from touchlab.readers import WHOLE_FILE, engine_errors, forget, in_our_words, keep
+from touchlab.readers import WHOLE_FILE, engine_errors, forget, in_our_words, keep, view
 
 NO_WINDOWS = (
     "no customers table: observation windows are taken from the events, and people "
@@ -194,8 +194,9 @@ def _open_tables(located: Located) -> Dataset:
     cut = _cut_to_windows(tables, problems, notes, ask)
     _refuse(problems, located.name)
     if located.embedded:
-        for name in tables.keys() & (cut | located.loaded.keys()):
-            tables[name] = keep(tables[name], name)
+        for name, table in tables.items():
+            hold = keep if name in cut or name in located.loaded else view
+            tables[name] = hold(table, name)
     notes += _strangers(tables, ask)
     return _dataset(located, tables, notes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from scipy import optimize
 from touchlab.budget.response import Response, Responses
 
 Floats = npt.NDArray[np.float64]
+Given = tuple[Floats, float, Floats, Floats, int]
+"""What `best_plan` takes beside the response."""
 CHANGED = 0.01
 """Share of its cost by which a touchpoint has to change to count as changed."""
 PRECISION = 1e-7
@@ -48,11 +51,16 @@ def best_plan(
     it would end if returns did not fall [SLSQP, Kraft 1988].
     """
     scale, share = wanted / response.now, cost / budget
-    start = fill(wanted * response.slopes(np.ones(len(cost))), cost, budget, low, high)
+    start = fill(wanted * response.slopes_now, cost, budget, low, high)
+
+    def lost(multipliers: Floats) -> tuple[float, Floats]:
+        outcomes, slopes = response.with_slopes(multipliers)
+        return -scale * outcomes, -scale * slopes
+
     found = optimize.minimize(
-        lambda m: -scale * response.outcomes(m),
+        lost,
         start,
-        jac=lambda m: -scale * response.slopes(m),
+        jac=True,
         method="SLSQP",
         bounds=list(zip(low, high, strict=True)),
         constraints=[{"type": "ineq", "fun": lambda m: 1 - share @ m, "jac": lambda m: -share}],
@@ -72,17 +80,21 @@ class Drawn:
     slopes: Floats
 
 
-def plan_draws(
-    few: Responses, given: tuple[Floats, float, Floats, Floats, int], count: int, seed: int
-) -> Drawn:
-    """Plan anew under each draw of the parameters; `given` as `best_plan` takes it."""
-    estimate, sign = few.whole(), given[-1]
-    excess, plans, slopes = [], [], []
+def plan_draws(few: Responses, cases: Sequence[Given], count: int, seed: int) -> list[Drawn]:
+    """Plan anew for each case under each draw of the parameters, the same draws for all."""
+    estimate, slopes = few.whole(), []
+    found: list[list[tuple[float, Floats]]] = [[] for _ in cases]
     for response in few.drawn(count, seed):
-        plan = best_plan(response, *given)
-        own = response.outcomes(plan) - response.now
-        excess.append(sign * (own - estimate.outcomes(plan) + estimate.now))
-        plans.append(plan)
-        slopes.append(response.slopes(np.ones(len(plan))))
-    more = (np.array(plans) > 1 + CHANGED).mean(axis=0)
-    return Drawn(np.array(excess), more, np.array(slopes))
+        slopes.append(response.slopes_now)
+        for given, own in zip(cases, found, strict=True):
+            plan = best_plan(response, *given)
+            gain = response.outcomes(plan) - response.now
+            own.append((given[-1] * (gain - estimate.outcomes(plan) + estimate.now), plan))
+    return [
+        Drawn(
+            excess=np.array([excess for excess, _ in own]),
+            more=(np.array([plan for _, plan in own]) > 1 + CHANGED).mean(axis=0),
+            slopes=np.array(slopes),
+        )
+        for own in found
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,8 @@ from scipy import stats
 
 from touchlab.budget.costs import Costs, find_costs, wanted
 from touchlab.budget.limits import USUAL_CAPS, Caps, held, limits, refuse_unknown, settle_budget
-from touchlab.budget.plan import CHANGED, best_plan, plan_draws
-from touchlab.budget.response import Responses
+from touchlab.budget.plan import CHANGED, Drawn, Given, best_plan, plan_draws
+from touchlab.budget.response import Response, Responses
 from touchlab.contract import listing
 from touchlab.drivers.checks.badges import DESCRIPTIVE
 from touchlab.drivers.hazard import one_thread
@@ -85,7 +85,18 @@ class Reallocation:
         return str(self.table.to_html(index=False, na_rep="", float_format=form))
 
 
-@one_thread
+@dataclass(frozen=True)
+class Case:
+    """One budget under one pair of caps, for what may be moved."""
+
+    known: Costs
+    table: pd.DataFrame
+    """A row a touchpoint with a cost: its badge, and whether it is held."""
+    moved: list[str]
+    given: Given
+    notes: tuple[str, ...]
+
+
 def reallocate(
     drivers: Drivers,
     *,
@@ -159,7 +170,23 @@ def reallocate(
     >>> bool(abs(plan.table.change.sum()) < 0.01)
     True
     """
-    known, sign = find_costs(drivers, costs), wanted(drivers)
+    case = settle(
+        drivers, budget=budget, caps=caps, costs=costs, checks=checks, move_doubted=move_doubted
+    )
+    return propose(drivers, [case], seed)[0]
+
+
+def settle(
+    drivers: Drivers,
+    *,
+    budget: float | None,
+    caps: Caps,
+    costs: Mapping[str, float] | None,
+    checks: Any,
+    move_doubted: bool,
+) -> Case:
+    """Settle what may be moved, how far, and how much there is to spend, or refuse."""
+    known = find_costs(drivers, costs)
     table = known.table.assign(badge=UNCHECKED)
     if checks is not None:
         table["badge"] = list(checks.badges(table.index))
@@ -168,23 +195,34 @@ def reallocate(
     low, high = limits(caps, moved.index, list(drivers.moments.touchpoints))
     cost = moved.cost.to_numpy()
     budget = settle_budget(budget, moved, cost @ low, cost @ high)
-    names, given = list(moved.index), (cost, budget, low, high, sign)
+    given = cost, budget, low, high, wanted(drivers)
+    return Case(known, table, list(moved.index), given, _notes(table, known, checks))
+
+
+@one_thread
+def propose(drivers: Drivers, cases: Sequence[Case], seed: int) -> list[Reallocation]:
+    """Plan each case; all move the same touchpoints, and meet the same draws."""
+    names = cases[0].moved
     whole = Responses(drivers, names).whole()
-    plan = best_plan(whole, *given).round(6)  # no dust of the search
-    gain = sign * (whole.outcomes(plan) - whole.now)
     few = Responses(drivers, names, MOST_MOMENTS)
-    drawn = plan_draws(few, given, DRAWS, seed)
+    drawn = plan_draws(few, [case.given for case in cases], DRAWS, seed)
+    return [_proposal(drivers, case, whole, own) for case, own in zip(cases, drawn, strict=True)]
+
+
+def _proposal(drivers: Drivers, case: Case, whole: Response, drawn: Drawn) -> Reallocation:
+    cost, budget, *_, sign = case.given
+    plan = best_plan(whole, *case.given).round(6)  # no dust of the search
+    gain = sign * (whole.outcomes(plan) - whole.now)
     error = drawn.excess.std(ddof=1) * stats.t.ppf(0.5 + LEVEL / 2, GROUPS - 1)
     flattered = float(drawn.excess.mean())
     refuse_unknown([gain, flattered, error], drivers)
-    found = pd.DataFrame({"multiplier": plan, "probability_more": drawn.more}, index=moved.index)
-    slopes = sign * whole.slopes(np.ones(len(cost)))
-    found = found.assign(**_next_costs(cost, slopes, drawn.slopes.std(axis=0, ddof=1)))
+    found = pd.DataFrame({"multiplier": plan, "probability_more": drawn.more}, index=case.moved)
+    next_costs = _next_costs(cost, sign * whole.slopes_now, drawn.slopes.std(axis=0, ddof=1))
     return Reallocation(
-        _tidy(table.join(found)),
-        _gain(drivers, known, gain - flattered, error, flattered),
+        _tidy(case.table.join(found.assign(**next_costs))),
+        _gain(drivers, case.known, gain - flattered, error, flattered),
         budget,
-        _notes(table, known, checks),
+        case.notes,
     )
 
 

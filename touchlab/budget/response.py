@@ -127,10 +127,14 @@ class Field:
                 ratio[lift.rows] *= lift.factor(multiplier)
         return ratio
 
-    def log_slopes(self, multipliers: Floats) -> list[Floats]:
-        """Return the slope of the log hazard in each multiplier, on the rows of its lift."""
-        both = [lift.at(m) for lift, m in zip(self.lifts, multipliers, strict=True)]
-        return [slope / factor for factor, slope in both]
+    def at(self, multipliers: Floats) -> tuple[Floats, list[Floats]]:
+        """Return the ratio, and the slope of its log in each multiplier on the rows of its lift."""
+        ratio, slopes = np.ones(self.size), []
+        for lift, multiplier in zip(self.lifts, multipliers, strict=True):
+            factor, slope = lift.at(multiplier)
+            ratio[lift.rows] *= factor
+            slopes.append(slope / factor)
+        return ratio, slopes
 
     def gather(self, weight: Floats, slopes: list[Floats]) -> Floats:
         """Add up the slopes over moments; (touchpoints,)."""
@@ -158,26 +162,34 @@ class Response:
 
     def outcomes(self, multipliers: Floats) -> float:
         """Expected outcomes, over the observed time at risk."""
-        return float(self._at(multipliers)[0].sum())
-
-    def slopes(self, multipliers: Floats) -> Floats:
-        """What one more unit of each multiplier would bring."""
-        value, met = self._at(multipliers)
-        slopes = self.field.gather(value, self.field.log_slopes(multipliers))
-        if self.past is None:
-            return slopes
-        again = met * np.repeat(value, len(met) // len(value))
-        return slopes - self.past.gather(again, self.past.log_slopes(multipliers))
-
-    def _at(self, multipliers: Floats) -> tuple[Floats, Floats]:
-        """Outcomes by moment, and the hazard met on each draw from the past."""
         value = self.expected * self.field.ratio(multipliers)
+        if self.past is not None and self.hazard is not None:
+            value *= _left(self.hazard, self.hazard * self.past.ratio(multipliers), len(value))
+        return float(value.sum())
+
+    @cached_property
+    def slopes_now(self) -> Floats:
+        """What one more unit of each multiplier would bring, as things are."""
+        return self.with_slopes(np.ones(len(self.field.lifts)))[1]
+
+    def with_slopes(self, multipliers: Floats) -> tuple[float, Floats]:
+        """Expected outcomes with their slopes, in little more time than either."""
+        ratio, slopes = self.field.at(multipliers)
+        value = self.expected * ratio
         if self.past is None or self.hazard is None:
-            return value, np.zeros(0)
-        met = self.hazard * self.past.ratio(multipliers)
-        again = (self.hazard - met).reshape(len(value), -1).sum(axis=1)
-        with np.errstate(over="ignore"):  # an answer that is not finite is refused in the end
-            return value * np.exp(again), met
+            return float(value.sum()), self.field.gather(value, slopes)
+        before, earlier = self.past.at(multipliers)
+        met = self.hazard * before
+        value *= _left(self.hazard, met, len(value))
+        again = met * np.repeat(value, len(met) // len(value))
+        brought = self.field.gather(value, slopes) - self.past.gather(again, earlier)
+        return float(value.sum()), brought
+
+
+def _left(hazard: Floats, met: Floats, size: int) -> Floats:
+    """More are left for each moment if less hazard is met before it; (moments,)."""
+    with np.errstate(over="ignore"):  # an answer that is not finite is refused in the end
+        return np.asarray(np.exp((hazard - met).reshape(size, -1).sum(axis=1)))
 
 
 @dataclass(frozen=True)

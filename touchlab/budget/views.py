@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from touchlab.budget.costs import find_costs
-from touchlab.budget.proposal import Reallocation, reallocate
+from touchlab.budget.proposal import Reallocation, propose, settle
 from touchlab.drivers.result import Drivers
 from touchlab.errors import ParameterError
 
@@ -63,16 +63,19 @@ def scenarios(
     ci_low, ci_high.
     """
     tight = (float(np.sqrt(caps[0])), float(np.sqrt(caps[1])))
-    found = [(plan.budget / _spent(plan, "cost_now"), caps, plan)]
+    now = _spent(plan, "cost_now")
+    asked, cases = [(plan.budget / now, caps)], []
     for share, own in [*((share, caps) for share in BUDGETS), (1.0, tight)]:
         try:
-            other = reallocate(
-                drivers, budget=share * _spent(plan, "cost_now"), caps=own, costs=costs,
-                checks=checks, move_doubted=move_doubted, seed=seed,
+            case = settle(
+                drivers, budget=share * now, caps=own, costs=costs, checks=checks,
+                move_doubted=move_doubted,
             )  # fmt: skip
         except ParameterError:  # caps that leave no room for this budget
             continue
-        found.append((share, own, other))
+        asked.append((share, own))
+        cases.append(case)
+    others = propose(drivers, cases, seed) if cases else []
     rows = [
         {
             "budget": f"{100 * share:.0f}{NBSP}%",
@@ -82,7 +85,7 @@ def scenarios(
             "ci_low": one.gain.ci_low[0],
             "ci_high": one.gain.ci_high[0],
         }
-        for share, own, one in found
+        for (share, own), one in zip(asked, [plan, *others], strict=True)
     ]
     return pd.DataFrame(rows)
 

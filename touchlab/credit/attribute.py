@@ -26,7 +26,7 @@ from touchlab.credit.rules import RULES, Rule
 from touchlab.dataset import Dataset
 from touchlab.errors import DataError, MissingInput, ParameterError
 from touchlab.journeys.build import Journeys, build_journeys
-from touchlab.journeys.counts import Measure, rule_sums, step_counts
+from touchlab.journeys.counts import Measure, outcome_sums, rule_sums, step_counts
 from touchlab.journeys.ordered import held, order_events
 from touchlab.journeys.touches import NO_CODE
 
@@ -105,7 +105,10 @@ def attribute(
     deepest = max((MARKOV[model] for model in chosen if isinstance(model, str)), default=0)
     with held(journeys) as ready:
         ordered = order_events(ready, deepest)
-        sums = rule_sums(ordered, rules, measure=measure)
+        if rules:
+            sums = rule_sums(ordered, rules, measure=measure)
+        else:
+            sums = outcome_sums(ordered, measure=measure)
         check_outcomes(sums, journeys, measure)
         steps = step_counts(ordered, deepest) if deepest else pd.DataFrame()
     frames = []

@@ -46,7 +46,7 @@ def add_up(cell: Ints, weight: npt.ArrayLike, cells: int) -> Floats:
 
 
 def total_by_group(sums: pd.DataFrame, groups: int) -> Total:
-    """Add up one segment of `rule_sums`."""
+    """Add up one segment of `rule_sums` or `outcome_sums`."""
     group, share = sums.group.to_numpy(dtype=np.int64), sums.total.to_numpy(dtype=float)
     alone = sums.code.to_numpy() == NO_CODE
     touched = add_up(group[~alone], share[~alone], groups)

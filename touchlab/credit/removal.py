@@ -13,7 +13,7 @@ from touchlab.credit.markov import chain_of_order, removals
 from touchlab.dataset import Dataset
 from touchlab.errors import ParameterError
 from touchlab.journeys.build import Journeys, build_journeys
-from touchlab.journeys.counts import rule_sums, step_counts
+from touchlab.journeys.counts import outcome_sums, step_counts
 from touchlab.journeys.ordered import held, order_events
 
 MAX_ORDER = 4
@@ -77,7 +77,7 @@ def removal_effects(
     chosen = _chosen_sets(sets, journeys.touchpoints)
     with held(journeys) as ready:
         ordered = order_events(ready, order)
-        sums = rule_sums(ordered, [])
+        sums = outcome_sums(ordered)
         check_outcomes(sums, journeys, "count")
         steps = step_counts(ordered, order)
     codes = [[journeys.touchpoints.index(name) for name in names] for names in chosen]

@@ -78,6 +78,24 @@ def rule_sums(
     return _sum_by(touches, [*ordered.journeys.segment, "group", *keys], **sums)
 
 
+def outcome_sums(ordered: Ordered, *, measure: Measure = "count") -> pd.DataFrame:
+    """Count the outcomes, or add up their value, with and without a touch before them.
+
+    Returns columns ``[segment], group, code, total`` as `rule_sums` does, in a fraction of its
+    time; `code` is 0 for all outcomes with a touch.
+    """
+    journeys, events = ordered.journeys, ordered.converting
+    happened = journeys.ends.select(
+        "customer", "order", outcomes=journeys.ends.weight, worth=journeys.ends.value
+    )
+    ends = events.filter(journeys.code(events.order) == journeys.outcome_code)
+    ends = ends.inner_join(happened, ["customer", "order"])
+    touched = journeys.follows(ends.order, ends.lag1).fill_null(False)
+    rows = ends.mutate(group=journeys.group(ends), code=ibis.ifelse(touched, 0, NO_CODE))
+    what = rows.outcomes if measure == "count" else rows.worth.fill_null(0.0)
+    return _sum_by(rows, [*journeys.segment, "group", "code"], total=what.sum())
+
+
 def _weighed(found: ConvertingTouches, rules: Sequence[Rule]) -> ir.Table:
     """Add the weight of each rule as w0, w1, ..., scaled to 1 in each journey."""
     names = {f"w{i}": rule for i, rule in enumerate(rules)}
