@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,6 +91,26 @@ def test_where_nothing_can_be_written_everything_is_computed(
     monkeypatch.setenv(FOLDER, "/proc/self")
     compute, calls = _counted(7)
     assert [once(("a",), compute), once(("a",), compute)] == [7, 7] and len(calls) == 2
+
+
+def test_where_the_disk_is_nearly_full_nothing_is_left_on_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(folder)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10**9))
+    compute, calls = _counted(7)
+    assert [once(("a",), compute), once(("a",), compute)] == [7, 7] and len(calls) == 2
+    assert list(folder.iterdir()) == []
+
+
+def test_a_broken_answer_is_computed_again(folder: Path) -> None:
+    compute, calls = _counted(list(range(1000)))
+    once(("a",), compute)
+    (file,) = folder.iterdir()
+    for content in (b"", file.read_bytes()[:100], b"not a pickle"):
+        file.write_bytes(content)
+        assert once(("a",), compute) == list(range(1000))
+    assert len(calls) == 4
 
 
 @pytest.mark.parametrize("ending", ["parquet", "csv"])

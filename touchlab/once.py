@@ -7,16 +7,23 @@ everything is computed where it is asked.
 from __future__ import annotations
 
 import contextlib
+import copyreg
 import hashlib
 import os
 import pickle
+import shutil
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
 FOLDER = "TOUCHLAB_ONCE"
 """Names the folder. It is the run's own: what is read from it was written by its kernels."""
+
+ROOM = 2 * 1024**3
+"""Bytes free on the disk below which nothing is shared: drivers take a hundred million, and a
+report must not fail for want of the room that they took."""
 
 Answer = TypeVar("Answer")
 
@@ -47,16 +54,18 @@ def once(asked: tuple[object, ...], compute: Callable[[], Answer], *, data: Any 
     if data is not None:
         asked = (*asked, data.fingerprint)
     path = Path(folder, hashlib.sha256(repr(asked).encode("utf-8", "surrogatepass")).hexdigest())
-    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+    with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError), path.open("rb") as file:
         return _Reader(file, data).load()
     answer = compute()
     own = path.with_suffix(f".{uuid4().hex}")
     try:
-        with own.open("wb") as file:
-            _Writer(file, data).dump(answer)
-        own.replace(path)  # whole or not at all
-    except OSError:  # a full disk: the others compute it too
-        own.unlink(missing_ok=True)
+        if shutil.disk_usage(folder).free > ROOM:
+            with own.open("wb") as file:
+                _Writer(file, data).dump(answer)
+            own.replace(path)  # whole or not at all
+    except OSError:  # the others compute it too
+        with contextlib.suppress(OSError):
+            own.unlink(missing_ok=True)
     return answer
 
 
@@ -64,6 +73,13 @@ class _Writer(pickle.Pickler):
     def __init__(self, file: Any, data: Any) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
         self._data = data
+
+    def reducer_override(self, value: Any) -> Any:
+        """Leave out what a dataclass has worked out from its fields: it will do so again."""
+        if not is_dataclass(value) or isinstance(value, type):
+            return NotImplemented
+        given = {field.name: getattr(value, field.name) for field in fields(value)}
+        return copyreg.__newobj__, (type(value),), given  # type: ignore[attr-defined]
 
     def persistent_id(self, value: Any) -> str | None:
         return "data" if self._data is not None and value is self._data else None
