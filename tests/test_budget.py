@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 import touchlab as tl
 from touchlab.budget import cost_per_incremental, reallocate, response_curves
 from touchlab.budget.costs import find_costs
+from touchlab.budget.lift import Field, Lift
 from touchlab.budget.plan import best_plan, fill
-from touchlab.budget.response import Field, Lift, Response, Responses
+from touchlab.budget.response import Response, Responses
 from touchlab.moments import Risk
 from touchlab.simulate import OutcomeSpec, TouchpointSpec, World, simulate
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -134,6 +135,17 @@ def test_data_opened_again_is_what_it_was(tmp_path: Path, folder: Path, ending: 
             ),
             check_like=True,
         )
+
+
+def test_a_file_of_duckdb_is_checked_once_until_it_changes(tmp_path: Path, folder: Path) -> None:
+    path = tmp_path / "shop.duckdb"
+    for rows in (40, 30):
+        with duckdb.connect(str(path)) as connection:
+            for name, frame in (("touches", TOUCHES.iloc[:rows]), ("outcomes", OUTCOMES)):
+                connection.register("frame", frame)
+                connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM frame")
+        seen = [tl.open_data(path).overview.rows[0] for _ in range(2)]
+        assert seen == [rows, rows]
 
 
 def test_changed_files_are_checked_anew(tmp_path: Path, folder: Path) -> None:

@@ -7,7 +7,7 @@ from .credit.cost import return_on_cost, touch_costs
 from .credit.order import choose_order
 from .credit.removal import removal_effects
 from .credit.rules import Rule, position, time_decay
-from .dataset import Dataset, open_data
+from .dataset import Dataset
 from .drivers.calibration import calibrate, holdout_effects
 from .drivers.checks import check_drivers
 from .drivers.fit import fit_drivers
@@ -31,6 +31,7 @@ from .experience.touchpoint_map import audit_map, touch_shares, touchpoint_map
 from .journeys import Journeys, build_journeys
 from .journeys.timing import time_to_outcome
 from .journeys.transitions import transition_matrix
+from .opening import open_data
 from .privacy import fold_rare, pseudonymise
 from .retention.cohorts import cohort_table
 from .retention.compare import compare_groups

@@ -169,7 +169,10 @@ def _file_database(text: str) -> Located:
         raise DataError(f"{scheme}://{path}: the file does not exist\n  check the path")
     try:
         backend = open_duckdb(path) if scheme == "duckdb" else ibis.connect(text)
-        return _connected(in_backend(backend, Path(path).stem or scheme))
+        located = _connected(in_backend(backend, Path(path).stem or scheme))
+        if scheme == "duckdb" and path:  # SQLite may hold its newest rows in a file beside it
+            located.files = (_state(Path(path)),)
+        return located
     except engine_errors() as error:
         why = f"{type(error).__name__}: {in_our_words(error)}"
         mend = "check that it is such a database and that no other connection has it open"

@@ -69,6 +69,11 @@ def once(asked: tuple[object, ...], compute: Callable[[], Answer], *, data: Any 
     return answer
 
 
+def once_about(files: tuple[object, ...]) -> Callable[[str, Callable[[], Any]], Any]:
+    """`once` for what is asked of files in a state; where there are none, nothing is known."""
+    return lambda what, compute: once((*files, what), compute) if files else compute()
+
+
 class _Writer(pickle.Pickler):
     def __init__(self, file: Any, data: Any) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)

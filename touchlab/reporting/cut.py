@@ -25,7 +25,7 @@ def cut_data(source: Source, work: Path) -> str:
     """
     if source.cut is None:
         return source.place
-    from touchlab.dataset import open_data
+    from touchlab.opening import open_data
 
     data = open_data(source.place)
     engine = next(iter(data.tables.values())).get_backend().name

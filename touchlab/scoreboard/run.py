@@ -16,12 +16,13 @@ import numpy as np
 import pandas as pd
 
 from touchlab.credit.attribute import NO_TOUCH, attribute
-from touchlab.dataset import Dataset, open_data
+from touchlab.dataset import Dataset
 from touchlab.drivers.calibration import calibrate, holdout_effects
 from touchlab.drivers.fit import fit_drivers
 from touchlab.drivers.result import Drivers
 from touchlab.errors import ParameterError, TouchlabWarning
 from touchlab.moments import Moments
+from touchlab.opening import open_data
 from touchlab.simulate import (
     WORLDS,
     Holdout,
