@@ -76,13 +76,14 @@ def serve(descriptor: int) -> None:
 def _preload() -> None:
     import touchlab
 
+    gc.disable()  # hardly anything that imports make is garbage, and looking for it takes a tenth
     own = (module.name for module in pkgutil.walk_packages(touchlab.__path__, "touchlab."))
     for name in (*PRELOADED, *own):
         if not name.startswith(_NOT_PRELOADED):
             with contextlib.suppress(ImportError):  # a kernel without it says so itself
                 importlib.import_module(name)
-    gc.collect()
     gc.freeze()  # kernels need not search these objects again, nor copy their pages to do so
+    gc.enable()
 
 
 def _bury(children: dict[int, socket.socket]) -> None:
