@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,8 @@ from touchlab.credit.cost import return_on_cost, touch_costs
 from touchlab.credit.removal import removal_effects
 from touchlab.credit.rules import RULES
 from touchlab.errors import MissingInput
+from touchlab.journeys.counts import outcome_sums, rule_sums
+from touchlab.journeys.ordered import order_events
 from touchlab.sources.paths import paths_from_columns
 
 Open = Callable[..., tl.Dataset]
@@ -337,3 +340,19 @@ def test_value_is_missed_only_where_it_is_asked_for(open_events: Open) -> None:
     assert str(error.value) == (
         "outcomes.value: no conversion has a value\n  give values, or use measure='count'"
     )
+
+
+@pytest.mark.parametrize("measure", ["count", "value"])
+@pytest.mark.parametrize(
+    "cut", [{}, {"by": "month"}, {"by": "region"}, {"lookback": None}, {"repeats": "drop"}]
+)
+def test_outcomes_counted_are_outcomes_shared_out(
+    cut: dict[str, Any], measure: Literal["count", "value"]
+) -> None:
+    ordered = order_events(tl.build_journeys(tl.open_data("data/sample"), **cut))
+    keys = [*ordered.journeys.segment, "group", "code"]
+    shared = rule_sums(ordered, [], measure=measure)
+    shared["code"] = shared.code.clip(upper=0)
+    wanted = shared.groupby(keys).total.sum().sort_index()
+    found = outcome_sums(ordered, measure=measure).set_index(keys).total.sort_index()
+    pd.testing.assert_series_equal(found, wanted, check_index_type=False)

@@ -96,7 +96,7 @@ def _folder(path: Path) -> Located:
     located.parameters = settings.pop(REPORT, {})
     for section in (SWEEP, DATA):
         settings.pop(section, None)
-    read = [file for file in (path / SETTINGS,) if file.is_file()]
+    states = [_state(file) for file in (path / SETTINGS,) if file.is_file()]
     for table in SPECS:
         own = str(settings.get(table, {}).get("table", table)).lower()
         names = {own, *(f"{own}{ending}" for ending in ENDINGS)}
@@ -109,9 +109,9 @@ def _folder(path: Path) -> Located:
             rule = f"Parquet and CSV are mixed: {listing(f.name for f in files)}"
             located.problems.append(Problem(table, "", rule, "keep one kind"))
         elif files:
+            states += map(_state, files)  # as they were before they are read
             _read(located, table, files)
-            read += files
-    located.files = tuple(map(_state, read))
+    located.files = tuple(states)
     _note_near_names(located, entries, settings)
     _rename(located, settings)
     return located

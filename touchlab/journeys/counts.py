@@ -11,7 +11,13 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from touchlab.journeys.ordered import Ordered
-from touchlab.journeys.touches import NO_CODE, ConvertingTouches, Rule, converting_touches
+from touchlab.journeys.touches import (
+    NO_CODE,
+    ConvertingTouches,
+    Rule,
+    converting_touches,
+    with_outcomes,
+)
 
 Measure = Literal["count", "value"]
 
@@ -84,12 +90,8 @@ def outcome_sums(ordered: Ordered, *, measure: Measure = "count") -> pd.DataFram
     Returns columns ``[segment], group, code, total`` as `rule_sums` does, in a fraction of its
     time; `code` is 0 for all outcomes with a touch.
     """
-    journeys, events = ordered.journeys, ordered.converting
-    happened = journeys.ends.select(
-        "customer", "order", outcomes=journeys.ends.weight, worth=journeys.ends.value
-    )
-    ends = events.filter(journeys.code(events.order) == journeys.outcome_code)
-    ends = ends.inner_join(happened, ["customer", "order"])
+    journeys = ordered.journeys
+    ends = with_outcomes(journeys, ordered.converting)
     touched = journeys.follows(ends.order, ends.lag1).fill_null(False)
     rows = ends.mutate(group=journeys.group(ends), code=ibis.ifelse(touched, 0, NO_CODE))
     what = rows.outcomes if measure == "count" else rows.worth.fill_null(0.0)

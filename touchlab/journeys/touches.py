@@ -9,7 +9,7 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
-from touchlab.journeys.build import DAY_MS
+from touchlab.journeys.build import DAY_MS, Journeys
 from touchlab.journeys.ordered import Ordered
 
 DIRECT = "direct"
@@ -77,11 +77,7 @@ def converting_touches(ordered: Ordered, direct: str = DIRECT) -> ConvertingTouc
     keys = (*journeys.keys, "begin")
     shared = [*keys, *journeys.segment]
     placed = _placed(ordered, direct)
-    happened = journeys.ends.select(
-        "customer", "order", outcomes=journeys.ends.weight, worth=journeys.ends.value
-    )
-    ends = placed.filter(placed.code == journeys.outcome_code)
-    ends = ends.inner_join(happened, ["customer", "order"])
+    ends = with_outcomes(journeys, placed)
     ends = ends.select(
         *shared,
         group=journeys.group(ends),
@@ -112,6 +108,15 @@ def converting_touches(ordered: Ordered, direct: str = DIRECT) -> ConvertingTouc
     )
     same = ibis.window(group_by=[*keys, "code"])
     return ConvertingTouches(table.mutate(repeats=table.count().over(same)), keys)
+
+
+def with_outcomes(journeys: Journeys, events: ir.Table) -> ir.Table:
+    """Keep the events that are outcomes, with how many they are and their worth."""
+    happened = journeys.ends.select(
+        "customer", "order", outcomes=journeys.ends.weight, worth=journeys.ends.value
+    )
+    ends = events.filter(journeys.code(events.order) == journeys.outcome_code)
+    return ends.inner_join(happened, ["customer", "order"])
 
 
 def _placed(ordered: Ordered, direct: str) -> ir.Table:
