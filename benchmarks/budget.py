@@ -19,12 +19,10 @@ import pandas as pd
 from scipy import optimize
 
 import touchlab as tl
-from touchlab.budget import reallocate
-from touchlab.budget.limits import USUAL_CAPS
-from touchlab.budget.plan import best_plan, fill
+from touchlab.budget.costs import USUAL_CAPS
+from touchlab.budget.plan import best_plan, fill, reallocate
 from touchlab.simulate import WORLDS, TouchpointSpec, World, simulate
-from touchlab.simulate.engine import respond
-from touchlab.simulate.points import draw_points, processes
+from touchlab.simulate.engine import draw_points, processes, respond
 from touchlab.simulate.population import DAY, draw_population
 
 Floats = npt.NDArray[np.float64]

@@ -20,7 +20,7 @@ import duckdb
 from make_touches import make_touches
 
 import touchlab as tl
-from touchlab.moments import sample_moments
+from touchlab.moments.sample import sample_moments
 
 
 def run(folder: Path, customers: int) -> None:

@@ -27,10 +27,8 @@ import pandas as pd
 
 import touchlab as tl
 from touchlab.retention import bgnbd
-from touchlab.retention.bags import BAGS, draw_bags
-from touchlab.retention.book import Book, open_book
 from touchlab.retention.lifetime import fit_lifetime, fit_rates
-from touchlab.retention.purchases import DAY
+from touchlab.retention.orders import BAGS, DAY, Book, draw_bags, open_book
 
 PEER = (
     "lifetimes==0.11.3",

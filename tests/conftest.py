@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 import pytest
 
-from touchlab.dataset import Dataset
-from touchlab.opening import open_data
+from touchlab.data.dataset import Dataset, open_data
 
 START = pd.Timestamp("2026-03-01T00:00:00Z")
 CLICKS = Path(__file__).parents[1] / ".." / "shared" / "data" / "clicks4campaigns.parquet"

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 import touchlab as tl
 from touchlab.credit.cost import return_on_cost, touch_costs
-from touchlab.credit.removal import removal_effects
+from touchlab.credit.order import removal_effects
 from touchlab.credit.rules import RULES
+from touchlab.data.paths import paths_from_columns
 from touchlab.errors import MissingInput
+from touchlab.journeys.build import order_events
 from touchlab.journeys.counts import outcome_sums, rule_sums
-from touchlab.journeys.ordered import order_events
-from touchlab.sources.paths import paths_from_columns
 
 Open = Callable[..., tl.Dataset]
 

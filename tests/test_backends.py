@@ -15,9 +15,9 @@ from conftest import load_postgres
 
 import touchlab as tl
 from touchlab import scoreboard
+from touchlab.data.readers import KEPT, kept
 from touchlab.drivers.views import by_segment
 from touchlab.journeys import describe
-from touchlab.readers import KEPT, kept
 from touchlab.simulate import company_world, simulate
 
 Case = Callable[[tl.Dataset], pd.DataFrame]

@@ -18,7 +18,7 @@ from conftest import lacking, load_postgres
 from tiny import customers, outcomes, refusal, tables, touches
 
 import touchlab as tl
-from touchlab.connect import read_address
+from touchlab.data.connect import read_address
 from touchlab.reporting import run_report
 from touchlab.reporting.cut import cut_data
 from touchlab.reporting.keys import data_key

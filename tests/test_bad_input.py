@@ -27,7 +27,7 @@ from tiny import (
 )
 
 import touchlab as tl
-from touchlab import readers
+from touchlab.data import readers
 
 ISO = "  give ISO 8601 (2026-02-28 or 2026-02-28T09:30:00Z)"
 EPOCH = f"{ISO}; convert epoch numbers, for example by pandas.to_datetime(..., unit='s')"

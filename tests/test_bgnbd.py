@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lifetime_data import cdnow_orders
 from scipy.special import hyp2f1
 
-from touchlab.retention.bags import draw_bags
+from touchlab.numeric import Floats, unpack
 from touchlab.retention.bgnbd import (
     Alike,
     bgnbd_derivatives,
@@ -26,7 +26,7 @@ from touchlab.retention.gamma_gamma import (
     spend_derivatives,
     spend_parameters,
 )
-from touchlab.retention.newton import Floats, unpack
+from touchlab.retention.orders import draw_bags
 
 CDNOW_LIKE = np.log([0.2426, 4.4135, 0.7929, 2.4258])
 

@@ -16,12 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import touchlab as tl
-from touchlab.budget import cost_per_incremental, reallocate, response_curves
 from touchlab.budget.costs import find_costs
-from touchlab.budget.lift import Field, Lift
-from touchlab.budget.plan import best_plan, fill
-from touchlab.budget.response import Response, Responses
-from touchlab.moments import Risk
+from touchlab.budget.plan import best_plan, fill, reallocate
+from touchlab.budget.response import Field, Lift, Response, Responses
+from touchlab.budget.returns import cost_per_incremental, response_curves
+from touchlab.moments.risk import Risk
 from touchlab.simulate import OutcomeSpec, TouchpointSpec, World, simulate
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "budget.py"
@@ -44,7 +43,7 @@ OUTCOMES = {
 def few_draws() -> Iterator[None]:
     """A third of the draws: what they say is the same, only rougher."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("touchlab.budget.proposal.DRAWS", 30)
+        patch.setattr("touchlab.budget.plan.DRAWS", 30)
         yield
 
 
@@ -551,7 +550,7 @@ def test_too_few_outcomes(drivers: tl.Drivers) -> None:
 
 @pytest.mark.slow
 def test_plans_beat_credit_and_come_near_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("touchlab.budget.proposal.DRAWS", 100)
+    monkeypatch.setattr("touchlab.budget.plan.DRAWS", 100)
     spec = importlib.util.spec_from_file_location("budget_benchmark", BENCHMARK)
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from touchlab import show
-from touchlab.budget import Reallocation, views
+from touchlab.budget import views
+from touchlab.budget.plan import Reallocation
 from touchlab.plots import budget as figures
 from touchlab.sentences import budget as sentences_budget
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import touchlab as tl
-from touchlab.drivers.calibration import CalibratedDrivers, calibrate, holdout_effects
-from touchlab.drivers.calibration.target import weigh
+from touchlab.drivers.calibrate import CalibratedDrivers, calibrate, weigh
+from touchlab.drivers.experiments import holdout_effects
 from touchlab.errors import DataError, MissingInput, ParameterError
 from touchlab.simulate import (
     WORLDS,

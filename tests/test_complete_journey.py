@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from touchlab.contract import OWNERS, PHASES, STAGES, TABLES
+from touchlab.data.contract import OWNERS, PHASES, STAGES, TABLES
+from touchlab.data.dataset import open_data
 from touchlab.errors import DataError, ParameterError
-from touchlab.opening import open_data
 from touchlab.sources import check_folder, complete_journey, write_folder
 from touchlab.sources.complete_journey import TRAITS, build_tables, import_complete_journey
 

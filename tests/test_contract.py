@@ -11,8 +11,8 @@ import pytest
 from tiny import customers, notes, outcomes, surveys, tables, touches, touchpoints, utc, write
 
 import touchlab as tl
-from touchlab.contract import TABLES, Problem, listing, shorten
-from touchlab.sources.paths import paths_from_columns
+from touchlab.data.contract import TABLES, Problem, listing, shorten
+from touchlab.data.paths import paths_from_columns
 
 Frames = dict[str, pd.DataFrame]
 

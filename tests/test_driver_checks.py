@@ -9,17 +9,17 @@ import pandas as pd
 import pytest
 
 import touchlab as tl
-from touchlab.drivers.calibration import calibrate, holdout_effects
+from touchlab.drivers.calibrate import calibrate
 from touchlab.drivers.checks import (
     Checks,
     check_drivers,
     e_value,
-    lead_test,
     negative_control,
     presence,
     stability,
 )
-from touchlab.drivers.lead import fires, follows_outcome
+from touchlab.drivers.experiments import holdout_effects
+from touchlab.drivers.lead import fires, follows_outcome, lead_test
 from touchlab.errors import DataError, ParameterError
 from touchlab.simulate import WORLDS, Holdout, OutcomeSpec, TouchpointSpec, World, simulate
 

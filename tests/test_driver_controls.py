@@ -11,7 +11,7 @@ import pytest
 import touchlab as tl
 from touchlab.drivers import design
 from touchlab.drivers.design import build_controls
-from touchlab.moments import Moments, sample_moments
+from touchlab.moments.sample import Moments, sample_moments
 
 DAY = pd.Timedelta("1D")
 START = pd.Timestamp("2026-03-02T00:00:00Z")  # a Monday

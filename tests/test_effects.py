@@ -9,13 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import touchlab as tl
-from touchlab.credit.shapley import shapley_values
-from touchlab.drivers.effects import Past, baseline, fair_shares, removal
-from touchlab.drivers.fit import fit_drivers
-from touchlab.drivers.hazard import probability, ratios
-from touchlab.drivers.ratios import Ratios, tie
-from touchlab.drivers.synergy import choose_pairs
-from touchlab.moments import sample_moments
+from touchlab.credit.rules import shapley_values
+from touchlab.drivers.effects import Past, Ratios, baseline, fair_shares, removal, tie
+from touchlab.drivers.fit import choose_pairs, fit_drivers
+from touchlab.drivers.model import probability, ratios
+from touchlab.moments.sample import sample_moments
 
 ONE_CELL = np.ones((1, 1))
 

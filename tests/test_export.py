@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_runs import HOSTILE, drivers, notebook_of, stopped, write_run
 
-from touchlab.changes import compare
+from touchlab.overview import compare
 from touchlab.reporting import Page, export_html, write_index
 from touchlab.reporting.cells import blocks_of
 from touchlab.reporting.moved import moved, newest_pair, packed, read_estimates

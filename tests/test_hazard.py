@@ -13,9 +13,10 @@ import statsmodels.api as sm
 import touchlab as tl
 from touchlab.drivers.design import build_controls
 from touchlab.drivers.fit import fit_drivers
-from touchlab.drivers.hazard import Model, fit, leave_group_out, some_of
-from touchlab.moments import Moments, sample_moments
-from touchlab.replicates import GROUPS, jackknife
+from touchlab.drivers.hazard import fit, leave_group_out
+from touchlab.drivers.model import Model, some_of
+from touchlab.moments.sample import Moments, sample_moments
+from touchlab.numeric import GROUPS, jackknife
 
 # Rossi, Berk & Lenihan (1980): 432 men for a year after release from prison; the rows as
 # in lifelines' datasets (MIT licence). fin: financial aid. arrest in `week`, or week 52.

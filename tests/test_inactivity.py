@@ -10,8 +10,8 @@ import pytest
 from retention_data import BASE, day, idle_company, spells
 
 import touchlab as tl
+from touchlab.retention.churn import inactivity_rules, usual_silence, with_inactivity_churn
 from touchlab.retention.curves import survival_curves
-from touchlab.retention.inactivity import inactivity_rules, usual_silence, with_inactivity_churn
 from touchlab.sentences.retention import about_inactivity
 
 pytestmark = pytest.mark.filterwarnings("ignore::touchlab.TouchlabWarning")

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 import touchlab as tl
-from touchlab.drivers.arrivals import Link
 from touchlab.drivers.fit import fit_drivers
-from touchlab.drivers.induced import Tracks, _roll, _steps, _weights
-from touchlab.moments import DAY_SECONDS, sample_moments
+from touchlab.drivers.induced import Link, Tracks, _roll, _steps, _weights
+from touchlab.moments.risk import DAY_SECONDS
+from touchlab.moments.sample import sample_moments
 from touchlab.simulate import OutcomeSpec, TouchpointSpec, World, simulate, true_effects
 
 DAY = pd.Timedelta("1D")
@@ -152,7 +152,7 @@ def test_one_touchpoint_brings_nothing():
 
 @pytest.mark.slow
 def test_total_effects_are_nearer_to_the_truth_than_direct_ones():
-    from touchlab.simulate.worlds import WORLDS
+    from touchlab.simulate.world import WORLDS
 
     errors = []
     for seed in (1, 2, 3):

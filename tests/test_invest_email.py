@@ -16,7 +16,7 @@ import pytest
 
 import touchlab as tl
 from touchlab.drivers import effects
-from touchlab.replicates import GROUPS, customer_group, interval, jackknife
+from touchlab.numeric import GROUPS, customer_group, interval, jackknife
 
 SOURCE = Path(__file__).parents[1] / ".." / "shared" / "data" / "invest_email_rnd_biased.parquet"
 TRAITS = ["age", "income", "insurance", "invested"]

@@ -12,16 +12,12 @@ import pytest
 from ibis.config import Config
 
 import touchlab as tl
-from touchlab.credit.by_position import credit_by_position
-from touchlab.credit.order import choose_order
-from touchlab.credit.removal import removal_effects
+from touchlab.credit.order import choose_order, removal_effects
+from touchlab.credit.sensitivity import credit_by_position
 from touchlab.errors import MissingInput
-from touchlab.journeys.build import Journeys, build_journeys
-from touchlab.journeys.counts import step_counts
-from touchlab.journeys.ordered import order_events
-from touchlab.journeys.timing import time_to_outcome
-from touchlab.journeys.touches import converting_touches
-from touchlab.journeys.transitions import transition_matrix
+from touchlab.journeys.build import Journeys, build_journeys, order_events
+from touchlab.journeys.counts import converting_touches, step_counts, transition_matrix
+from touchlab.journeys.describe import time_to_outcome
 
 Open = Callable[..., tl.Dataset]
 

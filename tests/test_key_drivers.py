@@ -19,10 +19,8 @@ from tiny import surveys, tables
 import touchlab as tl
 from touchlab import show
 from touchlab.errors import MissingInput, ParameterError
-from touchlab.experience.driver_data import driver_frame
-from touchlab.experience.importance import johnson, lmg, relative_importance
-from touchlab.experience.key_drivers import KeyDrivers, key_drivers, weak_links
-from touchlab.experience.missing import correlations
+from touchlab.experience.importance import correlations, johnson, lmg, relative_importance
+from touchlab.experience.key_drivers import KeyDrivers, driver_frame, key_drivers, weak_links
 from touchlab.plots.experience import plot_importance
 from touchlab.sentences import experience as sentences_experience
 

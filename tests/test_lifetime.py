@@ -21,15 +21,14 @@ from lifetime_data import (
 )
 
 import touchlab as tl
-from touchlab.plots.lifetime import plot_lifetime_value, plot_validation
+from touchlab.plots.retention import plot_lifetime_value, plot_validation
 from touchlab.retention.bgnbd import Alike, chance_alive, expected_if_alive
-from touchlab.retention.exposure import value_by_exposure
 from touchlab.retention.gamma_gamma import expected_value
-from touchlab.retention.holdout import Validation, validate_lifetime
-from touchlab.retention.lifetime import fit_lifetime
-from touchlab.retention.lifetime_result import Lifetime
-from touchlab.retention.purchases import Landmark, last_day, pull_purchases
-from touchlab.sentences.lifetime import (
+from touchlab.retention.landmark import value_by_exposure
+from touchlab.retention.lifetime import Lifetime, fit_lifetime
+from touchlab.retention.orders import Landmark, last_day, pull_purchases
+from touchlab.retention.validation import Validation, validate_lifetime
+from touchlab.sentences.retention import (
     about_exposure,
     about_lifetime,
     about_renewals,

@@ -14,9 +14,16 @@ import touchlab as tl
 from touchlab import show
 from touchlab.cli import main
 from touchlab.errors import MissingInput, ParameterError
+from touchlab.experience.map import (
+    NOT_KNOWN,
+    audit_map,
+    guess,
+    propose_map,
+    starter_map,
+    touch_shares,
+    touchpoint_map,
+)
 from touchlab.experience.stages import coverage_by_segment, stage_flow
-from touchlab.experience.starter import NOT_KNOWN, guess, propose_map, starter_map
-from touchlab.experience.touchpoint_map import audit_map, touch_shares, touchpoint_map
 from touchlab.plots.experience import plot_flow
 from touchlab.plots.touchpoint_map import plot_map
 from touchlab.sentences import experience as sentences_experience

@@ -16,9 +16,8 @@ import touchlab as tl
 from touchlab.credit import markov
 from touchlab.credit.frame import add_up, leave_one_out, shares
 from touchlab.credit.markov import Chain, build_chain, removals
-from touchlab.credit.order import choose_order, score_orders
-from touchlab.credit.removal import removal_effects
-from touchlab.replicates import interval, jackknife
+from touchlab.credit.order import choose_order, removal_effects, score_orders
+from touchlab.numeric import interval, jackknife
 
 Open = Callable[..., tl.Dataset]
 Journey = tuple[tuple[int, ...], bool, float]

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 import touchlab as tl
-from touchlab.moments import sample_moments, sample_touches, touch_paths
 from touchlab.moments.risk import Risk, risk_events, risk_windows
+from touchlab.moments.sample import sample_moments, sample_touches, touch_paths
 
 DAY = pd.Timedelta("1D")
 START = pd.Timestamp("2026-03-01T00:00:00Z")

@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 
 import touchlab as tl
-from touchlab.drivers import calibration, views
-from touchlab.drivers.checks import badges
+from touchlab.drivers import calibrate, views
+from touchlab.drivers import checks as badges
 from touchlab.errors import DataError
 from touchlab.once import FOLDER, once
-from touchlab.privacy import fold_rare
+from touchlab.privacy.fold import fold_rare
 
 DAYS = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(range(40), unit="D")
 TOUCHES = pd.DataFrame(
@@ -185,7 +185,7 @@ def test_drivers_of_a_run_are_fitted_once_and_answer_alike(
     monkeypatch.setattr(views, "fit_drivers", again)
     monkeypatch.setattr(views, "check_drivers", again)
     read = views.fit(sample, outcome="conversion", seed=1)
-    assert isinstance(read, calibration.CalibratedDrivers) and read is not fitted
+    assert isinstance(read, calibrate.CalibratedDrivers) and read is not fitted
     assert read.moments.data is sample  # not a copy in another engine
     pd.testing.assert_frame_equal(views.check(sample, read).table, checks.table)
     for answer in (

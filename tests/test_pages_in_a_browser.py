@@ -27,7 +27,7 @@ from report_runs import (
     write_run,
 )
 
-from touchlab.changes import compare
+from touchlab.overview import compare
 from touchlab.reporting import Page, export_html, run_report, write_index
 from touchlab.reporting.moved import OTHERS, moved, read_estimates
 from touchlab.reporting.record import read_records

@@ -18,10 +18,10 @@ from scipy.optimize import linprog
 import touchlab as tl
 from touchlab import plots, sentences
 from touchlab.errors import MissingInput, ParameterError
-from touchlab.privacy import fold_rare, hidden_cells, pseudonymise, suppress
-from touchlab.privacy.complement import complement, computable
-from touchlab.privacy.pseudonyms import pseudonymise_folder
+from touchlab.privacy.fold import fold_rare
+from touchlab.privacy.pseudonyms import pseudonymise, pseudonymise_folder
 from touchlab.privacy.shown import safe
+from touchlab.privacy.suppress import complement, computable, hidden_cells, suppress
 
 KEY = "a key for tests only"
 

@@ -13,18 +13,17 @@ from retention_data import BASE, HEART, ROSSI, day, heart, idle_company, spells
 from statsmodels.duration.hazard_regression import PHReg
 
 import touchlab as tl
-from touchlab.retention import episodes as episodes_room
-from touchlab.retention.cox import Cox, fit_cox, held_out_concordance
-from touchlab.retention.episodes import build_episodes
+from touchlab.retention import cox as episodes_room
+from touchlab.retention.cox import Cox, build_episodes, fit_cox, held_out_concordance
+from touchlab.retention.curves import find_spells
 from touchlab.retention.landmark import WHY, touched_survival
 from touchlab.retention.partial_likelihood import (
     Episodes,
+    concordance,
     fit_partial,
     proportional_tests,
     score_residuals,
 )
-from touchlab.retention.ranking import concordance
-from touchlab.retention.spells import find_spells
 
 SAAS = Path(__file__).parents[1] / ".." / "shared" / "data" / "pysurvival_churn.parquet"
 NAMES = ["fin", "age", "race", "wexp", "mar", "paro", "prio"]

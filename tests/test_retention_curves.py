@@ -12,9 +12,14 @@ from hypothesis import strategies as st
 from retention_data import day, idle_company, leukaemia, spells
 
 import touchlab as tl
-from touchlab.retention.cohorts import cohort_table
-from touchlab.retention.compare import compare_groups, log_rank, restricted_mean
-from touchlab.retention.competing import aalen_johansen, cumulative_incidence
+from touchlab.retention.churn import cohort_table
+from touchlab.retention.compare import (
+    aalen_johansen,
+    compare_groups,
+    cumulative_incidence,
+    log_rank,
+    restricted_mean,
+)
 from touchlab.retention.curves import life_interval, life_table, survival_curves
 
 pytestmark = pytest.mark.filterwarnings("ignore::touchlab.TouchlabWarning")

@@ -11,8 +11,7 @@ from lifetime_data import START
 from scipy.special import hyp2f1
 
 import touchlab as tl
-from touchlab.retention.renewals import Renewals, fit_renewals
-from touchlab.retention.sbg import residual, sbg_derivatives, survival
+from touchlab.retention.contracts import Renewals, fit_renewals, residual, sbg_derivatives, survival
 
 REGULAR = [1000, 631, 468, 382, 326, 289, 262, 241]
 HIGH_END = [1000, 869, 743, 653, 593, 551, 517, 491]

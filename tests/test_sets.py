@@ -9,13 +9,12 @@ import pytest
 
 import touchlab as tl
 from touchlab.drivers import effects, model
-from touchlab.drivers.amounts import Earlier, amounts
-from touchlab.drivers.fit import Drivers, fit_drivers
+from touchlab.drivers.fit import fit_drivers
 from touchlab.drivers.hazard import tangent
-from touchlab.drivers.model import chance, exposures_at, hazard_at, ratios
-from touchlab.drivers.sets import Sets
-from touchlab.moments import sample_moments
-from touchlab.replicates import GROUPS
+from touchlab.drivers.model import Sets, chance, exposures_at, hazard_at, ratios
+from touchlab.drivers.result import Drivers, Earlier, amounts
+from touchlab.moments.sample import sample_moments
+from touchlab.numeric import GROUPS
 
 PAIRS = [("display", "email_newsletter"), ("display", "paid_search")]
 

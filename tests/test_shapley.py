@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import touchlab as tl
-from touchlab.credit.by_position import credit_by_position
-from touchlab.credit.shapley import shapley_values
+from touchlab.credit.rules import shapley_values
+from touchlab.credit.sensitivity import credit_by_position
 
 Open = Callable[..., tl.Dataset]
 

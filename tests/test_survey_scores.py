@@ -15,11 +15,9 @@ from tiny import customers, refusal, surveys, tables, touchpoints, utc
 import touchlab as tl
 from touchlab import show
 from touchlab.errors import MissingInput, ParameterError
-from touchlab.experience.consistency import between, channel_consistency
-from touchlab.experience.intervals import nps_interval, share_interval
-from touchlab.experience.later import contrast_bands, scores_and_outcomes
-from touchlab.experience.responders import responders
-from touchlab.experience.scores import survey_scores
+from touchlab.experience.followup import contrast_bands, responders, scores_and_outcomes
+from touchlab.experience.stages import between, channel_consistency
+from touchlab.experience.surveys import nps_interval, share_interval, survey_scores
 from touchlab.plots.experience import plot_gaps, plot_survey_scores
 from touchlab.sentences import experience as sentences_experience
 

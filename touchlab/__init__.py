@@ -1,10 +1,11 @@
 """touchlab: which touchpoints drive conversion, retention and referral, and how sure that is.
 
-The rooms, in the order in which data flows: `dataset` opens and checks, `journeys` cuts
-touches into journeys, `credit` shares out what happened, `moments` samples time at risk,
-`drivers` says what would not have happened; `show`, `plots` and `sentences` set the answers
-for reading, `reporting` runs the notebooks into pages. `simulate` makes customers with a
-known truth, `sources` brings in foreign data.
+The rooms, in the order in which data flows: `data` opens and checks, `journeys` cuts touches
+into journeys, `credit` shares out what happened, `moments` samples time at risk, `drivers` says
+what would not have happened, `retention`, `experience` and `budget` answer the rest; `privacy`
+hides small groups; `show`, `plots` and `sentences` set the answers for reading, `reporting` runs
+the notebooks into pages. `simulate` makes customers with a known truth, `scoreboard` holds every
+method against it.
 """
 
 import lazy_loader

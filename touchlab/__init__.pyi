@@ -1,15 +1,16 @@
 """The public names; `__init__.py` loads each on first use."""
 
-from .budget import Reallocation, cost_per_incremental, reallocate, response_curves
+from .budget.plan import Reallocation, reallocate
+from .budget.returns import cost_per_incremental, response_curves
 from .credit.attribute import attribute
-from .credit.by_position import credit_by_position
 from .credit.cost import return_on_cost, touch_costs
-from .credit.order import choose_order
-from .credit.removal import removal_effects
-from .credit.rules import Rule, position, time_decay
-from .dataset import Dataset
-from .drivers.calibration import calibrate, holdout_effects
+from .credit.order import choose_order, removal_effects
+from .credit.rules import position, time_decay
+from .credit.sensitivity import credit_by_position
+from .data.dataset import Dataset, open_data
+from .drivers.calibrate import calibrate
 from .drivers.checks import check_drivers
+from .drivers.experiments import holdout_effects
 from .drivers.fit import fit_drivers
 from .drivers.result import Drivers
 from .errors import (
@@ -20,31 +21,24 @@ from .errors import (
     TouchlabError,
     TouchlabWarning,
 )
-from .experience.consistency import channel_consistency
+from .experience.followup import responders, scores_and_outcomes
 from .experience.key_drivers import key_drivers, weak_links
-from .experience.later import scores_and_outcomes
-from .experience.responders import responders
-from .experience.scores import survey_scores
-from .experience.stages import coverage_by_segment, stage_flow
-from .experience.starter import propose_map
-from .experience.touchpoint_map import audit_map, touch_shares, touchpoint_map
-from .journeys import Journeys, build_journeys
-from .journeys.timing import time_to_outcome
-from .journeys.transitions import transition_matrix
-from .opening import open_data
-from .privacy import fold_rare, pseudonymise
-from .retention.cohorts import cohort_table
-from .retention.compare import compare_groups
-from .retention.competing import cumulative_incidence
+from .experience.map import audit_map, propose_map, touch_shares, touchpoint_map
+from .experience.stages import channel_consistency, coverage_by_segment, stage_flow
+from .experience.surveys import survey_scores
+from .journeys.build import Journeys, build_journeys
+from .journeys.counts import Rule, transition_matrix
+from .journeys.describe import time_to_outcome
+from .privacy.fold import fold_rare
+from .privacy.pseudonyms import pseudonymise
+from .retention.churn import cohort_table, inactivity_rules, with_inactivity_churn
+from .retention.compare import compare_groups, cumulative_incidence
+from .retention.contracts import Renewals, fit_renewals
 from .retention.cox import fit_cox
 from .retention.curves import survival_curves
-from .retention.exposure import value_by_exposure
-from .retention.holdout import validate_lifetime
-from .retention.inactivity import inactivity_rules, with_inactivity_churn
-from .retention.landmark import touched_survival
-from .retention.lifetime import fit_lifetime
-from .retention.lifetime_result import Lifetime
-from .retention.renewals import Renewals, fit_renewals
+from .retention.landmark import touched_survival, value_by_exposure
+from .retention.lifetime import Lifetime, fit_lifetime
+from .retention.validation import validate_lifetime
 
 __all__ = [
     "DataError",

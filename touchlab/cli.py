@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def check(given: argparse.Namespace) -> None:
     """Open the data and say what it holds and what was mended."""
-    from touchlab.opening import open_data
+    from touchlab.data.dataset import open_data
     from touchlab.show import readable
 
     data = open_data(given.data)
@@ -101,8 +101,8 @@ def pseudonymise(given: argparse.Namespace) -> None:
 
 def map_init(given: argparse.Namespace) -> None:
     """Propose a map of the touchpoints that the data holds, as CSV to be edited."""
-    from touchlab.experience.starter import NOT_KNOWN, default_path, write_map
-    from touchlab.opening import open_data
+    from touchlab.data.dataset import open_data
+    from touchlab.experience.map import NOT_KNOWN, default_path, write_map
 
     data = open_data(given.data)
     path = Path(given.out) if given.out else default_path(data, given.data)

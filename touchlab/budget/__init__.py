@@ -5,8 +5,3 @@
 `proposal` says what that gains and how sure that is, `returns` sets cost beside what it brings,
 `views` sets tables for reading.
 """
-
-from touchlab.budget.proposal import Reallocation, reallocate
-from touchlab.budget.returns import cost_per_incremental, response_curves
-
-__all__ = ["Reallocation", "cost_per_incremental", "reallocate", "response_curves"]

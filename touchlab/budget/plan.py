@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize
+import pandas as pd
+from scipy import optimize, stats
 
+from touchlab.budget.costs import (
+    USUAL_CAPS,
+    Caps,
+    Costs,
+    find_costs,
+    held,
+    limits,
+    refuse_unknown,
+    settle_budget,
+    wanted,
+)
 from touchlab.budget.response import Response, Responses
+from touchlab.data.contract import listing
+from touchlab.drivers.checks import DESCRIPTIVE
+from touchlab.drivers.hazard import one_thread
+from touchlab.drivers.result import UNCHECKED, Drivers
+from touchlab.moments.risk import ENDING
+from touchlab.numeric import GROUPS, LEVEL, Floats
 
-Floats = npt.NDArray[np.float64]
 Given = tuple[Floats, float, Floats, Floats, int]
 """What `best_plan` takes beside the response."""
 CHANGED = 0.01
@@ -98,3 +116,267 @@ def plan_draws(few: Responses, cases: Sequence[Given], count: int, seed: int) ->
         )
         for own in found
     ]
+
+
+DRAWS, MOST_MOMENTS = 100, 20_000
+SURE = 0.8
+"""Probability from which on the direction of a move counts as sure."""
+COLUMNS = ["touchpoint", "cost_now", "cost_planned", "change", "multiplier", "probability_more"]
+COLUMNS += ["next_cost", "next_cost_low", "next_cost_high", "advice", "badge", "n"]
+
+
+@dataclass(frozen=True)
+class Reallocation:
+    """A proposal: `.table`, a row a touchpoint, and its `.gain`; see ``reallocate``."""
+
+    table: pd.DataFrame
+    gain: pd.DataFrame
+    """One row: outcome, gain, ci_low, ci_high, flattered, value, value_low, value_high, n."""
+    budget: float
+    """For what can be moved; the rest keeps what it has."""
+    notes: tuple[str, ...]
+
+    def sentence(self, currency: str = "euro") -> str:
+        """Answer where the next euro should go, what that brings, and what to test first."""
+        row, table = self.gain.iloc[0], self.table
+        up, down = table[table.change > 0], table[table.change < 0]
+        more = _listed(up.sort_values("change", ascending=False))
+        less = _listed(down.sort_values("change"))
+        parts = [f"more to {more}"] * bool(more) + [f"less to {less}"] * bool(less)
+        free = table[table.probability_more.notna()]
+        now, spared = free.cost_now.sum(), self.budget - free.cost_planned.sum()
+        what = f"Move {max(up.change.sum(), -down.change.sum()):,.0f} {currency}"
+        if abs(self.budget - now) > CHANGED * now:
+            what = f"Spend {self.budget:,.0f} {currency} on what costs {now:,.0f} now"
+        if not parts:
+            return f"Leave the money where it is: within the caps no move gains {row.outcome}."
+        said = f"{what}: {'; '.join(parts)}."
+        if spared > CHANGED * now:
+            said += f" {spared:,.0f} {currency} of it are better not spent on any of these."
+        said += f" {self._brings(row, currency)}"
+        lean = table.probability_more.where(table.change > 0, 1 - table.probability_more)
+        unsure = table.touchpoint[(table.change != 0) & (lean < SURE)]
+        doubted = table.touchpoint[table.advice == "test first"]
+        if len(unsure):
+            said += f" Which way to move {listing(unsure)} is not sure."
+        if len(doubted):
+            said += f" Test first, as the effect is doubted: {listing(doubted)}."
+        return said
+
+    @staticmethod
+    def _brings(row: Any, currency: str) -> str:
+        ends = f"{row.ci_low:,.0f} to {row.ci_high:,.0f}"
+        if row.ci_low <= 0:
+            return f"That it gains is not shown: {row.gain:,.0f} {row.outcome} ({ends})."
+        what = "leave {} fewer" if row.outcome in ENDING else "bring {} more"
+        worth = "" if np.isnan(row.value) else f", worth {row.value:,.0f} {currency}"
+        return (
+            f"That is expected to {what.format(f'{row.gain:,.0f}')} {row.outcome} outcomes "
+            f"({ends}) than the {row.n:,.0f} now{worth}."
+        )
+
+    def _repr_html_(self) -> str:
+        form = "{:,.3f}".format
+        return str(self.table.to_html(index=False, na_rep="", float_format=form))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One budget under one pair of caps, for what may be moved."""
+
+    known: Costs
+    table: pd.DataFrame
+    """A row a touchpoint with a cost: its badge, and whether it is held."""
+    moved: list[str]
+    given: Given
+    notes: tuple[str, ...]
+
+
+def reallocate(
+    drivers: Drivers,
+    *,
+    budget: float | None = None,
+    caps: Caps = USUAL_CAPS,
+    costs: Mapping[str, float] | None = None,
+    checks: Any = None,
+    move_doubted: bool = False,
+    seed: int = 1,
+) -> Reallocation:
+    """Where should the next euro go, what would that bring, and how sure is it?
+
+    It answers for one outcome, over a time like the one observed: what touchpoints do for
+    other outcomes is not counted, nor what touches bring about elsewhere (`direct` effects),
+    nor what rivals or prices of media do when spending changes.
+
+    Parameters
+    ----------
+    drivers
+        As returned by ``fit_drivers`` or ``calibrate``, without synergies.
+    budget
+        To be spent on what can be moved, in the currency of the costs, over the time
+        observed; None: the same as now.
+    caps
+        Least and most that a touchpoint may get, as multiples of what it costs now: a pair
+        for all, or pairs by touchpoint (0.5 to 2 for those not named). ``(1, 1)`` holds one.
+    costs
+        Cost by touchpoint over the time at risk; None: the sums of ``touches.cost``.
+    checks
+        What ``check_drivers`` found. Touchpoints whose badge is descriptive then keep what
+        they have until an experiment has spoken; without checks nothing is held.
+    move_doubted
+        Whether those are moved all the same.
+    seed
+        Of the draws that say how sure the plan is.
+
+    Returns
+    -------
+    Reallocation
+        ``.table``, a row a touchpoint with a cost: ``touchpoint, cost_now, cost_planned,
+        change, multiplier, probability_more`` (that it deserves more than now, under the
+        caps), ``next_cost, next_cost_low, next_cost_high`` (of one further outcome, at what is
+        spent now; infinite where none may come), ``advice`` (more, less, keep, test first),
+        ``badge, n`` (touches); ``.gain``, one row: ``outcome, gain, ci_low, ci_high``
+        (outcomes beyond those of now; for churn, outcomes prevented), ``flattered`` (what was
+        taken off, see Notes), ``value, value_low, value_high, n`` (outcomes now);
+        ``.budget, .notes``, ``.sentence()``.
+
+    Raises
+    ------
+    MissingInput
+        If nothing has a cost, or fewer than two touchpoints can be moved.
+    ParameterError
+        For budgets, caps and costs that make no sense or cannot be met.
+
+    Notes
+    -----
+    A plan chosen by estimates flatters itself: what is overestimated is given more. So the
+    same choice is made for each of 100 draws of the parameters; on average its gain under the
+    draw exceeds its gain under the estimate by `flattered`, which is taken off, and the spread
+    of that excess gives the interval [the bootstrap's pivot, Efron & Tibshirani 1993].
+
+    Examples
+    --------
+    >>> import touchlab as tl
+    >>> from touchlab.budget import reallocate
+    >>> drivers = tl.fit_drivers(tl.open_data("data/sample"))
+    >>> plan = reallocate(drivers)
+    >>> plan.table.columns.tolist()[:4]
+    ['touchpoint', 'cost_now', 'cost_planned', 'change']
+    >>> bool(abs(plan.table.change.sum()) < 0.01)
+    True
+    """
+    case = settle(
+        drivers, budget=budget, caps=caps, costs=costs, checks=checks, move_doubted=move_doubted
+    )
+    return propose(drivers, [case], seed)[0]
+
+
+def settle(
+    drivers: Drivers,
+    *,
+    budget: float | None,
+    caps: Caps,
+    costs: Mapping[str, float] | None,
+    checks: Any,
+    move_doubted: bool,
+) -> Case:
+    """Settle what may be moved, how far, and how much there is to spend, or refuse."""
+    known = find_costs(drivers, costs)
+    table = known.table.assign(badge=UNCHECKED)
+    if checks is not None:
+        table["badge"] = list(checks.badges(table.index))
+    table["held"] = held(table, move_doubted)
+    moved = table[~table.held]
+    low, high = limits(caps, moved.index, list(drivers.moments.touchpoints))
+    cost = moved.cost.to_numpy()
+    budget = settle_budget(budget, moved, cost @ low, cost @ high)
+    given = cost, budget, low, high, wanted(drivers)
+    return Case(known, table, list(moved.index), given, _notes(table, known, checks))
+
+
+@one_thread
+def propose(drivers: Drivers, cases: Sequence[Case], seed: int) -> list[Reallocation]:
+    """Plan each case; all move the same touchpoints, and meet the same draws."""
+    names = cases[0].moved
+    whole = Responses(drivers, names).whole()
+    few = Responses(drivers, names, MOST_MOMENTS)
+    drawn = plan_draws(few, [case.given for case in cases], DRAWS, seed)
+    return [_proposal(drivers, case, whole, own) for case, own in zip(cases, drawn, strict=True)]
+
+
+def _proposal(drivers: Drivers, case: Case, whole: Response, drawn: Drawn) -> Reallocation:
+    cost, budget, *_, sign = case.given
+    plan = best_plan(whole, *case.given).round(6)  # no dust of the search
+    gain = sign * (whole.outcomes(plan) - whole.now)
+    error = drawn.excess.std(ddof=1) * stats.t.ppf(0.5 + LEVEL / 2, GROUPS - 1)
+    flattered = float(drawn.excess.mean())
+    refuse_unknown([gain, flattered, error], drivers)
+    found = pd.DataFrame({"multiplier": plan, "probability_more": drawn.more}, index=case.moved)
+    next_costs = _next_costs(cost, sign * whole.slopes_now, drawn.slopes.std(axis=0, ddof=1))
+    return Reallocation(
+        _tidy(case.table.join(found.assign(**next_costs))),
+        _gain(drivers, case.known, gain - flattered, error, flattered),
+        budget,
+        case.notes,
+    )
+
+
+def _listed(moved: pd.DataFrame) -> str:
+    return ", ".join(f"{one.touchpoint} ({one.change:+,.0f})" for one in moved.itertuples())
+
+
+def _next_costs(cost: Floats, slopes: Floats, error: Floats) -> dict[str, Floats]:
+    reach = stats.t.ppf(0.5 + LEVEL / 2, GROUPS - 1) * error
+    ends = {"next_cost": slopes, "next_cost_low": slopes + reach, "next_cost_high": slopes - reach}
+    return {name: per_outcome(cost, brought) for name, brought in ends.items()}
+
+
+def per_outcome(cost: npt.ArrayLike, brought: npt.ArrayLike) -> Floats:
+    """Cost of one outcome; infinite where none is brought.
+
+    Examples
+    --------
+    >>> per_outcome([100.0, 100.0], [4.0, -1.0]).tolist()
+    [25.0, inf]
+    """
+    spent, gained = np.asarray(cost, dtype=float), np.asarray(brought, dtype=float)
+    return np.where(gained > 0, spent / np.where(gained > 0, gained, 1.0), np.inf)
+
+
+def _tidy(table: pd.DataFrame) -> pd.DataFrame:
+    table = table.fillna({"multiplier": 1.0}).rename(columns={"cost": "cost_now"})
+    table["cost_planned"] = table.cost_now * table.multiplier
+    table["change"] = table.cost_planned - table.cost_now
+    changed = [table.multiplier > 1 + CHANGED, table.multiplier < 1 - CHANGED]
+    doubted = (table.badge == DESCRIPTIVE) & (table.owner != "customer")
+    table["advice"] = np.select([doubted, *changed], ["test first", "more", "less"], "keep")
+    return table.rename_axis("touchpoint").reset_index()[COLUMNS]
+
+
+def _gain(
+    drivers: Drivers, known: Costs, gain: float, error: float, flattered: float
+) -> pd.DataFrame:
+    ends = {"gain": gain, "ci_low": gain - error, "ci_high": gain + error}
+    value = {"value": gain, "value_low": gain - error, "value_high": gain + error}
+    row = {"outcome": drivers.moments.risk.outcome, **ends, "flattered": flattered}
+    row |= {name: amount * known.value for name, amount in value.items()}
+    return pd.DataFrame([row | {"n": drivers.moments.events}])
+
+
+def _notes(table: pd.DataFrame, known: Costs, checks: Any) -> tuple[str, ...]:
+    notes = []
+    own = table.index[table.owner == "customer"]
+    doubted = table.index[table.held & (table.owner != "customer")]
+    if len(own):
+        notes.append(f"the customer's own, cannot be bought, left as they are: {listing(own)}")
+    if len(doubted):
+        notes.append(
+            f"effect doubted (descriptive), left as they are until tested: {listing(doubted)}"
+        )
+    if known.free:
+        notes.append(f"no cost, left as they are: {listing(known.free)}")
+    if checks is None:
+        notes.append("effects are unchecked: give `checks` to hold those that are doubted")
+    if np.isnan(known.value):
+        notes.append("outcomes have no value: the gain is in outcomes alone")
+    return tuple(notes)

@@ -9,15 +9,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from touchlab.budget.costs import find_costs, wanted
-from touchlab.budget.limits import refuse_unknown
-from touchlab.budget.proposal import per_outcome
+from touchlab.budget.costs import find_costs, refuse_unknown, wanted
+from touchlab.budget.plan import per_outcome
 from touchlab.budget.response import Responses
 from touchlab.credit.attribute import attribute
 from touchlab.drivers.hazard import one_thread
 from touchlab.drivers.result import Drivers
 from touchlab.errors import ParameterError
-from touchlab.replicates import GROUPS, LEVEL
+from touchlab.numeric import GROUPS, LEVEL
 
 MULTIPLIERS = (0.0, 0.5, 1.0, 1.5, 2.0)
 DRAWS, MOST_MOMENTS = 60, 20_000

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from touchlab.budget.costs import find_costs
-from touchlab.budget.proposal import Reallocation, propose, settle
+from touchlab.budget.plan import Reallocation, propose, settle
 from touchlab.drivers.result import Drivers
 from touchlab.errors import ParameterError
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from touchlab.checks import nearest
 from touchlab.credit.frame import (
     NO_TOUCH,
     Credit,
@@ -22,15 +21,12 @@ from touchlab.credit.frame import (
     with_untouched,
 )
 from touchlab.credit.markov import chain_of_order, removals
-from touchlab.credit.rules import RULES, Rule
-from touchlab.dataset import Dataset
+from touchlab.credit.rules import RULES
+from touchlab.data.checks import nearest
+from touchlab.data.dataset import Dataset
 from touchlab.errors import DataError, MissingInput, ParameterError
-from touchlab.journeys.build import Journeys, build_journeys
-from touchlab.journeys.counts import Measure, outcome_sums, rule_sums, step_counts
-from touchlab.journeys.ordered import held, order_events
-from touchlab.journeys.touches import NO_CODE
-
-__all__ = ["MARKOV", "NO_TOUCH", "attribute"]
+from touchlab.journeys.build import Journeys, build_journeys, held, order_events
+from touchlab.journeys.counts import NO_CODE, Measure, Rule, outcome_sums, rule_sums, step_counts
 
 MARKOV = {"markov": 1, "markov_2": 2, "markov_3": 3, "markov_4": 4}
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from touchlab.checks import nearest
 from touchlab.credit.frame import NO_TOUCH
-from touchlab.dataset import Dataset
+from touchlab.data.checks import nearest
+from touchlab.data.dataset import Dataset
 from touchlab.errors import MissingInput, ParameterError
 from touchlab.journeys.counts import Measure
 

@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from touchlab.journeys.touches import NO_CODE
-from touchlab.replicates import interval, jackknife
+from touchlab.journeys.counts import NO_CODE
+from touchlab.numeric import Floats, interval, jackknife
 
-Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 NO_TOUCH = "(no touch)"

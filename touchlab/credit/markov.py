@@ -22,9 +22,10 @@ import pandas as pd
 from scipy import sparse
 from scipy.sparse import linalg
 
-from touchlab.credit.frame import Floats, Ints, add_up
+from touchlab.credit.frame import Ints, add_up
 from touchlab.journeys.build import Journeys
 from touchlab.journeys.counts import start_key
+from touchlab.numeric import Floats
 
 TOLERANCE = 1e-14
 MAX_SWEEPS = 600

@@ -13,11 +13,11 @@ import pandas as pd
 from scipy import linalg
 from sklearn.preprocessing import SplineTransformer
 
-from touchlab.contract import listing
-from touchlab.moments import Moments, Points
-from touchlab.moments.look import PRIOR
+from touchlab.data.contract import listing
+from touchlab.moments.look import PRIOR, Points
+from touchlab.moments.sample import Moments
+from touchlab.numeric import Floats
 
-Floats = npt.NDArray[np.float64]
 Columns = dict[str, Floats]
 Maker = Callable[[Points], Columns]
 """Turns moments into columns, in the same way for every sample; can be pickled."""

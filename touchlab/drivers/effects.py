@@ -1,26 +1,102 @@
-"""Incremental outcomes: what would not have happened without a touchpoint.
-
-Every moment carries its expected events mu; with hazard ratio r_k at the moment,
-touchpoint k alone accounts for mu (1 - 1 / r_k). Moments and events together are
-one sample of all time at risk with weight mu, and mu adds up to the observed
-outcomes (the score equation of the intercept), so expected is observed.
-
-An outcome that comes once leaves fewer at risk the more often it comes. Without k,
-those whom it took would still be at risk, and the hazard h0 meets exp(H1 - H0) times
-as many: H are the hazards accumulated since the start of risk, over draws from the
-customer's own past.
-"""
+"""Log hazard ratios of touchpoints at moments, alone and in pairs, and games on them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from touchlab.drivers.ratios import Ratios
+from touchlab.numeric import Floats
 
-Floats = npt.NDArray[np.float64]
+Pairs = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """What each touchpoint, and each pair, adds to the log hazard at each moment.
+
+    `single` has shape (touchpoints, moments), `joint` (pairs, moments).
+    """
+
+    single: Floats
+    pairs: Pairs
+    joint: Floats
+
+    @cached_property
+    def each(self) -> Floats:
+        """(touchpoints, moments): what goes when one touchpoint goes, its pairs with it."""
+        if not self.pairs:
+            return self.single
+        lost = self.single.copy()
+        for (a, b), own in zip(self.pairs, self.joint, strict=True):
+            lost[a] += own
+            lost[b] += own
+        return lost
+
+    @cached_property
+    def whole(self) -> Floats:
+        """(moments,): what goes when all go."""
+        return self.single.sum(axis=0) + self.joint.sum(axis=0)
+
+    @cached_property
+    def tied(self) -> tuple[tuple[int, ...], ...]:
+        """Touchpoints that pairs tie together, in groups."""
+        return tie(self.pairs)
+
+    def along(self, q: float) -> tuple[Floats, Floats]:
+        """Hazard ratio over baseline if each touchpoint counts with probability q, and its slopes.
+
+        The multilinear extension of r(S) [Owen 1972]: a product over touchpoints without
+        pairs, a sum over coalitions within each tied group. The value has shape (moments,),
+        the slope in each touchpoint's own probability (touchpoints, moments).
+        """
+        gain = np.expm1(self.single)
+        factor = 1 + q * gain
+        slopes = gain / factor
+        alone = np.ones(len(self.single), dtype=bool)
+        for group in self.tied:
+            alone[list(group)] = False
+        value = np.prod(factor[alone], axis=0)
+        for group in self.tied:
+            own, own_slopes = self._group_along(group, q)
+            value = value * own
+            slopes[list(group)] = own_slopes / own
+        return value, value * slopes
+
+    def _group_along(self, group: tuple[int, ...], q: float) -> tuple[Floats, Floats]:
+        size = len(group)
+        inside = [(i, pair) for i, pair in enumerate(self.pairs) if set(pair) <= set(group)]
+        value = np.zeros(self.single.shape[1])
+        slopes = np.zeros((size, self.single.shape[1]))
+        for code in range(1 << size):
+            members = {t for place, t in enumerate(group) if code >> place & 1}
+            log_ratio = np.zeros(self.single.shape[1])
+            for t in members:
+                log_ratio += self.single[t]
+            for i, pair in inside:
+                if set(pair) <= members:
+                    log_ratio += self.joint[i]
+            own = np.exp(log_ratio) * q ** len(members) * (1 - q) ** (size - len(members))
+            value += own
+            for place, t in enumerate(group):
+                slopes[place] += own / q if t in members else own / (q - 1)
+        return value, slopes
+
+
+def tie(pairs: Pairs) -> tuple[tuple[int, ...], ...]:
+    """Group touchpoints that are connected by pairs.
+
+    Examples
+    --------
+    >>> tie(((0, 1), (4, 5), (1, 3)))
+    ((0, 1, 3), (4, 5))
+    """
+    groups: list[set[int]] = []
+    for pair in pairs:
+        met = [group for group in groups if group & set(pair)]
+        groups = [group for group in groups if group not in met] + [set(pair).union(*met)]
+    return tuple(sorted(tuple(sorted(group)) for group in groups))
 
 
 @dataclass(frozen=True)

@@ -15,48 +15,19 @@ from scipy.special import xlogy
 from threadpoolctl import threadpool_limits
 
 from touchlab.drivers.model import (
-    SATURATIONS,
     Model,
     Parameters,
-    between,
+    Sets,
     blocks,
     chance,
     exposures_at,
-    hazard_at,
-    only,
     probability,
     products,
-    ratios,
-    saturate,
     some_of,
 )
-from touchlab.drivers.sets import Sets
 from touchlab.errors import TouchlabWarning
-from touchlab.replicates import GROUPS
+from touchlab.numeric import GROUPS, Floats
 
-__all__ = [
-    "SATURATIONS",
-    "Model",
-    "Parameters",
-    "between",
-    "chance",
-    "clustered_errors",
-    "exposures_at",
-    "fit",
-    "hazard_at",
-    "leave_group_out",
-    "one_thread",
-    "only",
-    "probability",
-    "products",
-    "ratios",
-    "regression",
-    "saturate",
-    "some_of",
-    "tangent",
-]
-
-Floats = npt.NDArray[np.float64]
 SHRINKAGE = 2.0
 """Penalty per squared doubling of a half-life away from the common one."""
 RIDGE = 0.02
@@ -304,3 +275,33 @@ def regression(model: Model, given: Parameters) -> Any:
     )
     groups = pd.factorize(table.customer)[0]
     return binomial.fit(cov_type="cluster", cov_kwds={"groups": groups})
+
+
+class Scorer:
+    """Score tests of columns against one fitted model [Rao 1948]."""
+
+    def __init__(self, model: Model, given: Parameters) -> None:
+        now, (penalty, _) = tangent(model, given), penalty_of(model)
+        self.design = now.design
+        self.residual = now.event - now.probability
+        self.weight = now.weight
+        self.curvature = now.curvature + penalty
+        self.group = model.group
+
+    @one_thread
+    def z(self, columns: Floats) -> Floats:
+        """How far each column's score is from 0, in standard errors; `columns` (c, moments).
+
+        The score is taken free of what the model's own parameters explain. Its variance is
+        the larger of the model's and the one between groups of customers.
+        """
+        # lstsq: parameters that nothing depends on have zero rows
+        explained = np.linalg.lstsq(
+            self.curvature, self.design @ (self.weight * columns).T, rcond=None
+        )[0]
+        own = columns - explained.T @ self.design
+        score = own * self.residual
+        by_group = np.stack([np.bincount(self.group, row, GROUPS) for row in score])
+        clustered = GROUPS / (GROUPS - 1) * (by_group**2).sum(axis=1)
+        variance = np.maximum((own**2) @ self.weight, clustered)
+        return score.sum(axis=1) / np.sqrt(np.maximum(variance, 1e-12))

@@ -10,15 +10,15 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from touchlab.dataset import Dataset
-from touchlab.drivers.fit import Drivers
-from touchlab.drivers.hazard import probability
+from touchlab.data.dataset import Dataset
+from touchlab.drivers.model import probability
+from touchlab.drivers.result import Drivers
 from touchlab.errors import ParameterError
-from touchlab.moments import DAY_SECONDS, Moments, risk_windows, seconds
 from touchlab.moments.look import history_column
-from touchlab.replicates import GROUPS, interval, jackknife
+from touchlab.moments.risk import DAY_SECONDS, risk_windows, seconds
+from touchlab.moments.sample import Moments
+from touchlab.numeric import GROUPS, Floats, interval, jackknife
 
-Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 LEAD_DAYS = 28.0
 SHORT_SPAN = 4.0

@@ -13,21 +13,12 @@ from scipy.special import xlogy
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import GroupKFold
 
-from touchlab.drivers.hazard import (
-    Model,
-    Parameters,
-    fit,
-    one_thread,
-    only,
-    probability,
-    products,
-    some_of,
-)
+from touchlab.drivers.hazard import fit, one_thread
+from touchlab.drivers.model import Model, Parameters, only, probability, products, some_of
 from touchlab.drivers.result import Drivers
 from touchlab.errors import DataError, ParameterError
-from touchlab.replicates import GROUPS, interval
+from touchlab.numeric import GROUPS, Floats, interval
 
-Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 MOST_MOMENTS = 100_000
 BINS = 10

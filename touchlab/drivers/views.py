@@ -5,25 +5,23 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from touchlab.credit.attribute import NO_TOUCH, attribute
-from touchlab.dataset import Dataset
+from touchlab.credit.attribute import attribute
+from touchlab.credit.frame import NO_TOUCH
+from touchlab.data.dataset import Dataset
 from touchlab.drivers import hazard
-from touchlab.drivers.amounts import Earlier, amounts
-from touchlab.drivers.calibration import CalibratedDrivers, calibrate, holdout_effects
+from touchlab.drivers.calibrate import CalibratedDrivers, calibrate
 from touchlab.drivers.checks import Checks, check_drivers
 from touchlab.drivers.design import build_controls
 from touchlab.drivers.effects import removal
+from touchlab.drivers.experiments import holdout_effects
 from touchlab.drivers.fit import fit_drivers
 from touchlab.drivers.model import Model
-from touchlab.drivers.result import Drivers
+from touchlab.drivers.result import Drivers, Earlier, amounts
 from touchlab.errors import DataError, MissingInput, TouchlabWarning
+from touchlab.numeric import GROUPS, Floats
 from touchlab.once import once
-from touchlab.replicates import GROUPS
-
-Floats = npt.NDArray[np.float64]
 
 NO_EXPERIMENTS = (
     "No experiment stands behind these numbers. With a table of experiments (who was held "

@@ -1,24 +1,77 @@
-"""Which touchpoints' scores go with the overall opinion, or with what customers do later."""
+"""One row a customer: mean score by touchpoint, and what it should explain."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import ibis.expr.types as ir
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from touchlab.checks import nearest
-from touchlab.contract import METRIC_RANGES, listing
-from touchlab.dataset import Dataset
+from touchlab.data.checks import nearest
+from touchlab.data.contract import METRIC_RANGES, listing
+from touchlab.data.dataset import Dataset
 from touchlab.errors import MissingInput, ParameterError
-from touchlab.experience.driver_data import driver_frame
-from touchlab.experience.importance import MOST_EXACT, relative_importance
-from touchlab.experience.missing import correlations
-from touchlab.replicates import LEVEL
+from touchlab.experience.followup import USUAL, followed_answers
+from touchlab.experience.importance import MOST_EXACT, correlations, relative_importance
+from touchlab.experience.surveys import NO_SCORES, need_ids, of_metric, scaled, surveys_of
+from touchlab.numeric import LEVEL, Floats
 
-Floats = npt.NDArray[np.float64]
+TARGET = "target"
+NOT_WATCHED = (
+    "No answer was watched for {days} days. With longer observation, or fewer days, what goes "
+    "with the outcome would be shown here."
+)
+
+
+def driver_frame(data: Dataset, target: str, days: int) -> pd.DataFrame:
+    """Give each customer's mean score by touchpoint, from 0 to 100 of the scale, and the target.
+
+    Columns: the touchpoints, and last `target`. For a metric, the target is the customer's
+    mean score and the touchpoints' scores are those of the other metrics. For an outcome,
+    it is 1 if it followed within `days` after the customer's last answer that was followed
+    that long, else 0, and all metrics up to then count.
+    """
+    need_ids(data, "which touchpoint's score goes with the overall opinion")
+    if target in METRIC_RANGES:
+        rows = surveys_of(data)
+        of_metric(data, rows, target)
+        rows = rows.filter(rows.score.notnull() & rows.customer_id.notnull())
+        own = rows.filter(rows.metric == target)
+        wanted = own.group_by("customer_id").aggregate(target=own.score.mean()).to_pandas()
+        rows = rows.filter(rows.metric != target)
+    else:
+        _refuse_target(data, target)
+        rows = followed_answers(data, target, days)
+        last = rows.group_by("customer_id").aggregate(time=rows.time.max())
+        ends = rows.inner_join(last, ["customer_id", "time"])
+        wanted = ends.group_by("customer_id").aggregate(target=ends.happened.max()).to_pandas()
+    if wanted.empty:
+        raise MissingInput(NO_SCORES if target in METRIC_RANGES else NOT_WATCHED.format(days=days))
+    wide = _mean_scores(rows)
+    frame = wide.join(wanted.set_index("customer_id"), how="outer")
+    return frame.astype(np.float64)
+
+
+def _mean_scores(rows: ir.Table) -> pd.DataFrame:
+    score = scaled(rows.score, rows.metric)
+    table = rows.group_by("customer_id", "touchpoint").aggregate(score=score.mean()).to_pandas()
+    wide = table.pivot(index="customer_id", columns="touchpoint", values="score")
+    return wide.rename(columns={TARGET: f"{TARGET} (touchpoint)"}).rename_axis(columns=None)
+
+
+def _refuse_target(data: Dataset, target: str) -> None:
+    if target in USUAL:
+        return
+    known = sorted(data.outcomes.select("outcome").distinct().to_pandas().outcome)
+    if target not in known:
+        raise ParameterError(
+            f"target: {target!r} is neither a metric nor an outcome\n"
+            f"  use one of {', '.join(METRIC_RANGES)}, or of {listing(known)}"
+        )
+
+
 FEWEST = 30
 """Customers who must have both a driver's score and the target."""
 SURE = 0.05

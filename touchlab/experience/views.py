@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from touchlab.dataset import Dataset
+from touchlab.data.dataset import Dataset
 from touchlab.errors import MissingInput, ParameterError
-from touchlab.experience.answers import SCALE, map_of, surveys_of, traits_of
 from touchlab.experience.key_drivers import KeyDrivers
-from touchlab.experience.scores import survey_scores
+from touchlab.experience.map import touchpoint_map
 from touchlab.experience.stages import coverage_by_segment
-from touchlab.experience.touchpoint_map import touchpoint_map
+from touchlab.experience.surveys import SCALE, map_of, survey_scores, surveys_of, traits_of
 
 MOST_DIFFERENT = 6
 NO_SEGMENT = (

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from touchlab.contract import TABLES
-from touchlab.dataset import Dataset
+from touchlab.data.contract import TABLES
+from touchlab.data.dataset import Dataset
 from touchlab.moments.risk import DAY_SECONDS, seconds
-from touchlab.replicates import customer_group
+from touchlab.numeric import customer_group
 
 OLDEST = 900.0
 """Half-lives after which a touch counts as 2^-900: engines refuse a power that underflows."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import ibis
 import ibis.expr.types as ir
 
-from touchlab.contract import listing
-from touchlab.dataset import Dataset
+from touchlab.data.contract import listing
+from touchlab.data.dataset import Dataset
 from touchlab.errors import ParameterError
-from touchlab.replicates import hash_uniform
+from touchlab.numeric import hash_uniform
 
 DAY_SECONDS = 86_400.0
 ENDING = ("churn",)

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
+import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from touchlab.dataset import Dataset
+from touchlab.data.dataset import Dataset
+from touchlab.data.readers import kept
 from touchlab.errors import DataError, MissingInput, ParameterError
 from touchlab.moments.look import (
     OWN,
@@ -27,8 +29,15 @@ from touchlab.moments.look import (
     look,
     trait_columns,
 )
-from touchlab.moments.risk import Risk, find_risk, risk_events, risk_windows, uniform
-from touchlab.readers import kept
+from touchlab.moments.risk import (
+    Risk,
+    find_risk,
+    risk_events,
+    risk_windows,
+    seconds,
+    uniform,
+    within,
+)
 
 HALF_LIVES = (0.75, 1.5, 3.0, 6.0, 12.0, 24.0)
 PER_EVENT = 20
@@ -233,3 +242,50 @@ def _collect(events: pd.DataFrame, base: pd.DataFrame) -> pd.DataFrame:
     table = pd.concat([events.assign(event=1), base.assign(event=0)], ignore_index=True)
     order = ["event", "customer_id", "time"]
     return table.sort_values(order, ascending=[False, True, True], ignore_index=True)
+
+
+SPARE = 4
+"""So many times the touches wanted are looked at, where there are more of every touchpoint."""
+
+
+def sample_touches(moments: Moments, *, most: int) -> tuple[Points, pd.Series]:
+    """Draw up to about `most` touches of each touchpoint at risk, and describe the moment before.
+
+    Returns points whose table has a `touchpoint`, and touches at risk by touchpoint, which
+    are estimated where not all customers are looked at.
+    """
+    data = moments.data
+    own = data.touches
+    own = own.select("customer_id", "touchpoint", time=seconds(own.timestamp))
+    windows = risk_windows(data, moments.risk)
+    if moments.touches.min() > SPARE * most:
+        # a hash a customer costs less than one a touch
+        share = SPARE * most / moments.touches.min()
+        windows = windows.filter(uniform(windows, "touched", moments.seed) < share)
+    else:
+        share = 1.0
+    with kept(within(own, windows), "touched") as held:
+        counts = held.group_by("touchpoint").aggregate(n=held.count()).to_pandas()
+        shares = ibis.memtable(counts.assign(share=most / counts.n)[["touchpoint", "share"]])
+        joined = held.inner_join(shares, "touchpoint")
+        drawn = joined.filter(uniform(joined, "touch", moments.seed) < joined.share)
+        asked = drawn.select("customer_id", "touchpoint", "time", "start").to_pandas()
+    asked = asked.sort_values(["touchpoint", "customer_id", "time"], ignore_index=True)
+    points = look(
+        data,
+        asked,
+        touchpoints=moments.touches.index,
+        half_lives=moments.half_lives,
+        origin=moments.start_seconds,
+    )
+    n = counts.set_index("touchpoint").n.reindex(moments.touches.index).fillna(0)
+    return points, n / share
+
+
+def touch_paths(moments: Moments, customers: pd.Series) -> pd.DataFrame:
+    """All touches of some customers: customer, time (seconds), touchpoint (its number)."""
+    ids = ibis.memtable(pd.DataFrame({"customer_id": customers}))
+    own = moments.data.touches.semi_join(ids, "customer_id")
+    rows = own.select("customer_id", "touchpoint", time=seconds(own.timestamp)).to_pandas()
+    number = moments.touches.index.get_indexer(rows.touchpoint)
+    return pd.DataFrame({"customer": rows.customer_id, "time": rows.time, "touchpoint": number})

@@ -13,9 +13,14 @@ from touchlab.plots.credit import (
 from touchlab.plots.drivers import plot_credit_and_drivers, plot_incremental, plot_scores
 from touchlab.plots.experience import plot_flow, plot_gaps, plot_importance, plot_survey_scores
 from touchlab.plots.journeys import plot_lengths, plot_months, plot_steps, plot_times
-from touchlab.plots.lifetime import plot_lifetime_value, plot_validation
 from touchlab.plots.parts import plot_intervals, plot_lines
-from touchlab.plots.retention import plot_cohorts, plot_incidence, plot_survival
+from touchlab.plots.retention import (
+    plot_cohorts,
+    plot_incidence,
+    plot_lifetime_value,
+    plot_survival,
+    plot_validation,
+)
 from touchlab.plots.touchpoint_map import plot_map
 
 __all__ = [

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
-from touchlab.budget.proposal import SURE
+from touchlab.budget.plan import SURE
 from touchlab.budget.views import money
-from touchlab.moments import ENDING
+from touchlab.moments.risk import ENDING
 from touchlab.plots.parts import (
     canvas,
     count_axis,

@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from touchlab.credit.attribute import NO_TOUCH
+from touchlab.credit.frame import NO_TOUCH
 from touchlab.credit.sensitivity import most_debated
 from touchlab.plots.parts import (
     MARKERS,

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
-from touchlab.contract import STAGES
+from touchlab.data.contract import STAGES
 from touchlab.plots.parts import counted, finish, per_cent, short
 from touchlab.show import NARROW, Picture, Theme, safe_picture
 

@@ -10,10 +10,10 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from touchlab.contract import TABLES, Note
-from touchlab.dataset import Dataset
+from touchlab.data.contract import TABLES, Note
+from touchlab.data.dataset import Dataset
 from touchlab.once import once
-from touchlab.privacy.cells import MIN_CUSTOMERS, check_k
+from touchlab.privacy.suppress import MIN_CUSTOMERS, check_k
 
 OTHER = "(other)"
 INTO = f"folded into {OTHER}"

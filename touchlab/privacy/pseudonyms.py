@@ -10,9 +10,8 @@ from pathlib import Path
 import ibis
 import pyarrow as pa
 
-from touchlab.dataset import Dataset
+from touchlab.data.dataset import Dataset, open_data
 from touchlab.errors import MissingInput, ParameterError
-from touchlab.opening import open_data
 
 KEY = "TOUCHLAB_KEY"
 SHORTEST_KEY = 16

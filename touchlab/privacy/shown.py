@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from touchlab.dataset import Dataset
-from touchlab.privacy.cells import MIN_CUSTOMERS, check_k, hidden_cells
+from touchlab.data.dataset import Dataset
 from touchlab.privacy.fold import fold_rare
+from touchlab.privacy.suppress import MIN_CUSTOMERS, check_k, hidden_cells
 
 
 @dataclass

@@ -116,10 +116,10 @@ def params(given: argparse.Namespace) -> None:
 
 def _parameters(given: argparse.Namespace) -> Mapping[str, Any]:
     """Collect the values: beside the data, from a file, from the command line."""
+    from touchlab.data.locate import REPORT, settings_of
     from touchlab.reporting.assignments import parse_assignments, read_parameter_file
     from touchlab.reporting.notebooks import declared_parameters, notebooks_folder
     from touchlab.reporting.place import data_place
-    from touchlab.settings import REPORT, settings_of
 
     folder = notebooks_folder()
     beside = settings_of(data_place(given.data, folder.parent), REPORT)

@@ -9,7 +9,7 @@ from touchlab.reporting.place import Cut, Source, slug
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from touchlab.dataset import Dataset
+    from touchlab.data.dataset import Dataset
 
 _TIMES = {
     "touches": "timestamp", "outcomes": "timestamp", "surveys": "timestamp", "experiments": "start",
@@ -25,7 +25,7 @@ def cut_data(source: Source, work: Path) -> str:
     """
     if source.cut is None:
         return source.place
-    from touchlab.opening import open_data
+    from touchlab.data.dataset import open_data
 
     data = open_data(source.place)
     engine = next(iter(data.tables.values())).get_backend().name

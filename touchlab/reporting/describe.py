@@ -9,7 +9,7 @@ from touchlab.reporting.record import no_window
 
 def describe(place: str, target: str) -> None:
     """Write fingerprint, first and last time of the data at `place` as JSON to `target`."""
-    from touchlab.opening import open_data
+    from touchlab.data.dataset import open_data
 
     data = open_data(place)
     times = data.overview[["first", "last"]].dropna()

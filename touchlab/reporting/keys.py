@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from touchlab.data.locate import REPORT, SWEEP, address_in, read_settings
 from touchlab.errors import DataError
-from touchlab.settings import REPORT, SWEEP, address_in, read_settings
 
 HASHES = ".hashes.json"
 _ENDINGS = (".parquet", ".csv", ".csv.gz")

@@ -47,8 +47,8 @@ def read_estimates(run: Run) -> Estimates:
 
 
 def moved(before: Estimates, after: Estimates) -> Moved:
-    """Compare two runs as `touchlab.changes.compare` does; the template's script does the same."""
-    from touchlab.changes import compare
+    """Compare two runs as `touchlab.overview.compare` does; the template's script does the same."""
+    from touchlab.overview import compare
 
     found = compare(before.tables, after.tables)
     sound = found.before.between(found.before_low, found.before_high)
@@ -86,7 +86,7 @@ def packed(estimates: Estimates) -> dict[str, Any]:
 def _read(path: Any) -> "pd.DataFrame | None":
     import pandas as pd
 
-    from touchlab.changes import measures
+    from touchlab.overview import measures
 
     try:
         frame = pd.read_parquet(path)
@@ -105,7 +105,7 @@ def _texts(frame: "pd.DataFrame") -> list[str]:
 
 
 def _packed(name: str, frame: "pd.DataFrame") -> dict[str, Any]:
-    from touchlab.changes import REMARKS, measures
+    from touchlab.overview import REMARKS, measures
 
     texts = _texts(frame)
     names = [c for c in texts if c not in REMARKS]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from touchlab.dataset import Dataset
-from touchlab.privacy.cells import COUNTS, MIN_CUSTOMERS, PART_OF, hidden_cells, lines_of
+from touchlab.data.dataset import Dataset
+from touchlab.privacy.suppress import COUNTS, MIN_CUSTOMERS, PART_OF, hidden_cells, lines_of
 from touchlab.reporting.cells import VARIANTS
 from touchlab.show import HIDDEN
 

@@ -172,7 +172,7 @@ def _regular(folder: Path, pattern: str) -> Iterator[Path]:
 
 
 def _min_customers(run: Run) -> int:
-    from touchlab.privacy import MIN_CUSTOMERS
+    from touchlab.privacy.suppress import MIN_CUSTOMERS
 
     given = run.parameters.get("min_customers", MIN_CUSTOMERS)
     return given if isinstance(given, int) and given > 0 else MIN_CUSTOMERS

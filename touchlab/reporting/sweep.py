@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from touchlab.data.locate import SETTINGS, SWEEP, settings_of
 from touchlab.errors import ParameterError
 from touchlab.reporting.exits import Busy, NotFinished
 from touchlab.reporting.index import write_index
@@ -29,7 +30,6 @@ from touchlab.reporting.progress import Progress
 from touchlab.reporting.publish import LATEST, not_written
 from touchlab.reporting.record import Run
 from touchlab.reporting.runner import Limits, run_tasks
-from touchlab.settings import SETTINGS, SWEEP, settings_of
 
 _WHERE, _FROM, _UNTIL = "where", "from", "until"
 _PATIENCE = 10.0  # seconds

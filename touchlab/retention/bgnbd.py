@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, gammaln, hyp2f1, polygamma, psi
 
-from touchlab.retention.newton import SCALE, SHAPE, Floats, in_logs, maximise, unpack
+from touchlab.numeric import SCALE, SHAPE, Floats, in_logs, maximise, unpack
 
 NAMES = ("r", "alpha", "a", "b")
 START = np.log([0.5, 1.0, 1.0, 2.5])

@@ -1,19 +1,235 @@
-"""How long customers stay: survival curves with intervals."""
+"""Time at risk of each customer, one spell a customer, and its reduction to counts by day."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import ibis
+import ibis.expr.types as ir
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from touchlab.dataset import Dataset
-from touchlab.replicates import LEVEL
-from touchlab.retention.spells import count_days, find_spells, warn
+from touchlab.credit.frame import NO_TOUCH
+from touchlab.data.checks import nearest
+from touchlab.data.contract import listing
+from touchlab.data.dataset import Dataset
+from touchlab.errors import DataError, MissingInput, ParameterError, TouchlabWarning
+from touchlab.journeys.build import UNKNOWN, number_names, touchpoint_names
+from touchlab.moments.look import trait_columns
+from touchlab.moments.risk import DAY_SECONDS, ENDING, Risk, find_risk, risk_windows, seconds
+from touchlab.numeric import LEVEL, Floats
 
-Floats = npt.NDArray[np.float64]
+ALL = "all"
+OWN_GROUPS = ("cohort", "first_touchpoint")
+MOST_GROUPS = 60
+FEW_EVENTS = 30
+NEVER = 1e15
+"""Seconds after which nothing happens; engines differ in what the least of a missing value is."""
+SLACK = 1e-9
+"""Days by which a float may miss a whole number."""
+
+
+@dataclass(frozen=True)
+class Spells:
+    """One spell a customer: from the start of risk to the first outcome or the end of observation.
+
+    `table` stays in the engine: customer_id, start, stop (seconds), ended (the outcome that
+    ended it, or ``""`` where observation did), group. `left_out` customers have no time at
+    risk: the outcome or the end of observation is no later than the start.
+    """
+
+    table: ir.Table
+    outcomes: tuple[str, ...]
+    after: str | None
+    n: int
+    events: int
+    notes: tuple[str, ...]
+
+
+def find_spells(
+    data: Dataset, outcomes: Sequence[str], after: str | None = "auto", by: str | None = None
+) -> Spells:
+    """Find who is at risk of the outcomes, from when to when, and which one came first.
+
+    Examples
+    --------
+    >>> import touchlab as tl
+    >>> spells = find_spells(tl.open_data("data/sample"), ["churn"])
+    >>> spells.after, spells.n, spells.events
+    ('conversion', 3048, 785)
+    """
+    if not data.has("touches"):
+        raise MissingInput(
+            "retention: a paths table has no times\n"
+            "  with touches and outcomes, it would say how long customers stay"
+        )
+    risks = [find_risk(data, outcome, after, None) for outcome in outcomes]
+    start = next((risk.after for risk in risks if risk.after is not None), None)
+    everyone = _everyone(data, outcomes, start)
+    table = everyone.filter(everyone.stop > everyone.start)
+    sizes = _sizes(everyone)
+    n, events = sizes["n"], sizes["events"]
+    if not n:
+        raise DataError(
+            f"retention: nobody is ever at risk of {listing(outcomes)}\n"
+            f"  risk starts {_start(start)}; check the times of outcomes and observed_to"
+        )
+    table = _with_group(data, table.drop("back"), by, start)
+    return Spells(table, tuple(outcomes), start, n, events, _notes(sizes, start, outcomes))
+
+
+def _everyone(data: Dataset, outcomes: Sequence[str], after: str | None) -> ir.Table:
+    """Customers, at risk or not: customer_id, start, stop, ended, back (ordered after churn)."""
+    rows = data.outcomes.select("customer_id", "outcome", time=seconds(data.outcomes.timestamp))
+    firsts = {f"t{i}": rows.time.min(where=rows.outcome == name) for i, name in enumerate(outcomes)}
+    each = rows.group_by("customer_id").aggregate(
+        began=rows.time.min(where=rows.outcome == after) if after else ibis.null("float64"),
+        last=rows.time.max(where=rows.outcome == after) if after else ibis.null("float64"),
+        left=rows.time.min(where=rows.outcome.isin(list(ENDING))),
+        **firsts,
+    )
+    if after is None:
+        seen = risk_windows(data, Risk(outcomes[0], None)).select("customer_id", "start", "stop")
+        own = seen.left_join(each, "customer_id")
+    else:
+        own = each.filter(each.began.notnull()).inner_join(observed_until(data), "customer_id")
+        own = own.rename(start="began", stop="until")
+    left = own.left.fill_null(NEVER)
+    own = own.mutate(stop=ibis.least(own.stop, left), back=(own["last"] > left).fill_null(False))
+    times = [own[name].fill_null(NEVER) for name in firsts]
+    first = ibis.least(*times) if len(times) > 1 else times[0]
+    cases = [(time == first, ibis.literal(n)) for time, n in zip(times, outcomes, strict=True)]
+    ended = ibis.ifelse(first <= own.stop, ibis.cases(*cases, else_=""), ibis.literal(""))
+    return own.select("customer_id", "start", "back", stop=ibis.least(own.stop, first), ended=ended)
+
+
+def _sizes(everyone: ir.Table) -> dict[str, int]:
+    at_risk = everyone.stop > everyone.start
+    counts = everyone.aggregate(
+        everyone=everyone.count(),
+        n=ibis.ifelse(at_risk, 1, 0).sum(),
+        events=ibis.ifelse(at_risk & (everyone.ended != ""), 1, 0).sum(),
+        back=ibis.ifelse(everyone.back, 1, 0).sum(),
+    )
+    row = counts.to_pyarrow().to_pylist()[0]
+    return {name: int(value or 0) for name, value in row.items()}
+
+
+def _start(after: str | None) -> str:
+    return f"at the first {after}" if after else "with observation"
+
+
+def _notes(sizes: dict[str, int], after: str | None, outcomes: Sequence[str]) -> tuple[str, ...]:
+    """Say who is left out, who came back after leaving, and what makes the result weak."""
+    named, found = listing(outcomes), []
+    left_out = sizes["everyone"] - sizes["n"]
+    if left_out and after:
+        found.append(
+            f"{left_out:,} of {sizes['everyone']:,} customers are left out: {named} or the end of "
+            f"observation comes no later than their first {after}"
+        )
+    if sizes["back"] and set(outcomes) & set(ENDING):
+        found.append(
+            f"{sizes['back']:,} customers have a {after} after churn: "
+            "they count as churned at their first churn"
+        )
+    if not sizes["events"]:
+        found.append(f"no {named} happens while its customer is at risk")
+    elif sizes["events"] < FEW_EVENTS:
+        found.append(f"few outcomes: {sizes['events']} {named}; intervals are wide")
+    return tuple(found)
+
+
+def warn(notes: Sequence[str]) -> None:
+    """Warn of what a bare table has no room for."""
+    for note in notes:
+        warnings.warn(note, TouchlabWarning, stacklevel=3)
+
+
+def observed_until(data: Dataset) -> ir.Table:
+    """Until when customers with outcomes are observed: customer_id, until (seconds)."""
+    if data.has("customers"):
+        own = data.tables["customers"]
+        return own.select("customer_id", until=seconds(own.observed_to))
+    last = [t.aggregate(time=seconds(t.timestamp).max()) for t in (data.touches, data.outcomes)]
+    until = max(float(t.to_pyarrow().to_pylist()[0]["time"] or 0.0) for t in last)
+    ids = data.outcomes.select("customer_id").distinct()
+    return ids.mutate(until=ibis.literal(until))
+
+
+def _with_group(data: Dataset, table: ir.Table, by: str | None, after: str | None) -> ir.Table:
+    """Add what is known of customers at the start of their risk: `group`."""
+    if by is None:
+        return table.mutate(group=ibis.literal(ALL))
+    if by == "cohort":
+        days = (table.start / DAY_SECONDS).floor().cast("int64")
+        month = (ibis.date("1970-01-01") + days.as_interval("D")).strftime("%Y-%m")
+        return table.mutate(group=month)
+    if by == "first_touchpoint":
+        return _by_first_touchpoint(data, table, after)
+    traits = trait_columns(data)
+    if by not in traits:
+        raise ParameterError(_not_a_trait(data, by, list(traits)))
+    customers = data.tables["customers"]
+    levels = customers.select("customer_id", group=customers[by].cast("string"))
+    joined = table.left_join(levels, "customer_id")
+    return joined.select(*table.columns, group=joined.group.fill_null(UNKNOWN))
+
+
+def _by_first_touchpoint(data: Dataset, table: ir.Table, after: str | None) -> ir.Table:
+    if after is None:
+        raise ParameterError(
+            "by: 'first_touchpoint' is not known when risk starts with observation\n"
+            "  use after='conversion', or touched_survival() for one touchpoint"
+        )
+    own = data.touches.join(number_names(touchpoint_names(data)), "touchpoint")
+    own = own.select("customer_id", "touchpoint", "code", time=seconds(own.timestamp))
+    before = own.inner_join(table.select("customer_id", "start"), "customer_id")
+    before = before.filter(before.time <= before.start)
+    order = ibis.window(group_by="customer_id", order_by=[before.time, before.code])
+    ranked = before.mutate(place=ibis.row_number().over(order))
+    first = ranked.filter(ranked.place == 0).select("customer_id", group="touchpoint")
+    joined = table.left_join(first, "customer_id")
+    return joined.select(*table.columns, group=joined.group.fill_null(NO_TOUCH))
+
+
+def _not_a_trait(data: Dataset, by: str, traits: list[str]) -> str:
+    if data.touches.filter(data.touches.touchpoint == by).limit(1).to_pyarrow().num_rows:
+        return (
+            f"by: {by!r} is a touchpoint: customers who stay have more time to be touched, so "
+            "ever against never would show a benefit that is not there\n"
+            f"  use touched_survival(data, {by!r})"
+        )
+    allowed = [*OWN_GROUPS, *traits]
+    return (
+        f"by: {by!r} is not a trait of customers{nearest(by, allowed)}\n"
+        f"  use one of: {listing(allowed)}"
+    )
+
+
+def count_days(spells: Spells) -> pd.DataFrame:
+    """Count spells by group, day and how they ended: group, day, ended, n.
+
+    An outcome counts on the day it happens in (the first day is 1); where observation
+    ends, the last whole day counts.
+    """
+    table = spells.table
+    days = (table.stop - table.start) / DAY_SECONDS
+    day = ibis.ifelse(table.ended != "", (days - SLACK).ceil(), (days + SLACK).floor())
+    counted = table.mutate(day=day.cast("int64"))
+    counts = counted.group_by("group", "day", "ended").aggregate(n=counted.count()).to_pandas()
+    groups = counts.group.nunique()
+    if groups > MOST_GROUPS:
+        raise ParameterError(
+            f"by: {groups:,} different values, at most {MOST_GROUPS}\n"
+            "  put values together into fewer, as a column of customers"
+        )
+    return counts.sort_values(["group", "day", "ended"], ignore_index=True)
+
 
 Z = float(stats.norm.ppf(0.5 + LEVEL / 2))
 COLUMNS = ["group", "day", "survival", "ci_low", "ci_high", "at_risk", "events", "n"]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import gammaln, polygamma, psi
 
-from touchlab.retention.newton import SCALE, SHAPE, Floats, in_logs, maximise, unpack
+from touchlab.numeric import SCALE, SHAPE, Floats, in_logs, maximise, unpack
 
 NAMES = ("p", "q", "v")
 BOUND = np.array([SHAPE, SHAPE, SCALE])

@@ -8,17 +8,16 @@ from typing import TypeVar
 
 import pandas as pd
 
-from touchlab.dataset import Dataset
+from touchlab.data.dataset import Dataset
 from touchlab.drivers import views
 from touchlab.drivers.result import Drivers
 from touchlab.errors import DataError, MissingInput, ParameterError, TouchlabWarning
+from touchlab.retention.churn import with_inactivity_churn
+from touchlab.retention.contracts import Renewals, fit_renewals
 from touchlab.retention.cox import Cox, fit_cox
-from touchlab.retention.holdout import Validation, validate_lifetime
-from touchlab.retention.inactivity import with_inactivity_churn
 from touchlab.retention.landmark import TouchedSurvival, touched_survival
-from touchlab.retention.lifetime import fit_lifetime
-from touchlab.retention.lifetime_result import Lifetime
-from touchlab.retention.renewals import Renewals, fit_renewals
+from touchlab.retention.lifetime import Lifetime, fit_lifetime
+from touchlab.retention.validation import Validation, validate_lifetime
 
 Answer = TypeVar("Answer")
 CHURN = "churn"

@@ -15,7 +15,6 @@ from touchlab.sentences.credit import (
     about_lookback,
     about_removal,
 )
-from touchlab.sentences.data import about_data, about_repairs, notes_in_brief
 from touchlab.sentences.drivers import about_drivers, about_scores
 from touchlab.sentences.experience import (
     ASSOCIATION,
@@ -29,22 +28,28 @@ from touchlab.sentences.experience import (
     about_reach,
     about_responders,
 )
-from touchlab.sentences.journeys import about_journeys, about_order, about_paths, about_ties
-from touchlab.sentences.lifetime import (
-    about_exposure,
-    about_lifetime,
-    about_renewals,
-    about_risk,
-    about_validation,
+from touchlab.sentences.journeys import (
+    about_data,
+    about_journeys,
+    about_order,
+    about_paths,
+    about_repairs,
+    about_ties,
+    notes_in_brief,
 )
 from touchlab.sentences.overview import about_changes, in_five_sentences
 from touchlab.sentences.retention import (
     about_cohorts,
+    about_exposure,
     about_inactivity,
     about_keepers,
+    about_lifetime,
     about_referrals,
+    about_renewals,
+    about_risk,
     about_staying,
     about_survival,
+    about_validation,
 )
 
 __all__ = [

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from touchlab.budget.proposal import SURE, Reallocation
+from touchlab.budget.plan import SURE, Reallocation
 from touchlab.budget.views import money
-from touchlab.contract import listing
-from touchlab.moments import ENDING
+from touchlab.data.contract import listing
+from touchlab.moments.risk import ENDING
 from touchlab.plots.budget import FLAT, growth
 from touchlab.plots.parts import counted, named
 from touchlab.show import Missing, safe_sentence

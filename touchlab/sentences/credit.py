@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from touchlab.credit.attribute import NO_TOUCH
+from touchlab.credit.frame import NO_TOUCH
 from touchlab.credit.sensitivity import most_debated
 from touchlab.plots.parts import named, per_cent
 from touchlab.show import safe_sentence

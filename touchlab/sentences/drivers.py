@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from touchlab.contract import listing
+from touchlab.data.contract import listing
 from touchlab.plots.parts import per_cent
 from touchlab.show import safe_sentence
 

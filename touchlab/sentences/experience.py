@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from touchlab.contract import STAGES, listing
+from touchlab.data.contract import STAGES, listing
 from touchlab.experience.key_drivers import KeyDrivers, called, weak_links
-from touchlab.experience.touchpoint_map import MISSING, MapAudit
+from touchlab.experience.map import MISSING, MapAudit
 from touchlab.plots.experience import in_points
 from touchlab.plots.parts import per_cent
 from touchlab.show import Missing, safe_sentence

@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from touchlab.dataset import Dataset
-from touchlab.privacy.cells import empty_cells
+from touchlab.data.dataset import Dataset
 from touchlab.privacy.shown import hidden_here, min_customers, why_hidden
+from touchlab.privacy.suppress import empty_cells
 from touchlab.show.words import Missing, note
 
 PERCENT = {"share", "rate", "probability", "removal", "roi", "present", "weight"}

@@ -8,12 +8,11 @@ the one that path models assume; ``company`` is the sample, and ``files`` writes
 ``data/sample``.
 """
 
-from touchlab.simulate.company import company_world
-from touchlab.simulate.files import write_company
-from touchlab.simulate.paths import simulate_paths
+from touchlab.simulate.company import company_world, write_company
 from touchlab.simulate.tables import Simulation, simulate
-from touchlab.simulate.truth import true_effects
+from touchlab.simulate.truth import simulate_paths, true_effects
 from touchlab.simulate.world import (
+    WORLDS,
     Holdout,
     OutcomeSpec,
     SurveySpec,
@@ -22,7 +21,6 @@ from touchlab.simulate.world import (
     Trait,
     World,
 )
-from touchlab.simulate.worlds import WORLDS
 
 __all__ = [
     "WORLDS",

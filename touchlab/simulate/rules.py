@@ -8,7 +8,7 @@ from datetime import date
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from touchlab.contract import METRIC_RANGES, OWNERS, PHASES, STAGES, TABLES
+from touchlab.data.contract import METRIC_RANGES, OWNERS, PHASES, STAGES, TABLES
 from touchlab.errors import ParameterError
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from touchlab.data.locate import SETTINGS
 from touchlab.errors import ParameterError
-from touchlab.settings import SETTINGS
 
 
 def check_folder(folder: Path, *, source: str, tables: Iterable[str]) -> None:

@@ -1,0 +1,314 @@
+"""Checked tables that keep the contract, still in the engine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from touchlab.data.checks import Ask, Checked, Row, check_table, one_row
+from touchlab.data.contract import NEEDED, PATHS, TABLES, Note, Problem, listing, shorten
+from touchlab.data.locate import SPECS, Located, locate
+from touchlab.data.readers import WHOLE_FILE, engine_errors, forget, in_our_words, keep, view
+from touchlab.errors import DataError, MissingInput
+from touchlab.once import once_about
+
+BETWEEN, NOTHING = "\x1f", "\x1e"  # control characters, which names do not hold
+
+
+NO_TIMES = (
+    "A paths table has no times and no customers: with touches and outcomes, this is answered."
+)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Checked tables that keep the contract, still in the engine.
+
+    `tables` maps a table's name to a lazy Ibis table; `notes` lists what was
+    repaired or assumed, with counts; `parameters` are report settings found
+    beside the data.
+    """
+
+    name: str
+    tables: Mapping[str, ir.Table]
+    notes: pd.DataFrame
+    parameters: Mapping[str, Any]
+    files: tuple[object, ...] = field(default=(), init=False, repr=False, compare=False)
+    """State of the files that all of it was read from. Not an argument: a copy with other
+    tables, made by `dataclasses.replace`, is of no file."""
+
+    @property
+    def touches(self) -> ir.Table:
+        return self._timed("touches")
+
+    @property
+    def outcomes(self) -> ir.Table:
+        return self._timed("outcomes")
+
+    def _timed(self, table: str) -> ir.Table:
+        if table not in self.tables:
+            raise MissingInput(NO_TIMES)
+        return self.tables[table]
+
+    def has(self, table: str) -> bool:
+        """Say whether the data came with this table."""
+        return table in self.tables
+
+    @cached_property
+    def overview(self) -> pd.DataFrame:
+        """A row a table: rows, customers, first and last time (UTC)."""
+        return once_about(self.files)("overview", self._overview)
+
+    def _overview(self) -> pd.DataFrame:
+        rows = []
+        for name, table in self.tables.items():
+            counted = "weight" in table.columns  # journeys of a paths table
+            measures = {"rows": table.weight.sum() if counted else table.count()}
+            if "customer_id" in table.columns:
+                measures["customers"] = table.customer_id.nunique()
+            time = {"customers": "observed_from", "experiments": "start"}.get(name, "timestamp")
+            if time in table.columns:
+                last = {"observed_from": "observed_to", "start": "end"}.get(time, time)
+                measures |= {"first": table[time].min(), "last": table[last].max()}
+            rows.append({"table": name} | table.aggregate(**measures).to_pandas().iloc[0].to_dict())
+        columns = ["table", "rows", "customers", "first", "last"]
+        frame = pd.DataFrame(rows).reindex(columns=columns)
+        times = {c: "datetime64[us]" for c in ("first", "last") if frame[c].dtype.kind == "M"}
+        return frame.astype({"rows": "int64", "customers": "Int64"} | times)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Twelve characters that change when a value changes, the same for every file format.
+
+        Another engine, such as PostgreSQL, hashes the same rows to another fingerprint.
+        """
+        return once_about(self.files)("fingerprint", self._fingerprint)
+
+    def _fingerprint(self) -> str:
+        parts = []
+        for name, table in sorted(self.tables.items()):
+            columns = sorted(table.columns)
+            code = ibis.literal(BETWEEN).join([_as_text(table, c) for c in columns]).hash()
+            total = (code % 2**31).sum().cast("int64")
+            sums = table.aggregate(rows=table.count(), codes=total).to_pyarrow().to_pylist()
+            parts.append([name, columns, sums])
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+    def __repr__(self) -> str:
+        # the default would print the work of the engine, a page long
+        return f"Dataset {self.name}: {', '.join(self.tables)}"
+
+    def _repr_html_(self) -> str:
+        numbers = self.overview[["rows", "customers"]].map("{:,}".format, na_action="ignore")
+        return self.overview.assign(**numbers).to_html(index=False, na_rep="")
+
+
+def _as_text(table: ir.Table, column: str) -> ir.StringValue:
+    """Write a value the same way whatever type a file format gave it."""
+    values = table[column]
+    if values.type().is_numeric() and not values.type().is_boolean() and column != "customer_id":
+        values = values.cast("float64")
+    return values.cast("string").fill_null(NOTHING)
+
+
+# opening: Open data of any kind into one Dataset of checked, lazy tables.
+
+
+NO_WINDOWS = (
+    "no customers table: observation windows are taken from the events, and people "
+    "who were never touched are unknown"
+)
+OUTSIDE = "outside the customer's observation window, dropped"
+ALL_OUTSIDE = "are outside the customer's observation window"
+STRANGERS = "no customer with an outcome has a touch; are the ids of the same kind?"
+
+
+def open_data(source: Any) -> Dataset:
+    """Open a folder, a database, a cluster or frames, and check them against the contract.
+
+    It answers whether the data can be used, and what was mended on the way. It
+    does not judge whether the touchpoints are the right ones. Tables stay where they
+    are: all questions are computed there, and only small tables come back (docs/scale.md).
+
+    Parameters
+    ----------
+    source
+        A folder of Parquet or CSV files named after their tables
+        (``touches.parquet``, ``outcomes.csv``, or folders of such files); an address
+        (``duckdb://shop.duckdb``, ``postgres://user@host/database/schema``,
+        ``spark://host:7077/database``, or another engine that Ibis reaches); a Spark
+        session or an Ibis connection; or a mapping of table names to pandas frames,
+        Spark frames or Ibis tables. Passwords come from the environment:
+        ``postgres://user:${NAME}@host/database``. ``touches`` and ``outcomes`` are
+        needed (or ``paths`` in their place); ``customers``, ``surveys``, ``touchpoints``
+        and ``experiments`` are used where they are there. A ``touchlab.toml`` in the
+        folder maps column names.
+
+    Returns
+    -------
+    Dataset
+        With ``.tables`` (lazy), ``.notes`` (table, rows, note) and ``.overview``.
+
+    Raises
+    ------
+    DataError
+        With all problems at once: table, column, rule, count, first example, mend.
+
+    Examples
+    --------
+    >>> import pandas as pd, touchlab as tl
+    >>> touches = pd.DataFrame({
+    ...     "customer_id": ["ann", "ann", "bob"],
+    ...     "timestamp": pd.to_datetime(["2026-03-01", "2026-03-04", "2026-03-02"], utc=True),
+    ...     "touchpoint": ["search", "email", "search"],
+    ... })
+    >>> outcomes = pd.DataFrame({
+    ...     "customer_id": ["ann"], "outcome": ["conversion"],
+    ...     "timestamp": pd.to_datetime(["2026-03-05"], utc=True),
+    ... })
+    >>> data = tl.open_data({"touches": touches, "outcomes": outcomes})
+    >>> data.overview[["table", "rows", "customers"]]
+          table  rows  customers
+    0   touches     3          2
+    1  outcomes     1          1
+    """
+    located = locate(source)
+    try:
+        return _open_paths(located) if PATHS.name in located.tables else _open_tables(located)
+    except engine_errors() as error:  # in a column that no rule looks into
+        problem = Problem(located.name, "", f"cannot be read: {in_our_words(error)}", WHOLE_FILE)
+        raise DataError(str(problem)) from None
+    finally:
+        forget(located.loaded.values())
+
+
+def _open_tables(located: Located) -> Dataset:
+    problems, notes = list(located.problems), list(located.notes)
+    known = {(problem.table, problem.column) for problem in problems}
+    ask = once_about(located.files)
+    checked = {name: _check(located, name, ask) for name in TABLES if name in located.tables}
+    for one in checked.values():
+        problems += [p for p in one.problems if (p.table, p.column) not in known]
+        notes += one.notes
+    for name in NEEDED:
+        if name not in checked and not any(table == name for table, _ in known):
+            rule = f"the table is missing; found {listing(located.found) or 'nothing'}"
+            mend = f"give {name} as a Parquet or CSV file, a database table or a frame"
+            problems.append(Problem(name, "", rule, mend))
+    tables = _same_ids({n: c.table for n, c in checked.items() if c.table is not None})
+    cut = _cut_to_windows(tables, problems, notes, ask)
+    _refuse(problems, located.name)
+    if located.embedded:
+        for name, table in tables.items():
+            hold = keep if name in cut or name in located.loaded else view
+            tables[name] = hold(table, name)
+    notes += _strangers(tables, ask)
+    return _dataset(located, tables, notes)
+
+
+def _dataset(located: Located, tables: Mapping[str, ir.Table], notes: list[Note]) -> Dataset:
+    rows = [(note.table, note.rows, note.note) for note in notes]
+    frame = pd.DataFrame(rows, columns=["table", "rows", "note"])
+    opened = Dataset(located.name, tables, frame, located.parameters)
+    object.__setattr__(opened, "files", located.files)
+    return opened
+
+
+def _check(located: Located, name: str, ask: Ask) -> Checked:
+    raw, untyped = located.tables[name], name in located.untyped
+    try:
+        return check_table(raw, SPECS[name], ordered=located.embedded, untyped=untyped, ask=ask)
+    except engine_errors() as error:
+        mend = WHOLE_FILE if located.embedded else "check the table, or export it to Parquet"
+        return Checked(None, [Problem(name, "", f"cannot be read: {in_our_words(error)}", mend)])
+
+
+def _refuse(problems: list[Problem], name: str) -> None:
+    if problems:
+        count = f"{len(problems)} problem" + ("s" if len(problems) > 1 else "")
+        raise DataError(f"{name}: {count}\n" + "\n".join(map(str, problems)))
+
+
+def _same_ids(tables: dict[str, ir.Table]) -> dict[str, ir.Table]:
+    """Ids are compared between tables: text everywhere as soon as one table has text."""
+    named = {name: t for name, t in tables.items() if "customer_id" in t.columns}
+    if not any(t.customer_id.type().is_string() for t in named.values()):
+        return tables
+    return tables | {
+        name: t.mutate(customer_id=t.customer_id.cast("string")) for name, t in named.items()
+    }
+
+
+def _cut_to_windows(
+    tables: dict[str, ir.Table], problems: list[Problem], notes: list[Note], ask: Ask
+) -> set[str]:
+    """Drop what lies outside its customer's window; a customer without a window is a problem.
+
+    Changes `tables`, and returns the names of those it changed.
+    """
+    if "customers" not in tables:
+        if not problems:
+            notes.append(Note("customers", 0, NO_WINDOWS))
+        return set()
+    windows = tables["customers"].select("customer_id", "observed_from", "observed_to")
+    changed = set()
+    for name in [name for name in NEEDED if name in tables]:
+        joined = tables[name].left_join(windows, "customer_id")
+        unknown = joined.observed_from.isnull()
+        inside = joined.timestamp.between(joined.observed_from, joined.observed_to)
+        counts = joined.aggregate(
+            rows=joined.count(),
+            unknown=unknown.sum(),
+            outside=(~unknown & ~inside).sum(),
+            example=joined.customer_id.min(where=unknown),
+        )
+        row = ask(f"{name}: windows", partial(one_row, counts))
+        if row["unknown"]:
+            rule = "are of customers that the customers table does not have"
+            mend = "add them to customers with their windows, or leave the customers table out"
+            example = f"value {shorten(row['example'])}"
+            place = name, "customer_id", rule, mend
+            problems.append(Problem(*place, row["unknown"], row["rows"], example))
+        elif row["outside"] == row["rows"]:
+            mend = "check the windows, and that both are in UTC"
+            problems.append(Problem(name, "timestamp", ALL_OUTSIDE, mend, row["rows"], row["rows"]))
+        elif row["outside"]:
+            notes.append(Note(name, row["outside"], OUTSIDE))
+            tables[name] = joined.filter(inside).select(tables[name].columns)
+            changed.add(name)
+    return changed
+
+
+def _strangers(tables: Mapping[str, ir.Table], ask: Ask) -> list[Note]:
+    """Note it if touches and outcomes share no customer: their ids may be of two kinds."""
+    touches, outcomes = tables["touches"], tables["outcomes"]
+
+    def count() -> Row:
+        shared = touches.semi_join(outcomes, "customer_id").select("customer_id").limit(1)
+        if shared.to_pyarrow().num_rows:
+            return {"rows": 0}
+        return {"rows": int(outcomes.count().to_pyarrow().as_py())}
+
+    rows = ask("strangers", count)["rows"]
+    return [Note("outcomes", rows, STRANGERS)] if rows else []
+
+
+def _open_paths(located: Located) -> Dataset:
+    from touchlab.data.paths import split_paths
+
+    checked = _check(located, PATHS.name, once_about(located.files))
+    _refuse([*located.problems, *checked.problems], located.name)
+    unused = "is not used: the paths table stands in its place"
+    notes = [Note(name, 0, unused) for name in located.tables if name != PATHS.name]
+    frame = checked.table.to_pandas() if checked.table is not None else pd.DataFrame()
+    tables, more = split_paths(frame)
+    notes = [*located.notes, *notes, *checked.notes, *more]
+    return _dataset(located, tables, notes)

@@ -1,0 +1,139 @@
+"""Journeys already counted: a paths table as attribution tools take it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from touchlab.data.contract import EXACT, Note, shorten
+from touchlab.data.readers import keep
+from touchlab.errors import DataError, ParameterError
+from touchlab.numeric import GROUPS, Floats
+
+SEPARATOR = ">"
+SEED = 20260228  # only decides which journey falls in which group
+NO_INTERVALS = "fractional counts, or fewer journeys than groups: no intervals"
+NO_CONVERSIONS = "have a value but no conversions; the value is left out"
+
+
+def paths_from_columns(
+    frame: pd.DataFrame, *, steps: Sequence[str], conversions: str, value: str | None = None
+) -> pd.DataFrame:
+    """Turn a table of one row a journey, a column a step, into a paths table.
+
+    Parameters
+    ----------
+    frame
+        A row a journey.
+    steps
+        Its columns with touchpoints, first step first; missing values are skipped.
+    conversions, value
+        Its columns with the number of outcomes (0 for a journey without) and their value.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``path, conversions, null`` and ``value`` where given; open it with
+        ``open_data({"paths": ...})``.
+
+    Raises
+    ------
+    ParameterError
+        For columns that the frame does not have.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> clicks = pd.DataFrame({"one": ["a", "b"], "two": ["b", None], "sold": [1, 0]})
+    >>> paths_from_columns(clicks, steps=["one", "two"], conversions="sold")
+        path  conversions  null
+    0  a > b            1     0
+    1      b            0     1
+    """
+    wanted = [*steps, conversions, *([value] if value else [])]
+    missing = [c for c in wanted if c not in frame.columns]
+    if missing or not steps:
+        found = ", ".join(map(str, frame.columns))
+        raise ParameterError(
+            f"paths_from_columns: no column {', '.join(map(repr, missing)) or 'for steps'}\n"
+            f"  found {found}; name the columns of the frame"
+        )
+    rows = frame[[*steps]].to_numpy(dtype=object)
+    paths = [f" {SEPARATOR} ".join(str(v) for v in row if pd.notna(v)) for row in rows]
+    table = pd.DataFrame({"path": paths, "conversions": frame[conversions].to_numpy()})
+    if value:
+        table["value"] = frame[value].to_numpy()
+    table["null"] = (table.conversions == 0).astype("int64")
+    return table
+
+
+def split_paths(paths: pd.DataFrame) -> tuple[dict[str, ir.Table], list[Note]]:
+    """Turn checked paths into `steps` (a row a touch) and `ends` (a row an outcome).
+
+    Counts of whole journeys are dealt out to customer groups at random, with a
+    fixed seed, as if each journey were its own customer; fractional counts
+    cannot be, and stay in one group.
+    """
+    names = paths.path.str.split(SEPARATOR).map(lambda parts: [p.strip() for p in parts])
+    null = paths["null"].fillna(0.0) if "null" in paths else pd.Series(0.0, index=paths.index)
+    counts = np.column_stack([paths.conversions, null]).astype(np.float64)
+    _refuse_paths(paths, names, counts)
+    value = np.full(len(paths), np.nan)
+    if "value" in paths:
+        value = paths["value"].fillna(0.0).to_numpy(np.float64)
+    whole = bool((counts == np.round(counts)).all()) and GROUPS <= counts.sum() <= EXACT
+    journeys = _deal_out(counts, value) if whole else _one_group(counts, value)
+    journeys["customer"] = np.arange(len(journeys))
+    journeys["length"] = names.map(len).to_numpy()[journeys.path]
+    steps = journeys.loc[np.repeat(journeys.index, journeys.length), ["customer", "group"]]
+    steps["weight"] = np.repeat((journeys.conversions + journeys.null).to_numpy(), journeys.length)
+    steps["touchpoint"] = names.iloc[journeys.path].explode().to_numpy()
+    steps["step"] = steps.groupby("customer").cumcount().to_numpy()
+    ends = journeys.loc[journeys.conversions > 0, ["customer", "group", "value"]]
+    ends["weight"] = journeys.conversions[ends.index]
+    ends["step"] = journeys.length[ends.index]
+    notes = [] if whole else [Note("paths", len(paths), NO_INTERVALS)]
+    if lost := int(((value > 0) & (counts[:, 0] == 0)).sum()):
+        notes.append(Note("paths", lost, NO_CONVERSIONS))
+    return {"steps": keep(_to_arrow(steps), "steps"), "ends": keep(_to_arrow(ends), "ends")}, notes
+
+
+def _to_arrow(frame: pd.DataFrame) -> pa.Table:
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+def _refuse_paths(paths: pd.DataFrame, names: pd.Series, counts: Floats) -> None:
+    blank = names.map(lambda parts: "" in parts)
+    if blank.any():
+        raise DataError(
+            f"paths.path: {blank.sum():,} of {len(paths):,} rows have a step without a name\n"
+            f"  first: row {blank.argmax() + 1:,}, value {shorten(paths.path[blank].iloc[0])}\n"
+            f"  separate touchpoints by {SEPARATOR!r} and name each"
+        )
+    if not counts.any():
+        raise DataError(
+            f"paths.conversions: all {len(paths):,} rows are 0, and so are null's\n"
+            "  give the number of journeys of each path"
+        )
+
+
+def _deal_out(counts: Floats, value: Floats) -> pd.DataFrame:
+    """Split each path's counts over the groups; value follows the conversions."""
+    random = np.random.default_rng(SEED)
+    even = np.full(GROUPS, 1 / GROUPS)
+    dealt = random.multinomial(counts.astype("int64").ravel(), even).reshape(len(counts), 2, GROUPS)
+    path, group = np.nonzero(dealt.sum(axis=1))
+    conversions, null = dealt[path, 0, group].astype(float), dealt[path, 1, group].astype(float)
+    each = np.divide(value, counts[:, 0], out=np.zeros_like(value), where=counts[:, 0] > 0)
+    columns = {"path": path, "group": group, "conversions": conversions, "null": null}
+    return pd.DataFrame(columns | {"value": each[path] * conversions})
+
+
+def _one_group(counts: Floats, value: Floats) -> pd.DataFrame:
+    columns = {"path": np.arange(len(counts)), "group": 0, "value": value}
+    table = pd.DataFrame(columns | {"conversions": counts[:, 0], "null": counts[:, 1]})
+    return table[counts.sum(axis=1) > 0].reset_index(drop=True)

@@ -1,0 +1,420 @@
+"""E-value, presence, stability over time and negative controls of fitted drivers."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+from scipy.special import expit
+
+from touchlab.data.dataset import Dataset
+from touchlab.drivers.calibrate import CalibratedDrivers
+from touchlab.drivers.hazard import RIDGE
+from touchlab.drivers.lead import fires, follows_outcome, lead_test
+from touchlab.drivers.model import products
+from touchlab.drivers.result import Drivers
+from touchlab.errors import DataError, ParameterError
+from touchlab.moments.risk import ENDING
+from touchlab.numeric import GROUPS, Floats, jackknife
+
+PRESENT = 0.05
+"""Exposure above which a touchpoint counts as present: about four half-lives after one touch."""
+NEWTON_STEPS = 4
+
+
+def e_value(ratio: npt.ArrayLike) -> Floats:
+    """How strong hidden confounding must be to explain a ratio away.
+
+    A hidden cause would have to be tied to both touch and outcome by a risk ratio of at
+    least this, beyond what is controlled for. 1: nothing is needed. It does not say
+    whether such a cause exists.
+
+    Parameters
+    ----------
+    ratio
+        Risk or hazard ratios above 0 (hazard ratios of rare outcomes are near risk ratios).
+
+    Returns
+    -------
+    numpy.ndarray
+        RR + sqrt(RR (RR - 1)), of 1 / RR where RR is below 1 [VanderWeele & Ding 2017].
+
+    Raises
+    ------
+    ParameterError
+        If a ratio is not above 0.
+
+    Examples
+    --------
+    >>> e_value([3.9, 1.8, 1 / 1.8, 1.0]).round(2).tolist()
+    [7.26, 3.0, 3.0, 1.0]
+    """
+    given = np.asarray(ratio, dtype=float)
+    if (given <= 0).any():
+        raise ParameterError(f"e_value: ratio {given.min():g}\n  give ratios above 0")
+    harm = np.where(given < 1, 1 / given, given)
+    return np.asarray(harm + np.sqrt(harm * (harm - 1)))
+
+
+def e_values(drivers: Drivers) -> pd.DataFrame:
+    """Give the E-value of every hazard ratio and of the end of its interval nearest 1.
+
+    Columns: touchpoint, e_value, e_value_low (1 where the interval holds 1).
+    """
+    ratios = drivers.hazard_ratios
+    covers = (ratios.ci_low <= 1) & (ratios.ci_high >= 1)
+    nearest = np.where(covers, 1.0, np.where(ratios.ci_low > 1, ratios.ci_low, ratios.ci_high))
+    return pd.DataFrame(
+        {
+            "touchpoint": ratios.touchpoint,
+            "e_value": e_value(ratios.hazard_ratio),
+            "e_value_low": e_value(nearest),
+        }
+    )
+
+
+def presence(drivers: Drivers) -> pd.DataFrame:
+    """Tell at which share of all time at risk each touchpoint is present: touchpoint, present, n.
+
+    Present: exposure above 0.05, that is for about four half-lives after one touch. `n` is the
+    number of moments of time at risk, the denominator. Without moments of both kinds there
+    is nothing to compare.
+    """
+    base = drivers.moments.table.event.to_numpy() == 0
+    exposure, _ = drivers.model.exposures(drivers.parameters.log_half_lives)
+    return pd.DataFrame(
+        {
+            "touchpoint": drivers.moments.touchpoints,
+            "present": (exposure[:, base] > PRESENT).mean(axis=1),
+            "n": int(base.sum()),
+        }
+    )
+
+
+def stability(drivers: Drivers) -> pd.DataFrame:
+    """Does the effect of a touchpoint differ between the earlier and the later half?
+
+    The halves hold equally many events. A difference says that one number for the whole
+    time hides something (a new campaign, a season, another mix of customers); it does not
+    say what.
+
+    Parameters
+    ----------
+    drivers
+        As returned by ``fit_drivers``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a touchpoint: ``touchpoint, early, late, stable_p, stable``: hazard ratios just
+        after one touch in each half, the p-value of their difference (group jackknife), and
+        whether it is unremarkable given the number of touchpoints.
+
+    Notes
+    -----
+    The regression is refitted with exposure x half added, half-lives, controls and synergies held.
+    """
+    moments, k = drivers.moments, drivers.model.touchpoints
+    event, day = moments.table.event.to_numpy(float), moments.table.day.to_numpy(float)
+    late = day > np.median(day[event == 1])
+    one = np.log(2.0) if drivers.model.saturation == "log" else 1 - np.exp(-1.0)
+    exposure, _ = drivers.model.exposures(drivers.parameters.log_half_lives)
+    known = drivers.model.controls.matrix @ drivers.parameters.controls + drivers.model.offset
+    known = known + drivers.parameters.synergies @ products(exposure, drivers.model.pairs)
+    design = np.concatenate([exposure * ~late, exposure * late, [np.ones(len(late)), late]])
+    effects, replicates = _refit(design, known, event, moments.table.group.to_numpy(), 2 * k)
+    change = effects[k : 2 * k] - effects[:k]
+    error, freedom = jackknife(change, replicates[:, k : 2 * k] - replicates[:, :k])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = 2 * stats.t.sf(np.abs(change) / error, np.maximum(freedom, 1))
+    # Present in one half only: there is no second effect to compare with.
+    halves = (exposure[:, half].max(axis=1, initial=0.0) for half in (~late, late))
+    both = np.logical_and.reduce([most > PRESENT for most in halves])
+    p = np.where(both, p, np.nan)
+    return pd.DataFrame(
+        {
+            "touchpoint": moments.touchpoints,
+            "early": np.exp(one * effects[:k]),
+            "late": np.exp(one * effects[k : 2 * k]),
+            "stable_p": p,
+            "stable": ~fires(p),
+        }
+    )
+
+
+def _refit(
+    design: Floats, known: Floats, event: Floats, group: npt.NDArray[np.int64], pulled: int
+) -> tuple[Floats, Floats]:
+    """Fit a ridge logistic regression, whole and with each group left out by one Newton step."""
+    penalty = np.diag(np.where(np.arange(len(design)) < pulled, 2 * RIDGE, 1e-6))
+    effects = np.zeros(len(design))
+    for _ in range(2 * NEWTON_STEPS):
+        p = expit(known + effects @ design)
+        curvature = (design * (p * (1 - p))) @ design.T + penalty
+        step = np.linalg.solve(curvature, design @ (event - p) - penalty @ effects)
+        # A step of more than one hazard doubling overshoots where a half has few touches.
+        effects = effects + step * min(1.0, 1.0 / max(np.abs(step).max(), 1e-12))
+    p = expit(known + effects @ design)
+    replicates = np.repeat(effects[None], GROUPS, axis=0)
+    whole = (design * (p * (1 - p))) @ design.T + penalty
+    for g in range(GROUPS):
+        own = design[:, group == g]
+        part = (own * (p * (1 - p))[group == g]) @ own.T
+        score = own @ (event - p)[group == g]
+        replicates[g] -= np.linalg.lstsq(whole - part, score, rcond=None)[0]
+    return effects, replicates
+
+
+def negative_control(
+    drivers: Drivers, touchpoints: Sequence[str] | str | None = None
+) -> pd.DataFrame:
+    """Is there an effect where there cannot be one?
+
+    Name touchpoints that cannot change the outcome; or fit the drivers to an outcome that
+    no touchpoint can change, and name none. An interval that leaves out 0 says that the
+    model mistakes something else for an effect, and may do so for other touchpoints too.
+    One that holds 0 does not prove the others right.
+
+    Parameters
+    ----------
+    drivers
+        As returned by ``fit_drivers``.
+    touchpoints
+        Names, or None for all touchpoints (an outcome as the control).
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``touchpoint, outcome, incremental, ci_low, ci_high, hazard_ratio, n, passes``.
+
+    Raises
+    ------
+    ParameterError
+        For a touchpoint that the drivers do not have.
+    """
+    known = list(drivers.moments.touchpoints)
+    named = [touchpoints] if isinstance(touchpoints, str) else touchpoints
+    for name in named or []:
+        if name not in known:
+            raise ParameterError(
+                f"negative_control: {name!r} is not a touchpoint of these drivers\n"
+                f"  use one of: {', '.join(known)}"
+            )
+    table = drivers.incremental(total=False)
+    table = table if named is None else table.set_index("touchpoint").loc[list(named)].reset_index()
+    table["outcome"] = drivers.moments.risk.outcome
+    table["passes"] = (table.ci_low <= 0) & (table.ci_high >= 0)
+    columns = ["touchpoint", "outcome", "incremental", "ci_low", "ci_high", "hazard_ratio", "n"]
+    return table[[*columns, "passes"]]
+
+
+RANDOMISED, ADJUSTED, DESCRIPTIVE = "randomised", "adjusted", "descriptive"
+RARE, COMMON = 0.01, 0.99
+FEW_EVENTS = 30
+TROUBLE = re.compile(r"support|complain|hotline|help.?desk|refund|trouble|cancel", re.IGNORECASE)
+MEANING = {
+    RANDOMISED: "an experiment stands behind its figure",
+    ADJUSTED: "no check speaks against its figure, which is no proof",
+    DESCRIPTIVE: "something speaks against calling its figure an effect",
+}
+COLUMNS = [
+    "touchpoint",
+    "badge",
+    "lead_ratio",
+    "lead_low",
+    "lead_high",
+    "lead_fires",
+    "e_value",
+    "e_value_low",
+    "present",
+    "early",
+    "late",
+    "stable_p",
+    "stable",
+    "warning",
+]
+NO_LEAD = "the lead test could not be run for {names}: {why}"
+
+
+@dataclass(frozen=True)
+class Checks:
+    """How far each driver can be trusted: `table` has a row a touchpoint."""
+
+    table: pd.DataFrame
+    notes: tuple[str, ...]
+    outcome: str
+
+    def badges(self, touchpoints: Iterable[str]) -> list[str]:
+        """The badge of each touchpoint named."""
+        known = dict(zip(self.table.touchpoint, self.table.badge, strict=True))
+        return [known[name] for name in touchpoints]
+
+    def sentence(self) -> str:
+        """Say how many touchpoints carry each badge, and name those not to be called effects."""
+        counts = self.table.badge.value_counts()
+        if len(counts) == 1:
+            badge = counts.index[0]
+            return f"Every touchpoint for {self.outcome} is {badge}: {MEANING[badge]}."
+        parts = [
+            f"{counts[badge]} {badge}"
+            for badge in (RANDOMISED, ADJUSTED, DESCRIPTIVE)
+            if badge in counts
+        ]
+        text = f"Of {len(self.table)} touchpoints for {self.outcome}: {', '.join(parts)}."
+        weak = list(self.table.touchpoint[self.table.badge == DESCRIPTIVE])
+        if weak:
+            text += f" Do not speak of effects of {', '.join(weak)}."
+        return text
+
+    def _repr_html_(self) -> str:
+        # warnings are sentences: in a column they would make rows half a page high
+        numbers = self.table.drop(columns="warning")
+        table = numbers.to_html(index=False, na_rep="", float_format="{:,.3f}".format)
+        warned = "".join(f"<li>{html.escape(said)}</li>" for said in self.table.warning if said)
+        return f"<p>{html.escape(self.sentence())}</p>{table}<ul>{warned}</ul>"
+
+
+def check_drivers(data: Dataset, drivers: Drivers, *, lead_days: float | None = None) -> Checks:
+    """How far can the drivers of an outcome be trusted, touchpoint by touchpoint?
+
+    Badges: *randomised*, the effect rests on a holdout (see ``calibrate``); *descriptive*,
+    something speaks against calling it an effect; *adjusted*, nothing found does, which is
+    no proof: an intent that shows in nothing passes every check but an experiment.
+
+    Parameters
+    ----------
+    data
+        The Dataset that the drivers were fitted to.
+    drivers
+        As returned by ``fit_drivers`` or ``calibrate``.
+    lead_days
+        Window of the lead test; see ``lead_test``.
+
+    Returns
+    -------
+    Checks
+        ``.table``: ``touchpoint, badge, lead_ratio, lead_low, lead_high, lead_fires,
+        e_value, e_value_low, present, early, late, stable_p, stable, warning``
+        (`present` a share of time at risk; `early` and `late` hazard ratios of the two
+        halves; `warning` empty or sentences), ``.notes``, ``.sentence()``.
+
+    Raises
+    ------
+    DataError
+        If the data has none of the touchpoints of the drivers.
+
+    Examples
+    --------
+    >>> import touchlab as tl
+    >>> from touchlab.drivers.checks import check_drivers
+    >>> data = tl.open_data("data/sample")
+    >>> checks = check_drivers(data, tl.fit_drivers(data, outcome="churn"))
+    >>> checks.table.set_index("touchpoint").badge["support_contact"]
+    'descriptive'
+    """
+    _same_data(data, drivers)
+    lead = lead_test(data, drivers, lead_days=lead_days)
+    table = lead.drop(columns=["lead_p", "lead_events"])
+    for part in (e_values(drivers), presence(drivers).drop(columns="n"), stability(drivers)):
+        table = table.merge(part, on="touchpoint", validate="one_to_one")
+    names = drivers.moments.touchpoints
+    follows = dict(zip(names, follows_outcome(data, drivers.moments), strict=True))
+    trouble = _caused_by_trouble(data, drivers)
+    reasons = [_reasons(row, drivers, follows, trouble) for _, row in table.iterrows()]
+    randomised = _randomised(drivers)
+    table["badge"] = [
+        RANDOMISED if name in randomised else DESCRIPTIVE if against else ADJUSTED
+        for name, (against, _) in zip(table.touchpoint, reasons, strict=True)
+    ]
+    table["warning"] = [" ".join([*against, *remarks]) for against, remarks in reasons]
+    return Checks(table[COLUMNS], _notes(lead, drivers), drivers.moments.risk.outcome)
+
+
+def _same_data(data: Dataset, drivers: Drivers) -> None:
+    names = set(data.touches.select("touchpoint").distinct().to_pandas().touchpoint)
+    if not names & set(drivers.moments.touchpoints):
+        raise DataError(
+            "check_drivers: the data has none of the touchpoints of the drivers\n"
+            "  give the data that the drivers were fitted to"
+        )
+
+
+def _randomised(drivers: Drivers) -> set[str]:
+    if not isinstance(drivers, CalibratedDrivers):
+        return set()
+    found = drivers.experiments
+    return set(found.touchpoint[found.randomised])
+
+
+def _caused_by_trouble(data: Dataset, drivers: Drivers) -> set[str]:
+    """Touchpoints that seem to bring churn, and that customers in trouble would seek."""
+    if drivers.moments.risk.outcome not in ENDING:
+        return set()
+    ratios = drivers.hazard_ratios
+    sought = ratios.touchpoint.isin(_sought(data)) & (ratios.ci_low > 1)
+    named = ratios.touchpoint.map(lambda name: TROUBLE.search(name) is not None)
+    return set(ratios.touchpoint[sought | (named & (ratios.hazard_ratio > 1))])
+
+
+def _sought(data: Dataset) -> list[str]:
+    """Touchpoints that belong to the customer and come in, by the map."""
+    if not data.has("touchpoints") or "owner" not in data.tables["touchpoints"].columns:
+        return []
+    known = data.tables["touchpoints"]
+    names = set(known.filter(known.owner == "customer").touchpoint.to_pandas())
+    if "direction" in data.touches.columns:
+        sent = data.touches.filter(data.touches.direction == "out")
+        names -= set(sent.select("touchpoint").distinct().to_pandas().touchpoint)
+    return sorted(names)
+
+
+def _reasons(
+    row: pd.Series, drivers: Drivers, follows: dict[str, np.bool_], trouble: set[str]
+) -> tuple[list[str], list[str]]:
+    """Sentences that speak against an effect, and remarks that do not."""
+    name, outcome = row.touchpoint, drivers.moments.risk.outcome
+    against, remarks = [], []
+    if name in trouble:
+        against.append(
+            f"{name}: reverse causality; trouble brings both {name} and {outcome}, so it looks "
+            f"harmful (hazard ratio above 1) even where it helps."
+        )
+    if row.lead_fires:
+        more = "more" if row.lead_ratio > 1 else "fewer"
+        cause = f"or {outcome} itself brings touches" if follows[name] else "as hidden intent would"
+        against.append(
+            f"{name}: the {outcome} is followed by {more} of its touches than the past explains "
+            f"(ratio {row.lead_ratio:.2f}); something unseen drives both, {cause}."
+        )
+    if row.present < RARE or row.present > COMMON:
+        kind = "hardly ever" if row.present < RARE else "nearly always"
+        against.append(f"{name}: {kind} present ({row.present:.1%} of time at risk).")
+    if drivers.moments.events < FEW_EVENTS:
+        against.append(f"{name}: {drivers.moments.events:.0f} {outcome} are too few to adjust.")
+    if not drivers.moments.windows_known:
+        against.append(f"{name}: observation windows are guessed, people never touched unknown.")
+    if not row.stable:
+        remarks.append(
+            f"{name}: its effect changed over time (hazard ratio {row.early:.2f} in the earlier "
+            f"half, {row.late:.2f} in the later)."
+        )
+    return against, remarks
+
+
+def _notes(lead: pd.DataFrame, drivers: Drivers) -> tuple[str, ...]:
+    unknown = lead[lead.lead_ratio.isna()]
+    if unknown.empty:
+        return ()
+    outcome = drivers.moments.risk.outcome
+    if outcome in ENDING:
+        why = f"{outcome} ends the observation, nothing can come after it"
+        return (NO_LEAD.format(names="any touchpoint", why=why),)
+    names = ", ".join(unknown.touchpoint) if len(unknown) < len(lead) else "any touchpoint"
+    why = "too few events or touches whose whole window is observed"
+    return (NO_LEAD.format(names=names, why=why),)

@@ -1,0 +1,387 @@
+"""What customers did after they answered: outcomes by score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from touchlab.data.contract import METRIC_RANGES
+from touchlab.data.dataset import Dataset
+from touchlab.errors import MissingInput, ParameterError
+from touchlab.experience.surveys import (
+    FAVOURABLE,
+    NO_SCORES,
+    POOR,
+    UNKNOWN,
+    Z,
+    by_metric,
+    cluster_error,
+    need_ids,
+    one_if,
+    share_interval,
+    surveys_of,
+    traits_of,
+)
+from touchlab.moments.risk import DAY_SECONDS, ENDING, find_risk, first_times, risk_windows, seconds
+
+USUAL = {"conversion", "churn", "referral"}
+BANDS = ("low", "middle", "high")
+
+
+def scores_and_outcomes(data: Dataset, *, outcome: str = "churn", days: int = 90) -> pd.DataFrame:
+    """How often does the outcome follow within `days` after a low, middle or high score?
+
+    Touchpoints stay apart: those who are asked after a complaint differ from those who are
+    asked after a purchase, whatever they answer. `contrast_bands` puts them together.
+    Score and outcome may share a cause (trouble makes customers unhappy and makes them
+    leave): a difference says that the score foretells, not that lifting it would help.
+
+    Parameters
+    ----------
+    data
+        An opened Dataset whose surveys name their customers.
+    outcome
+        A name in ``outcomes.outcome``.
+    days
+        Length of the watch after each answer.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a metric, touchpoint and band: ``metric, touchpoint, band, scores`` (such as
+        ``0-6``), ``outcomes``
+        (answers that it followed), ``rate, ci_low, ci_high`` (95 %, answers of one
+        customer clustered), ``n`` (answers watched for `days`) and ``customers``.
+
+    Raises
+    ------
+    MissingInput
+        Without surveys, without their customers, or if no answer was watched long enough.
+    ParameterError
+        For an unknown outcome or a length that is not above 0.
+
+    Notes
+    -----
+    The answer is the landmark: only what comes after it counts, and only customers who can
+    have the outcome then. Watched is an answer if the customer was observed for `days`
+    more, or left by churn when the data still ran that long: leaving out those who
+    left would hide the very outcome.
+
+    Examples
+    --------
+    >>> import touchlab as tl
+    >>> later = scores_and_outcomes(tl.open_data("data/sample"), outcome="churn", days=60)
+    >>> later[later.metric == "csat"][["band", "scores", "outcomes", "n"]]
+          band scores  outcomes    n
+    6      low    1-2         0    7
+    7   middle      3        10   70
+    8     high    4-5        50  506
+    9   middle      3         1   10
+    10    high    4-5         5   43
+    11     low    1-2         7   50
+    12  middle      3         8   59
+    13    high    4-5         8   41
+    """
+    rows = followed_answers(data, outcome, days)
+    poor, good = by_metric(POOR, rows.metric), by_metric(FAVOURABLE, rows.metric)
+    rows = rows.mutate(band=ibis.cases((rows.score <= poor, 0), (rows.score >= good, 2), else_=1))
+    keys = ["metric", "touchpoint", "band"]
+    each = rows.group_by(*keys, "customer_id").aggregate(
+        n=rows.count().cast("float64"), total=rows.happened.sum()
+    )
+    sums = each.group_by(*keys).aggregate(
+        n=each.n.sum(),
+        customers=each.count(),
+        total=each.total.sum(),
+        squares=each.total.sum(),  # of 0 and 1
+        cluster_squares=(each.total * each.total).sum(),
+        cluster_cross=(each.total * each.n).sum(),
+        cluster_sizes=(each.n * each.n).sum(),
+    )
+    table = sums.to_pandas().sort_values(keys, ignore_index=True)
+    if table.empty:
+        raise MissingInput(
+            f"No answer was watched for {days} days. With longer observation, or fewer days, "
+            f"whether scores foretell {outcome} would be shown here."
+        )
+    n, (_, effect) = table.n.to_numpy(float), cluster_error(table)
+    low, high = share_interval(table.total / effect, n / effect)
+    return pd.DataFrame(
+        {
+            "metric": table.metric,
+            "touchpoint": table.touchpoint,
+            "band": [BANDS[b] for b in table.band],
+            "scores": [_range(m, b) for m, b in zip(table.metric, table.band, strict=True)],
+            "outcomes": table.total.astype(np.int64),
+            "rate": table.total / n,
+            "ci_low": low,
+            "ci_high": high,
+            "n": table.n.astype(np.int64),
+            "customers": table.customers.astype(np.int64),
+        }
+    )
+
+
+def contrast_bands(later: pd.DataFrame) -> pd.DataFrame:
+    """How much more often does the outcome follow low scores than high ones?
+
+    Compared within touchpoints, so that who is asked where makes no difference.
+
+    Parameters
+    ----------
+    later
+        As returned by `scores_and_outcomes`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a metric with both bands at some touchpoint: ``metric, difference, ci_low,
+        ci_high`` (per cent after low less per cent after high, in points, 95 %), ``clear``
+        (the interval is on one side of 0) and ``n`` (low and high answers compared).
+
+    Notes
+    -----
+    Differences of touchpoints weighted by Mantel & Haenszel, n1 n2 / (n1 + n2); variances
+    from the widths of the rates' intervals, so answers of one customer stay clustered.
+
+    Examples
+    --------
+    >>> later = pd.DataFrame({
+    ...     "metric": "csat", "touchpoint": ["shop", "shop", "hotline", "hotline"],
+    ...     "band": ["low", "high"] * 2, "rate": [0.3, 0.2, 0.5, 0.4], "n": 100,
+    ...     "ci_low": [0.22, 0.13, 0.40, 0.31], "ci_high": [0.40, 0.29, 0.60, 0.50],
+    ... })
+    >>> contrast_bands(later).round(1)
+      metric  difference  ci_low  ci_high  clear    n
+    0   csat        10.0     0.8     19.2   True  400
+    """
+    sides = [
+        later[later.band == band].set_index(["metric", "touchpoint"])[["rate", "n", "variance"]]
+        for later in [later.assign(variance=((later.ci_high - later.ci_low) / (2 * Z)) ** 2)]
+        for band in ("low", "high")
+    ]
+    both = sides[0].add_suffix("_low").join(sides[1].add_suffix("_high"), how="inner")
+    weight = both.n_low * both.n_high / (both.n_low + both.n_high)
+    parts = pd.DataFrame(
+        {
+            "weight": weight,
+            "gap": weight * (both.rate_low - both.rate_high),
+            "spread": weight**2 * (both.variance_low + both.variance_high),
+            "n": both.n_low + both.n_high,
+        }
+    )
+    sums = parts.groupby("metric").sum()
+    difference = 100 * sums.gap / sums.weight
+    reach = 100 * Z * np.sqrt(sums.spread) / sums.weight
+    table = pd.DataFrame(
+        {"difference": difference, "ci_low": difference - reach, "ci_high": difference + reach}
+    )
+    clear = (table.ci_low > 0) | (table.ci_high < 0)
+    return table.assign(clear=clear, n=sums.n.astype("int64")).reset_index()
+
+
+def followed_answers(data: Dataset, outcome: str, days: int) -> ir.Table:
+    """Give answers watched for `days`: customer_id, touchpoint, metric, score, time, happened."""
+    need_ids(data, "what customers did after they answered")
+    if not days > 0:
+        raise ParameterError(f"days: {days!r} is not above 0\n  give a number of days")
+    _need_outcome(data, outcome)
+    risk = find_risk(data, outcome, "auto", None)
+    windows = risk_windows(data, risk)
+    surveys = surveys_of(data)
+    answers = surveys.filter(surveys.score.notnull() & surveys.customer_id.notnull())
+    time = seconds(answers.timestamp)
+    answers = answers.select("customer_id", "touchpoint", "metric", "score", time=time)
+    at_risk = answers.inner_join(windows, "customer_id")
+    at_risk = at_risk.filter((at_risk.time >= at_risk.start) & (at_risk.time < at_risk.stop))
+    left = first_times(data, *{*ENDING, *([] if risk.recurrent else [outcome])})
+    joined = at_risk.left_join(left.rename(left="time"), "customer_id")
+    end = joined.time + days * DAY_SECONDS
+    last = float(windows.stop.max().to_pandas())
+    gone = (joined.left <= end).fill_null(False) & (end <= last)
+    columns = ["customer_id", "touchpoint", "metric", "score", "time"]
+    watched = joined.filter((end <= joined.stop) | gone).select(*columns)
+    return _with_outcome(data, watched, outcome, days)
+
+
+def _need_outcome(data: Dataset, outcome: str) -> None:
+    """Say of one of the usual outcomes that it is missing; a name nobody knows is a mistake."""
+    known = set(data.outcomes.select("outcome").distinct().to_pandas().outcome)
+    if outcome in USUAL - known:
+        raise MissingInput(
+            f"The data has no outcome named {outcome}. With it, what follows low and high "
+            "scores would be shown here."
+        )
+
+
+def _with_outcome(data: Dataset, watched: ir.Table, outcome: str, days: int) -> ir.Table:
+    """Add `happened`: 1.0 if the outcome came within `days` after the answer, else 0.0."""
+    rows = data.outcomes.filter(data.outcomes.outcome == outcome)
+    after = rows.select("customer_id", came=seconds(rows.timestamp))
+    joined = watched.left_join(after, "customer_id")
+    inside = (joined.came > joined.time) & (joined.came <= joined.time + days * DAY_SECONDS)
+    marked = joined.mutate(inside=one_if(inside))
+    keys = ["customer_id", "touchpoint", "metric", "score", "time"]
+    return marked.group_by(*keys).aggregate(happened=marked.inside.max())
+
+
+def _range(metric: str, band: int) -> str:
+    low, high = METRIC_RANGES[metric]
+    ends = (
+        (low, POOR[metric]),
+        (POOR[metric] + 1, FAVOURABLE[metric] - 1),
+        (FAVOURABLE[metric], high),
+    )
+    first, last = ends[band]
+    return f"{first}-{last}" if first < last else f"{first}"
+
+
+MOST_LEVELS = 8
+MOST_OUTCOMES = 5
+GROUPS = ("everyone", "asked", "answered")
+
+
+def responders(data: Dataset) -> pd.DataFrame:
+    """How do customers who answered differ from all customers?
+
+    Where they differ, the scores speak for some customers more than for others. Where
+    they do not, they may still differ in what no column shows, such as their mood.
+
+    Parameters
+    ----------
+    data
+        An opened Dataset whose surveys name their customers. Everyone is the customers
+        table, or, without one, whoever has a touch.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``what, unit, everyone, asked, answered, difference, ci_low, ci_high, n``: a row
+        for touches, each outcome (customers who had it at any time) and each trait (its
+        mean, or a row a level; the eight largest). `difference` is answered less
+        everyone with its 95 % interval, in `unit`; `n` is the customers who answered.
+        `asked` is missing where the data holds answers only.
+
+    Raises
+    ------
+    MissingInput
+        Without surveys, their customers or any answer.
+
+    Notes
+    -----
+    The interval is that of a simple random sample of `n` out of everyone, with the finite
+    population correction.
+
+    Examples
+    --------
+    >>> import touchlab as tl
+    >>> table = responders(tl.open_data("data/sample"))
+    >>> table[["what", "unit", "everyone", "answered"]].head(3).round(1)
+             what            unit  everyone  answered
+    0     touches            mean      16.2      22.8
+    1  conversion  % of customers      15.2      47.6
+    2       churn  % of customers       3.9      11.9
+    """
+    need_ids(data, "who answered")
+    people = _people(data)
+    counts = people.aggregate(**{group: people[group].sum() for group in GROUPS})
+    sizes = counts.to_pandas().iloc[0].astype(float)
+    if not sizes.answered > 0:
+        raise MissingInput(NO_SCORES)
+    numbers, levels = _traits(people, traits_of(data))
+    had = [c for c in people.columns if c.startswith("had_")]
+    rows = _means(people, ["touches", *had, *numbers])
+    rows += [row for name in levels for row in _levels(people, sizes, name)]
+    table = pd.DataFrame(rows)
+    if not sizes.asked > sizes.answered:  # answers alone do not tell who was asked
+        table["asked"] = np.nan
+    table["difference"] = table.answered - table.everyone
+    finite = max(1 - sizes.answered / sizes.everyone, 0.0)
+    reach = Z * np.sqrt(table.variance / sizes.answered * finite)
+    table["ci_low"], table["ci_high"] = table.difference - reach, table.difference + reach
+    table["n"] = int(sizes.answered)
+    return table[["what", "unit", *GROUPS, "difference", "ci_low", "ci_high", "n"]]
+
+
+def _people(data: Dataset) -> ir.Table:
+    """Give a row a customer: touches, had_<outcome>, traits, asked and answered as 0 and 1."""
+    touches, surveys = data.touches, surveys_of(data)
+    counted = touches.group_by("customer_id").aggregate(touches=touches.count().cast("float64"))
+    if data.has("customers"):
+        people = data.tables["customers"].drop("observed_from", "observed_to")
+        people = people.rename({f"trait_{t}": t for t in traits_of(data)})
+        people = people.left_join(counted, "customer_id").drop("customer_id_right")
+    else:
+        people = counted
+    asked = surveys.filter(surveys.customer_id.notnull()).group_by("customer_id")
+    asked = asked.aggregate(answered=one_if(surveys.score.notnull()).max())
+    had = _had(data)
+    for table in (asked, had):
+        people = people.left_join(table, "customer_id").drop("customer_id_right")
+    filled = {c: people[c].fill_null(0.0) for c in ("touches", *had.columns[1:])}
+    return people.mutate(
+        **filled,
+        everyone=ibis.literal(1.0),
+        asked=one_if(people.answered.notnull()),
+        answered=people.answered.fill_null(0.0),
+    )
+
+
+def _had(data: Dataset) -> ir.Table:
+    """Give the most frequent outcomes of each customer as 0 and 1: customer_id, had_<outcome>."""
+    rows = data.outcomes
+    counts = rows.group_by("outcome").aggregate(n=rows.count()).to_pandas()
+    names = counts.sort_values(["n", "outcome"], ascending=[False, True]).outcome[:MOST_OUTCOMES]
+    return rows.group_by("customer_id").aggregate(
+        **{f"had_{name}": one_if(rows.outcome == name).max() for name in names}
+    )
+
+
+def _traits(people: ir.Table, traits: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Part traits into numbers and names."""
+    columns = [f"trait_{trait}" for trait in traits]
+    numbers = [c for c in columns if people[c].type().is_numeric()]
+    return numbers, [c for c in columns if c not in numbers]
+
+
+def _means(people: ir.Table, columns: Sequence[str]) -> list[dict[str, object]]:
+    """Compare means: of touches and numeric traits as they are, of outcomes in per cent."""
+    sums: dict[str, ir.Value] = {}
+    for i, column in enumerate(columns):
+        value = people[column].cast("float64")
+        there = one_if(value.notnull())
+        sums[f"squares{i}"] = (value * value * people.answered).sum()
+        for group in GROUPS:
+            sums[f"{group}{i}"] = (value * people[group]).sum()
+            sums[f"n_{group}{i}"] = (there * people[group]).sum()
+    row = people.aggregate(**sums).to_pandas().iloc[0].astype(float)
+    compared = []
+    for i, column in enumerate(columns):
+        scale = 100.0 if column.startswith("had_") else 1.0
+        n = {g: max(row[f"n_{g}{i}"], 1.0) for g in GROUPS}
+        means = {g: scale * row[f"{g}{i}"] / n[g] for g in GROUPS}
+        variance = max(scale**2 * row[f"squares{i}"] / n["answered"] - means["answered"] ** 2, 0.0)
+        what = column.removeprefix("had_").removeprefix("trait_")
+        unit = "% of customers" if scale > 1 else "mean"
+        compared.append({"what": what, "unit": unit, "variance": variance, **means})
+    return compared
+
+
+def _levels(people: ir.Table, sizes: pd.Series, column: str) -> list[dict[str, object]]:
+    """Compare how many customers have each level of a trait, in per cent."""
+    level = people[column].cast("string").fill_null(UNKNOWN)
+    counts = people.group_by(level=level).aggregate(
+        **{group: people[group].sum() for group in GROUPS}
+    )
+    table = counts.to_pandas().sort_values(["everyone", "level"], ascending=[False, True])
+    compared = []
+    for row in table.head(MOST_LEVELS).itertuples():
+        shares = {g: 100.0 * getattr(row, g) / max(sizes[g], 1.0) for g in GROUPS}
+        variance = shares["answered"] * (100.0 - shares["answered"])
+        what = f"{column.removeprefix('trait_')}: {row.level}"
+        compared.append({"what": what, "unit": "% of customers", "variance": variance, **shares})
+    return compared

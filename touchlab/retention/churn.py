@@ -1,0 +1,417 @@
+"""Churn of businesses without contracts: customers who have been silent for too long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+from statsmodels.stats.proportion import proportion_confint
+
+from touchlab.data.contract import shorten
+from touchlab.data.dataset import Dataset
+from touchlab.data.readers import keep, kept
+from touchlab.errors import DataError, ParameterError
+from touchlab.moments.risk import DAY_SECONDS, ENDING, find_risk, first_times, seconds
+from touchlab.retention.curves import SLACK, life_interval, life_table, observed_until
+
+CHURN = ENDING[0]
+COME_BACK = 0.9
+"""Share of the customers who come back that do so within the default number of days."""
+FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0)
+FEWEST_GAPS = 10
+NOBODY = "silent_days: nobody is observed for {days} days without a {activity}\n  give fewer days"
+COLUMNS = [
+    "silent_days", "chosen", "churn", "returned", "rate", "ci_low", "ci_high", "horizon_days", "n",
+]  # fmt: skip
+
+
+def with_inactivity_churn(
+    data: Dataset, *, silent_days: int | None = None, activity: str = "conversion"
+) -> Dataset:
+    """Add churn by inactivity: a customer churns after so many days without an order.
+
+    The churn is dated to the day on which the silence reaches `silent_days`, the first day
+    on which the rule can be known to hold; each customer churns at most once, and an order
+    after it does not undo it. A rule is a convention, not a fact: see `inactivity_rules` for
+    how much hangs on it.
+
+    Parameters
+    ----------
+    data
+        An opened Dataset; recorded churn is set aside, which a note says.
+    silent_days
+        Whole days without `activity`; None for `usual_silence`.
+    activity
+        The outcome that shows that a customer is still there.
+
+    Returns
+    -------
+    Dataset
+        With the outcome ``churn``, and the rule in ``.notes``.
+
+    Raises
+    ------
+    ParameterError, DataError, MissingInput
+        For an unknown outcome or a number of days that is none, for too few repeated orders
+        to choose one, where nobody is silent for so long, and for a paths table.
+
+    Examples
+    --------
+    >>> import touchlab as tl
+    >>> data = with_inactivity_churn(tl.open_data("data/sample"), silent_days=120)
+    >>> data.notes.note.iloc[-1]
+    'churn is 120 days without a conversion'
+    """
+    find_risk(data, activity, None, True)
+    days = usual_silence(data, activity=activity) if silent_days is None else _days(silent_days)
+    return _with_rule(data, days, activity)
+
+
+def _days(days: float) -> int:
+    if isinstance(days, bool) or not (days >= 1 and days == int(days)):
+        raise ParameterError(
+            f"silent_days: {days!r}\n  give whole days, 1 or more, or None to choose from the gaps"
+        )
+    return int(days)
+
+
+def _with_rule(data: Dataset, days: int, activity: str) -> Dataset:
+    outcomes = data.outcomes
+    left = _first_silences(data, days, activity)
+    left = keep(left, "churn")  # every later question would look for silences again
+    added = left.select(
+        **{
+            name: left[name].cast(kind) if name in left.columns else ibis.null(kind)
+            for name, kind in outcomes.schema().items()
+        }
+    )
+    count = int(added.count().to_pyarrow().as_py())
+    if not count:
+        raise DataError(NOBODY.format(days=days, activity=activity))
+    kept = outcomes.filter(outcomes.outcome != CHURN)
+    recorded = int((outcomes.outcome == CHURN).sum().to_pyarrow().as_py() or 0)
+    notes = [("outcomes", recorded, "recorded churn, set aside")] if recorded else []
+    notes += [("outcomes", count, f"churn is {days} days without a {activity}"), *_long(data, days)]
+    more = pd.DataFrame(notes, columns=data.notes.columns)
+    return replace(
+        data,
+        tables={**data.tables, "outcomes": kept.union(added)},
+        notes=pd.concat([data.notes, more], ignore_index=True),
+    )
+
+
+def _long(data: Dataset, days: int) -> list[tuple[str, int, str]]:
+    """Note a rule so long that few customers are observed for it."""
+    time = seconds(data.outcomes.timestamp)
+    ends = data.outcomes.aggregate(first=time.min(), last=time.max()).to_pyarrow().to_pylist()[0]
+    length = (ends["last"] - ends["first"]) / DAY_SECONDS
+    if days <= length / 2:
+        return []
+    rule = f"silence of {days} days is long for {length:.0f} days of data: little churn can be seen"
+    return [("outcomes", 0, rule)]
+
+
+def _orders(data: Dataset, activity: str) -> ir.Table:
+    """Orders, the next one of the customer, and the end of observation: times in seconds."""
+    own = data.outcomes.filter(data.outcomes.outcome == activity)
+    own = own.select("customer_id", "timestamp", time=seconds(own.timestamp))
+    order = ibis.window(group_by="customer_id", order_by="time")
+    own = own.mutate(following=own.time.lead(1).over(order))
+    return own.inner_join(observed_until(data), "customer_id")
+
+
+def _silent(orders: ir.Table, days: int) -> ir.BooleanValue:
+    """Say which orders are followed by so many days without another, all of them observed."""
+    end = orders.time + days * DAY_SECONDS
+    return (orders.following.fill_null(orders.until + 1) > end) & (end <= orders.until)
+
+
+def _first_silences(data: Dataset, days: int, activity: str) -> ir.Table:
+    """The day of each customer's first silence of so many days: customer_id, timestamp, outcome."""
+    orders = _orders(data, activity)
+    first = orders.filter(_silent(orders, days)).group_by("customer_id")
+    left = first.aggregate(last=orders.timestamp.min())
+    return left.select(
+        "customer_id",
+        timestamp=left["last"] + ibis.interval(days=days),
+        outcome=ibis.literal(CHURN),
+    )
+
+
+def usual_silence(data: Dataset, *, activity: str = "conversion") -> int:
+    """Return the whole days within which nine in ten of those who order again have done so.
+
+    Gaps between orders that the end of observation cuts off are taken as that, so recent
+    customers do not make the number too small. It cannot see gaps longer than the data.
+
+    Parameters
+    ----------
+    data, activity
+        As in `with_inactivity_churn`.
+
+    Raises
+    ------
+    ParameterError, DataError, MissingInput
+        For an unknown outcome, fewer than ten repeated orders, and a paths table.
+
+    Notes
+    -----
+    The product-limit estimate of gaps [Kaplan & Meier 1958], as a share of where it ends.
+
+    Examples
+    --------
+    >>> import touchlab as tl
+    >>> usual_silence(tl.open_data("data/sample"))
+    316
+    """
+    find_risk(data, activity, None, True)
+    orders = _orders(data, activity)
+    again = orders.following.notnull()
+    gap = (orders.following.fill_null(orders.until) - orders.time) / DAY_SECONDS
+    day = ibis.ifelse(again, (gap - SLACK).ceil(), (gap + SLACK).floor()).cast("int64")
+    rows = orders.select(day=day, again=ibis.ifelse(again, 1, 0))
+    rows = rows.filter(rows.day >= 0)
+    counts = rows.group_by("day", "again").aggregate(n=rows.count()).to_pandas()
+    repeats = int(counts.n[counts.again == 1].sum())
+    if repeats < FEWEST_GAPS:
+        raise DataError(
+            f"silent_days: {repeats} repeated {activity} outcomes are too few to choose from\n"
+            "  give silent_days"
+        )
+    back = 1 - life_table(counts.day, counts.again, counts.n).survival
+    return max(int(np.searchsorted(back, COME_BACK * back[-1] - 1e-12)), 1)
+
+
+def inactivity_rules(
+    data: Dataset,
+    *,
+    silent_days: Sequence[int] | None = None,
+    horizon_days: int = 365,
+    activity: str = "conversion",
+) -> pd.DataFrame:
+    """Say how much the churn rate hangs on the rule, and how often the rule is wrong.
+
+    It does not say which rule is right: with a short one, many come back; with a long one,
+    churn is seen late.
+
+    Parameters
+    ----------
+    data, activity
+        As in `with_inactivity_churn`.
+    silent_days
+        Rules to try; None for `usual_silence` times 0.5, 0.75, 1, 1.5 and 2. Those that
+        nobody is observed for are left out.
+    horizon_days
+        `rate` is the share churned within so many days of the first order, or within as many
+        as the data show.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``silent_days, chosen, churn, returned, rate, ci_low, ci_high, horizon_days, n``:
+        `churn` customers churn, `returned` is the share of them with an order afterwards,
+        `rate` of `n` customers has its 95 % interval; `chosen` marks `usual_silence`.
+
+    Raises
+    ------
+    ParameterError, DataError, MissingInput
+        As `with_inactivity_churn`.
+
+    Examples
+    --------
+    >>> import touchlab as tl
+    >>> rules = inactivity_rules(tl.open_data("data/sample"), silent_days=[60, 120])
+    >>> rules.round(2)[["silent_days", "churn", "returned", "rate", "n"]]
+       silent_days  churn  returned  rate     n
+    0           60   1938      0.25   1.0  3048
+    1          120   1192      0.23   1.0  3048
+    """
+    if not horizon_days >= 1:
+        raise ParameterError(f"horizon_days: {horizon_days!r}\n  give whole days, 1 or more")
+    chosen = usual_silence(data, activity=activity) if silent_days is None else None
+    asked = [max(round(chosen * f), 1) for f in FACTORS] if chosen else silent_days
+    if isinstance(asked, int | float | str) or not asked:
+        raise ParameterError(f"silent_days: {shorten(asked)} is not a list\n  give [60, 90, 180]")
+    rules = sorted({_days(days) for days in asked})
+    counts = _counts(_each_customer(data, rules, activity), rules)
+    seen = {days: own for days, own in counts.items() if own.n[own.event == 1].any()}
+    if not seen:
+        raise DataError(NOBODY.format(days=rules[0], activity=activity))
+    last = max(int(own.day.max()) for own in counts.values())
+    horizon = min(int(horizon_days), last)
+    rows = [_rule(days, own, horizon) for days, own in seen.items()]
+    table = pd.DataFrame(rows).assign(chosen=[days == chosen for days in seen])
+    return table[COLUMNS]
+
+
+def _each_customer(data: Dataset, rules: Sequence[int], activity: str) -> ir.Table:
+    """First and last order, end of observation, and when each rule first holds (left_<days>)."""
+    orders = _orders(data, activity)
+    left = {f"left_{d}": orders.time.min(where=_silent(orders, d)) for d in rules}
+    each = orders.group_by("customer_id").aggregate(
+        first=orders.time.min(), last=orders.time.max(), until=orders.until.max(), **left
+    )
+    return each.mutate(**{f"left_{d}": each[f"left_{d}"] + d * DAY_SECONDS for d in rules})
+
+
+def _counts(each: ir.Table, rules: Sequence[int]) -> dict[int, pd.DataFrame]:
+    with kept(each, "silences") as held:  # or every rule would order all orders again
+        return {days: _count(held, days) for days in rules}
+
+
+def _count(each: ir.Table, days: int) -> pd.DataFrame:
+    """Count customers by the day of churn or the last day seen: day, event, n, returned."""
+    left = each[f"left_{days}"]
+    event = ibis.ifelse(left.notnull(), 1, 0)
+    lasted = (left.fill_null(each.until) - each["first"]) / DAY_SECONDS
+    day = ibis.ifelse(left.notnull(), (lasted - SLACK).ceil(), (lasted + SLACK).floor())
+    rows = each.select(
+        day=day.cast("int64"),
+        event=event,
+        returned=ibis.ifelse(each["last"] > left.fill_null(each.until), 1, 0),
+    )
+    counts = rows.group_by("day", "event").aggregate(n=rows.count(), returned=rows.returned.sum())
+    return counts.to_pandas()
+
+
+def _rule(days: int, counts: pd.DataFrame, horizon: int) -> dict[str, float]:
+    life = life_table(counts.day, counts.event, counts.n)
+    low, high = life_interval(life)
+    at = min(horizon, len(life.events) - 1)
+    churn = int(life.events.sum())
+    return {
+        "silent_days": days,
+        "churn": churn,
+        "returned": counts.returned.sum() / churn,
+        "rate": 1 - life.survival[at],
+        "ci_low": 1 - high[at],
+        "ci_high": 1 - low[at],
+        "horizon_days": horizon,
+        "n": life.n,
+    }
+
+
+COLUMNS_cohorts = [
+    "cohort",
+    "months_since",
+    "customers",
+    "active",
+    "rate",
+    "ci_low",
+    "ci_high",
+    "n",
+]
+
+
+def cohort_table(
+    data: Dataset, *, outcome: str = "conversion", after: str = "conversion"
+) -> pd.DataFrame:
+    """Say how many of the customers won in a month have an outcome again, month by month.
+
+    Cohorts are months of the first `after` outcome, so it does not tell new customers apart
+    from old ones whose first time lies before the data. The month of winning is left out: it
+    is part of a month for everyone; so are months that end after the customer's observation.
+
+    Parameters
+    ----------
+    data
+        An opened Dataset.
+    outcome
+        What makes a customer active in a month.
+    after
+        Outcome whose first time puts a customer in a cohort.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``cohort, months_since, customers, active, rate, ci_low, ci_high, n``: calendar months
+        (UTC); `customers` are those observed for the whole month, `active` those of them with
+        the outcome, `rate` their share with its 95 % Wilson interval, `n` the whole cohort.
+        Customers who have churned stay in `customers`.
+
+    Raises
+    ------
+    ParameterError, DataError, MissingInput
+        For unknown outcomes, where no customer is observed for a whole month after the first,
+        and for a paths table.
+
+    Examples
+    --------
+    >>> import touchlab as tl
+    >>> cohorts = cohort_table(tl.open_data("data/sample"))
+    >>> cohorts.head(2).round(3)[["cohort", "months_since", "customers", "active", "rate"]]
+        cohort  months_since  customers  active   rate
+    0  2025-01             1        198      10  0.051
+    1  2025-01             2        198      11  0.056
+    """
+    for name in (outcome, after):
+        find_risk(data, name, None, True)
+    won = first_times(data, after).inner_join(_known_until(data), "customer_id")
+    # a last month that lacks less than a day is whole
+    ids = won.select("customer_id", won=_month(won.time), last=_month(won.until + DAY_SECONDS) - 1)
+    sizes = ids.group_by("won", "last").aggregate(customers=ids.count()).to_pandas()
+    rows = data.outcomes.filter(data.outcomes.outcome == outcome)
+    rows = rows.select("customer_id", month=_month(seconds(rows.timestamp)))
+    rows = rows.inner_join(ids, "customer_id").distinct()
+    inside = rows.filter((rows.month > rows.won) & (rows.month <= rows["last"]))
+    active = inside.group_by("won", "month").aggregate(active=inside.count()).to_pandas()
+    table = _observed(sizes)
+    if table.empty:
+        raise DataError(
+            "cohort_table: no customer is observed for a whole month after the first "
+            f"{after}\n  give a longer stretch of data"
+        )
+    table = table.merge(active, on=["won", "month"], how="left").fillna({"active": 0})
+    return _with_rates(table)
+
+
+def _known_until(data: Dataset) -> ir.Table:
+    """Until when customers with outcomes are known to be active or not: after churn, they are not.
+
+    The data may end a customer's observation at churn.
+    """
+    known = observed_until(data).left_join(
+        first_times(data, *ENDING).rename(ended="time"), "customer_id"
+    )
+    end = float(known.until.max().to_pyarrow().as_py() or 0.0)
+    until = ibis.ifelse(known.ended.isnull(), known.until, ibis.literal(end))
+    return known.select("customer_id", until=until)
+
+
+def _month(time: ir.Value) -> ir.Value:
+    """Number calendar months (UTC) from the year 0."""
+    days = (time / DAY_SECONDS).floor().cast("int64")
+    date = ibis.date("1970-01-01") + days.as_interval("D")
+    return (date.year() * 12 + date.month() - 1).cast("int64")
+
+
+def _observed(sizes: pd.DataFrame) -> pd.DataFrame:
+    """Count the customers of each cohort observed for the whole of each later month."""
+    frames = []
+    for won, own in sizes.groupby("won"):
+        months = np.arange(won + 1, own["last"].max() + 1)
+        whole = [own.customers[own["last"] >= month].sum() for month in months]
+        frames.append(
+            pd.DataFrame(
+                {"won": won, "month": months, "customers": whole, "n": own.customers.sum()},
+                dtype="int64",
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def _with_rates(table: pd.DataFrame) -> pd.DataFrame:
+    low, high = proportion_confint(table.active, table.customers, method="wilson")
+    cohort = [f"{month // 12:04d}-{month % 12 + 1:02d}" for month in table.won]
+    return table.assign(
+        cohort=cohort,
+        months_since=table.month - table.won,
+        active=table.active.astype(np.int64),
+        rate=table.active / table.customers,
+        ci_low=low,
+        ci_high=high,
+    )[COLUMNS_cohorts]

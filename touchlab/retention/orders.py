@@ -1,0 +1,394 @@
+"""Outcomes as orders: how many, how long ago, since when and of what value, by customer.
+
+The engine counts; what comes out is one row a customer, without ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from touchlab.credit.frame import NO_TOUCH
+from touchlab.data.checks import nearest
+from touchlab.data.contract import listing
+from touchlab.data.dataset import Dataset
+from touchlab.errors import ParameterError
+from touchlab.journeys.build import UNKNOWN, number_names, touchpoint_names
+from touchlab.moments.look import trait_columns
+from touchlab.moments.risk import DAY_SECONDS, seconds
+from touchlab.numeric import Floats, customer_group, newton_step, unpack
+from touchlab.retention import bgnbd, gamma_gamma
+from touchlab.retention.curves import ALL, MOST_GROUPS
+
+DAY = 1 / 7
+"""In weeks."""
+COHORT, FIRST_TOUCHPOINT = "cohort", "first_touchpoint"
+MOST_TOUCHPOINTS = 60
+"""Touchpoints of one customer are kept as bits of one number."""
+
+
+@dataclass(frozen=True)
+class Landmark:
+    """A day of each customer's life: exposure counts before it, value after it."""
+
+    days: int
+    touchpoints: tuple[str, ...]
+    horizon_days: float
+    discount: float
+    """A day, as a rate."""
+
+
+def purchase_table(data: Dataset, outcome: str, until: int) -> ir.Table:
+    """A row a customer with an order up to the day `until`; orders of one day are one.
+
+    Columns: customer_id, bag, first, last, end (days since 1970), frequency (repeat orders),
+    rows, valued (repeat orders with a value), value (of these together), gone (the day of
+    recorded churn, or null), later (orders after it). Observation ends with the customer's
+    window, but not with recorded churn: silence after it is known.
+    """
+    orders = order_days(data, outcome).filter(lambda t: t.day <= until)
+    orders = orders.mutate(first=orders.day.min().over(group_by=orders.customer_id))
+    gone = churn_days(data, until)
+    orders = orders.left_join(gone, "customer_id").drop("customer_id_right")
+    again = orders.day > orders.first
+    table = orders.group_by("customer_id").aggregate(
+        first=orders.day.min(),
+        last=orders.day.max(),
+        frequency=ibis.ifelse(again, 1.0, 0.0).sum(),
+        rows=orders.rows.sum().cast("int64"),
+        valued=ibis.ifelse(again & orders.value.notnull(), 1.0, 0.0).sum(),
+        value=ibis.ifelse(again, orders.value, 0.0).sum().fill_null(0.0),
+        gone=orders.gone.max().cast("float64"),
+        later=ibis.ifelse(orders.day > orders.gone, 1, 0).sum().cast("int64"),
+    )
+    table = table.mutate(bag=customer_group(table.customer_id, BAGS))
+    if not data.has("customers"):
+        return table.mutate(end=ibis.literal(until))
+    windows = data.tables["customers"]
+    last = _day(seconds(windows.observed_to) - 1.0)
+    table = table.left_join(windows.select("customer_id", seen=last), "customer_id")
+    seen = ibis.ifelse(table.gone.notnull(), until, ibis.least(table.seen, ibis.literal(until)))
+    end = ibis.greatest(seen, table.last)
+    return table.mutate(end=end).drop("customer_id_right", "seen")
+
+
+def order_days(data: Dataset, outcome: str) -> ir.Table:
+    """Days with an order: customer_id, day, rows, value (null where no row has one)."""
+    rows = data.outcomes.filter(data.outcomes.outcome == outcome)
+    value = rows.value.cast("float64") if "value" in rows.columns else ibis.null("float64")
+    rows = rows.select("customer_id", day=_day(seconds(rows.timestamp)), value=value)
+    days = rows.group_by("customer_id", "day")
+    return days.aggregate(rows=rows.count(), value=rows.value.sum())
+
+
+def churn_days(data: Dataset, until: int) -> ir.Table:
+    """The day of the first recorded churn up to `until`: customer_id, gone."""
+    rows = data.outcomes.filter(data.outcomes.outcome == "churn")
+    rows = rows.select("customer_id", day=_day(seconds(rows.timestamp)))
+    rows = rows.filter(rows.day <= until)
+    return rows.group_by("customer_id").aggregate(gone=rows.day.min())
+
+
+def pull_purchases(
+    data: Dataset,
+    outcome: str,
+    until: int,
+    *,
+    by: str | None = None,
+    landmark: Landmark | None = None,
+    only: ir.Table | None = None,
+    ids: bool = False,
+) -> pd.DataFrame:
+    """Bring the rows of `purchase_table` into memory; times in weeks, `value` a repeat order's.
+
+    `by` adds `group`; a landmark adds `touched` (bits) and `realised` (value after it).
+    """
+    table = purchase_table(data, outcome, until)
+    if only is not None:
+        table = table.semi_join(only, "customer_id")
+    if by is not None:
+        table = _with_group(data, table, by)
+    if landmark is not None:
+        table = _with_landmark(data, table, outcome, until, landmark)
+    table = table.order_by("customer_id")
+    frame = (table if ids else table.drop("customer_id")).to_pandas()
+    mean = frame.value / frame.valued.where(frame.valued > 0)
+    return frame.assign(
+        recency=(frame["last"] - frame["first"]) * DAY,
+        age=(frame.end - frame["first"]) * DAY,
+        value=mean,
+        bag=frame.bag.astype(np.intp),
+    )
+
+
+def last_day(data: Dataset, outcome: str, until: str | None, name: str = "until") -> int:
+    """The day up to which orders count, as days since 1970; refuse what the data lacks."""
+    rows = data.outcomes
+    counts = rows.group_by("outcome").aggregate(n=rows.count()).to_pandas()
+    if outcome not in set(counts.outcome):
+        most = counts.sort_values(["n", "outcome"], ascending=[False, True]).outcome
+        raise ParameterError(
+            f"outcome: no outcome is named {outcome!r}\n"
+            f"  the data has {listing(most) or 'no outcomes'}; use one of these"
+        )
+    ends = [t.aggregate(d=_day(seconds(t.timestamp)).max()) for t in (rows, data.touches)]
+    last = max(int(end.to_pandas().d.iloc[0]) for end in ends)
+    if data.has("customers"):
+        windows = data.tables["customers"]
+        seen = _day(seconds(windows.observed_to) - 1.0).max()
+        last = max(last, int(windows.aggregate(d=seen).to_pandas().d.iloc[0]))
+    return last if until is None else min(last, read_day(until, name))
+
+
+def read_day(text: str, name: str) -> int:
+    """Read a date as days since 1970."""
+    try:
+        day = None if isinstance(text, int | float) else pd.Timestamp(text)
+    except (ValueError, TypeError):
+        day = None
+    if day is None or pd.isna(day):
+        raise ParameterError(f"{name}: {text!r} is not a date\n  give '2026-02-28' or None")
+    return (day.tz_localize(None) - pd.Timestamp("1970-01-01")).days
+
+
+def with_cohort(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add the month of the first order as `group`."""
+    month = to_date(frame["first"]).to_numpy().astype("datetime64[M]")
+    codes, months = pd.factorize(month, sort=True)
+    return frame.assign(group=pd.Categorical.from_codes(codes, months.astype(str)))
+
+
+def to_date(day: pd.Series) -> pd.Series:
+    """Turn days since 1970 into times."""
+    return pd.to_datetime(day, unit="D")
+
+
+def _day(time: ir.Value) -> ir.Value:
+    return (time / DAY_SECONDS).floor().cast("int64")
+
+
+def _with_group(data: Dataset, table: ir.Table, by: str) -> ir.Table:
+    if by == FIRST_TOUCHPOINT:
+        found, missing = _first_touchpoints(data, table), NO_TOUCH
+    else:
+        allowed = [COHORT, FIRST_TOUCHPOINT, *trait_columns(data)]
+        if by not in allowed:
+            raise ParameterError(
+                f"by: {by!r} is not a trait of customers{nearest(by, allowed)}\n"
+                f"  use one of: {listing(allowed)}"
+            )
+        own = data.tables["customers"]
+        found, missing = own.select("customer_id", group=own[by].cast("string")), UNKNOWN
+    joined = table.left_join(found, "customer_id").drop("customer_id_right")
+    return joined.mutate(group=joined.group.fill_null(missing))
+
+
+def _first_touchpoints(data: Dataset, table: ir.Table) -> ir.Table:
+    """The touchpoint of the first touch up to the day of the first order; ties by name."""
+    touches = data.touches.join(number_names(touchpoint_names(data)), "touchpoint")
+    touches = touches.inner_join(table.select("customer_id", "first"), "customer_id")
+    touches = touches.filter(_day(seconds(touches.timestamp)) <= touches.first)
+    order = ibis.row_number().over(
+        group_by=touches.customer_id, order_by=[touches.timestamp, touches.code]
+    )
+    ranked = touches.select("customer_id", group=touches.touchpoint, order=order)
+    return ranked.filter(ranked.order == 0).drop("order")
+
+
+def _with_landmark(
+    data: Dataset, table: ir.Table, outcome: str, until: int, landmark: Landmark
+) -> ir.Table:
+    """Add bits of the touchpoints met between first order and landmark, and value after it."""
+    mark = table["first"] + landmark.days
+    table = table.filter((table.end > mark) & (table.gone.isnull() | (table.gone > mark)))
+    start = table.select("customer_id", start=table["first"] + landmark.days)
+    more = (_met(data, start, landmark), _realised(data, start, outcome, until, landmark))
+    for own in more:
+        table = table.left_join(own, "customer_id").drop("customer_id_right")
+    return table.mutate(touched=table.touched.fill_null(0), realised=table.realised.fill_null(0.0))
+
+
+def _met(data: Dataset, start: ir.Table, landmark: Landmark) -> ir.Table:
+    bits = pd.DataFrame({"touchpoint": list(landmark.touchpoints)})
+    bits["bit"] = [2**place for place in range(len(bits))]
+    touches = data.touches.inner_join(start, "customer_id")
+    day = _day(seconds(touches.timestamp))
+    touches = touches.filter((day > touches.start - landmark.days) & (day <= touches.start))
+    touches = touches.inner_join(ibis.memtable(bits), "touchpoint")
+    met = touches.select("customer_id", "bit").distinct()
+    return met.group_by("customer_id").aggregate(touched=met.bit.sum().cast("int64"))
+
+
+def _realised(
+    data: Dataset, start: ir.Table, outcome: str, until: int, landmark: Landmark
+) -> ir.Table:
+    orders = order_days(data, outcome).inner_join(start, "customer_id")
+    later = orders.day - orders.start
+    inside = (later > 0) & (later <= landmark.horizon_days) & (orders.day <= until)
+    worth = orders.value * (later * -landmark.discount).exp()
+    orders = orders.mutate(worth=worth).filter(inside)
+    return orders.group_by("customer_id").aggregate(realised=orders.worth.sum())
+
+
+def group_codes(frame: pd.DataFrame) -> tuple[npt.NDArray[np.intp], list[str]]:
+    """Number the groups in the order of their names."""
+    if "group" not in frame:
+        return np.zeros(len(frame), dtype=np.intp), [ALL]
+    codes, names = pd.factorize(frame.group, sort=True)
+    if len(names) > MOST_GROUPS:
+        raise ParameterError(
+            f"by: {len(names):,} different values, at most {MOST_GROUPS}\n"
+            "  put values together into fewer, as a column of customers"
+        )
+    return codes.astype(np.intp), [str(name) for name in names]
+
+
+@dataclass(frozen=True)
+class Book:
+    """Customers in memory: a row each, merged where they are alike."""
+
+    frame: pd.DataFrame
+    rows: bgnbd.Alike
+    place: Places
+
+    @cached_property
+    def groups(self) -> tuple[Places, list[str]]:
+        return group_codes(self.frame)
+
+    @property
+    def bag(self) -> Places:
+        return self.frame.bag.to_numpy()
+
+    @property
+    def spent(self) -> tuple[Floats, Floats]:
+        """Repeat orders with a value, and what they are worth on average."""
+        value = self.frame.value.fillna(0.0).to_numpy(float)
+        return self.frame.valued.to_numpy(float), value
+
+    @cached_property
+    def ages(self) -> tuple[Floats, Floats, Places]:
+        """What the future of a customer alive depends on: frequency and age, each pair once."""
+        pairs = np.column_stack([self.rows.frequency, self.rows.age])
+        distinct, place = np.unique(pairs, axis=0, return_inverse=True)
+        return distinct[:, 0], distinct[:, 1], place.ravel()
+
+    def expected(self, rates: Floats, ahead: Floats | float, discount: float = 0.0) -> Floats:
+        """Expected purchases of each customer in the weeks `ahead`, one number or by age."""
+        frequency, age, place = self.ages
+        weeks = np.broadcast_to(np.asarray(ahead, dtype=float), age.shape)
+        if_alive = bgnbd.expected_if_alive(rates, frequency, age, weeks, discount=discount)
+        return (bgnbd.chance_alive(rates, self.rows) * if_alive[place])[self.place]
+
+    def alive_by_age(self, rates: Floats, power: int) -> Floats:
+        """Sum of P(alive) to a power over the customers of each pair of `ages`."""
+        alive = bgnbd.chance_alive(rates, self.rows) ** power
+        frequency, _, place = self.ages
+        sums = np.bincount(place, weights=self.rows.weight * alive, minlength=len(frequency))
+        return sums.astype(float)
+
+    def expected_value(self, spend: Floats) -> Floats:
+        """Expected value of the next order of each customer."""
+        return gamma_gamma.expected_value(spend, *self.spent)
+
+
+def open_book(frame: pd.DataFrame) -> Book:
+    columns = (frame[name].to_numpy(float) for name in ("frequency", "recency", "age"))
+    return Book(frame, *bgnbd.merge_alike(*columns, unit=DAY))
+
+
+Places = npt.NDArray[np.intp]
+
+BAGS = 512
+"""Divides the 4,096 values of `customer_group`'s hash."""
+REPLICATES = 500
+REACH = 1.959963984540054
+STEP = 1e-4
+
+
+def draw_bags(seed: int) -> Floats:
+    """How often each bag counts in each replicate: (replicates, bags)."""
+    random = np.random.default_rng(seed)
+    return random.multinomial(BAGS, np.full(BAGS, 1 / BAGS), REPLICATES).astype(float)
+
+
+def sum_bags(values: Floats, bag: Places, cells: Places | None = None, count: int = 1) -> Floats:
+    """Sum a value a customer by bag and, where given, by `count` cells: (bags, count)."""
+    place = bag if cells is None else bag * count + cells
+    sums = np.bincount(place, weights=values, minlength=BAGS * count)
+    return sums.reshape(BAGS, count).astype(float)
+
+
+def refit(packed: Floats, slope: Floats, triangle: Floats, draws: Floats) -> Floats:
+    """One Newton step from the full fit to each replicate: (replicates, p).
+
+    `slope` is (bags, p) and `triangle` (bags, p (p + 1) / 2), at `packed`, and `draws` how
+    often each bag counts: (replicates, bags).
+    """
+    slopes, curvatures = draws @ slope, unpack(draws @ triangle, len(packed))
+    steps = [newton_step(s, c) for s, c in zip(slopes, curvatures, strict=True)]
+    return np.asarray(packed + np.array(steps))
+
+
+def mean_by_cell(
+    each: Callable[[Floats], Floats],
+    packed: Floats,
+    replicates: Floats,
+    draws: Floats,
+    bag: Places,
+    cells: Places,
+    count: int,
+) -> tuple[Floats, Floats]:
+    """Mean over customers of a positive quantity by cell (count,), and its replicates' logarithms.
+
+    `each` gives the quantity a customer at packed parameters. A replicate weighs the bags
+    exactly and follows the parameters along the slope of the logarithm.
+    """
+    size = np.bincount(cells, minlength=count)
+    at_fit = each(packed)
+    sums = sum_bags(at_fit, bag, cells, count)
+    sizes = sum_bags(np.ones_like(at_fit), bag, cells, count)
+
+    def means(given: Floats) -> Floats:
+        return np.bincount(cells, weights=each(given), minlength=count) / np.maximum(size, 1)
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log((draws @ sums) / (draws @ sizes))
+    logs += (replicates - packed) @ log_slopes(means, packed)
+    return sums.sum(axis=0) / np.maximum(size, 1), logs
+
+
+def log_slopes(quantity: Callable[[Floats], Floats], packed: Floats) -> Floats:
+    """Slopes of the logarithm of positive quantities (cells,) in each parameter: (p, cells)."""
+    steps = STEP * np.eye(len(packed))
+    ends = [(quantity(packed + step), quantity(packed - step)) for step in steps]
+    floor = np.finfo(float).tiny
+    logs = [(np.log(up.clip(floor)) - np.log(down.clip(floor))) / (2 * STEP) for up, down in ends]
+    return np.array(logs)
+
+
+def follow(
+    quantity: Callable[[Floats], Floats], packed: Floats, replicates: Floats
+) -> tuple[Floats, Floats]:
+    """Return positive quantities (cells,) and the logarithms of their replicates.
+
+    Replicates follow the parameters along the slope, which is nil along a ridge of the
+    likelihood, where a step may lead far.
+    """
+    point = quantity(packed)
+    return point, np.log(point) + (replicates - packed) @ log_slopes(quantity, packed)
+
+
+def log_interval(point: Floats, logs: Floats) -> tuple[Floats, Floats]:
+    """Return a 95 % interval of a positive number by the spread of its replicates' logarithms."""
+    known = np.isfinite(logs)
+    mean = np.where(known, logs, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    spread = np.where(known, (logs - mean) ** 2, 0.0).sum(axis=0)
+    error = np.sqrt(spread / np.maximum(known.sum(axis=0) - 1, 1))
+    return point * np.exp(-REACH * error), point * np.exp(REACH * error)

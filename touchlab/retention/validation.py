@@ -1,0 +1,201 @@
+"""Is lifetime value any good: predict the orders of a later time, and look."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from touchlab.data.dataset import Dataset
+from touchlab.errors import ParameterError, TouchlabWarning
+from touchlab.numeric import Floats
+from touchlab.retention import bgnbd
+from touchlab.retention.lifetime import CONTRACT, Lifetime, fit_book
+from touchlab.retention.orders import (
+    DAY,
+    REACH,
+    Book,
+    draw_bags,
+    follow,
+    last_day,
+    open_book,
+    order_days,
+    pull_purchases,
+    purchase_table,
+    read_day,
+)
+
+Edges = npt.NDArray[np.int64]
+
+FEWEST_WEEKS = 4
+DAYS = 7
+COLUMNS = ["week", "part", "actual", "predicted", "ci_low", "ci_high", "n"]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Repeat orders week by week, and in all, as predicted and as they came.
+
+    `weeks`: week (its first day), part (``fit`` or ``holdout``), actual, predicted, ci_low,
+    ci_high, n (customers). In the holdout, the prediction uses what each customer did before
+    it, with a 95 % prediction interval; before, it is the fitted curve, without one.
+    `total`: of the holdout; actual, predicted, ci_low, ci_high, error (predicted over
+    actual, less 1), n.
+    """
+
+    weeks: pd.DataFrame
+    total: pd.DataFrame
+    lifetime: Lifetime
+    notes: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        form = "{:,.3f}".format
+        return str(self.total.to_html(index=False, na_rep="", float_format=form))
+
+
+def validate_lifetime(
+    data: Dataset,
+    *,
+    outcome: str = "conversion",
+    split: str | None = None,
+    until: str | None = None,
+    seed: int = 0,
+) -> Validation:
+    """Fit lifetime value on the first part of the time and predict the orders of the rest.
+
+    It checks order counts, not values, and says nothing of customers who first order after
+    the split. A fit that held once need not hold again.
+
+    Parameters
+    ----------
+    data, outcome, until, seed
+        As in `fit_lifetime`.
+    split
+        The last day of the first part (``"2026-02-28"``); None for the middle.
+
+    Returns
+    -------
+    Validation
+        With ``.weeks``, ``.total``, ``.lifetime`` (the fit on the first part) and ``.notes``.
+
+    Raises
+    ------
+    ParameterError, DataError
+        As in `fit_lifetime`, and where fewer than four whole weeks are left to predict.
+
+    Notes
+    -----
+    The interval adds the spread of bootstrapped parameters to the variance of future orders
+    given each customer's past, which the model implies: E[Y] + E[Y (Y - 1)] - E[Y]^2.
+
+    Examples
+    --------
+    >>> import touchlab as tl
+    >>> from touchlab.retention.holdout import validate_lifetime
+    >>> check = validate_lifetime(tl.open_data("data/sample"), split="2025-08-31")
+    >>> check.weeks.columns.tolist()
+    ['week', 'part', 'actual', 'predicted', 'ci_low', 'ci_high', 'n']
+    """
+    if outcome == "churn":
+        raise ParameterError(CONTRACT)
+    last = last_day(data, outcome, until)
+    first = _first_day(data, outcome, last)
+    middle = (first + last) // 2 if split is None else read_day(split, "split")
+    weeks = (last - middle) // DAYS
+    if not first < middle or weeks < FEWEST_WEEKS:
+        shown = [f"{pd.Timestamp(day, unit='D'):%Y-%m-%d}" for day in (middle, first, last)]
+        raise ParameterError(
+            f"split: {shown[0]} leaves too little before or after it, in orders from {shown[1]} "
+            f"to {shown[2]}\n  give a day with at least {FEWEST_WEEKS} weeks after it"
+        )
+    watched = purchase_table(data, outcome, last)
+    watched = watched.filter(watched.end == last).select("customer_id", "first")
+    known = watched.filter(watched["first"] <= middle)
+    book = open_book(pull_purchases(data, outcome, middle, only=known))
+    lifetime, troubles = fit_book(data, outcome, middle, book, draw_bags(seed))
+    for trouble in troubles:
+        warnings.warn(trouble, TouchlabWarning, stacklevel=2)
+    days = order_days(data, outcome).inner_join(known, "customer_id")
+    days = days.filter((days.day > days["first"]) & (days.day <= middle + DAYS * weeks))
+    counts = days.group_by("day").aggregate(orders=days.count()).to_pandas()
+    table = pd.concat(
+        [_fitted(lifetime, counts, middle, first), _predicted(lifetime, counts, middle, weeks)],
+        ignore_index=True,
+    )
+    total = _with_interval(lifetime, np.array([0, weeks]))
+    came = counts.orders[counts.day > middle].sum()
+    total = total.assign(actual=float(came), error=total.predicted / came - 1, n=len(book.frame))
+    total = total[["actual", "predicted", "ci_low", "ci_high", "error", "n"]]
+    return Validation(table, total, lifetime, lifetime.notes)
+
+
+def _first_day(data: Dataset, outcome: str, last: int) -> int:
+    first = order_days(data, outcome).day.min().to_pyarrow().as_py()
+    return min(int(first), last)
+
+
+def _fitted(lifetime: Lifetime, counts: pd.DataFrame, middle: int, first: int) -> pd.DataFrame:
+    """Weeks before the split: orders expected of customers by their first day alone."""
+    weeks = (middle - first + 1) // DAYS
+    ends = middle - DAYS * np.arange(weeks, -1, -1)
+    ages = np.arange(float(middle - first + 1)) * DAY
+    zero = np.zeros_like(ages)
+    curve = bgnbd.expected_if_alive(lifetime.rates, zero, zero, ages)
+    born = np.bincount(lifetime.book.frame["first"] - first, minlength=len(ages))
+    # customers of one first day share a curve; those yet to come add nothing
+    age = ends[:, None] - (first + np.arange(len(ages)))[None, :]
+    expected = np.where(age > 0, curve[np.maximum(age, 0)], 0.0) @ born
+    table = _weeks(counts, ends, "fit", len(lifetime.book.frame))
+    return table.assign(predicted=np.diff(expected), ci_low=np.nan, ci_high=np.nan)[COLUMNS]
+
+
+def _predicted(lifetime: Lifetime, counts: pd.DataFrame, middle: int, weeks: int) -> pd.DataFrame:
+    edges = np.arange(weeks + 1)
+    table = _weeks(counts, middle + DAYS * edges, "holdout", len(lifetime.book.frame))
+    return pd.concat([table, _with_interval(lifetime, edges)], axis=1)[COLUMNS]
+
+
+def _weeks(counts: pd.DataFrame, ends: Edges, part: str, n: int) -> pd.DataFrame:
+    """Count the orders between one end (excluded) and the next (included)."""
+    inside = counts[(counts.day > ends[0]) & (counts.day <= ends[-1])]
+    place = np.searchsorted(ends, inside.day, side="left") - 1
+    came = np.bincount(place, weights=inside.orders, minlength=len(ends) - 1)
+    start = pd.to_datetime(ends[:-1] + 1, unit="D")
+    return pd.DataFrame({"week": start, "part": part, "actual": came, "n": n})
+
+
+def _with_interval(lifetime: Lifetime, edges: Edges) -> pd.DataFrame:
+    """Orders predicted between edges (weeks after the split): predicted, ci_low, ci_high."""
+    rates, replicates = lifetime.rates, lifetime.replicates[:, :4]
+    mean, logs = follow(lambda given: _mean(given, lifetime.book, edges), rates, replicates)
+    error = mean * logs.std(axis=0, ddof=1)
+    reach = REACH * np.sqrt(_variance(rates, lifetime.book, edges) + error**2)
+    return pd.DataFrame(
+        {"predicted": mean, "ci_low": (mean - reach).clip(0.0), "ci_high": mean + reach}
+    )
+
+
+def _mean(rates: Floats, book: Book, edges: Edges) -> Floats:
+    """Orders of all customers expected between edges."""
+    frequency, age, _ = book.ages
+    alive = book.alive_by_age(rates, 1)
+    weeks = (np.full_like(age, float(edge)) for edge in edges[1:])
+    sums = [alive @ bgnbd.expected_if_alive(rates, frequency, age, week) for week in weeks]
+    return np.diff([0.0, *sums])
+
+
+def _variance(rates: Floats, book: Book, edges: Edges) -> Floats:
+    """Variance of the orders of all customers between edges, given their past."""
+    frequency, age, _ = book.ages
+    alive, twice = book.alive_by_age(rates, 1), book.alive_by_age(rates, 2)
+    found = []
+    for begin, end in pairwise(edges.astype(float)):
+        until = np.full_like(age, end)
+        each = bgnbd.expected_if_alive(rates, frequency, age, until, begin=begin)
+        pairs = bgnbd.pairs_if_alive(rates, frequency, age, until, begin=begin)
+        found.append(alive @ (each + pairs) - twice @ each**2)
+    return np.array(found)
