@@ -190,7 +190,7 @@ def _shown(page: Any) -> dict[str, Any]:
           const page = new DOMParser().parseFromString(html, "text/html");
           return {
             answer: page.body.textContent,
-            figures: outputs.filter(o => o.data?.["image/png"]).length,
+            figures: outputs.filter(o => o.data?.["image/svg+xml"]).length,
           };
         }"""
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import shutil
@@ -14,7 +13,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from PIL import Image
 from report_runs import (
     EVIL,
     HOSTILE,
@@ -27,6 +25,7 @@ from report_runs import (
     write_run,
 )
 
+from touchlab import plots
 from touchlab.overview import compare
 from touchlab.reporting import Page, export_html, run_report, write_index
 from touchlab.reporting.moved import OTHERS, moved, read_estimates
@@ -123,6 +122,10 @@ def test_pages_ask_for_nothing_run_nothing_fit_and_can_be_used_by_all(
         for figure in page.locator("img").all():
             assert figure.get_attribute("alt")
             assert figure.evaluate("f => f.complete && f.naturalWidth > 0")
+        for figure in page.locator("figure").all():
+            (drawing,) = [one for one in figure.locator("svg").all() if one.is_visible()]
+            assert drawing.bounding_box()["width"] > 300
+            assert figure.locator("[role=img]").get_attribute("aria-label")
         assert said == []
         page.evaluate(source)
         report = page.evaluate("axe.run({resultTypes: ['violations']})")
@@ -211,28 +214,47 @@ def test_print_is_light_and_without_controls(table: Any) -> None:
         assert not table.locator(words).first.is_visible()
 
 
-def test_figures_print_light_from_a_dark_screen(browser: Any, tmp_path: Path) -> None:
-    colours = {name: _png(colour) for name, colour in (("light", "white"), ("dark", "black"))}
-    words = {"alt": "Mail leads", "dark": colours["dark"]}
-    bundle = ({"image/png": colours["light"]}, {"image/png": words})
-    (tmp_path / "q.html").write_text(export_html(notebook_of(bundle), name="q"), encoding="utf-8")
-    context = browser.new_context(color_scheme="dark")
-    page = context.new_page()
-    page.goto((tmp_path / "q.html").as_uri())
-    shown = page.locator("img").evaluate("f => f.currentSrc")
-    assert shown.endswith(colours["dark"])
-    note = "() => queueMicrotask(() => (window.printed = document.querySelector('img').currentSrc))"
-    page.evaluate(f"addEventListener('beforeprint', {note})")
-    page.pdf()
-    assert page.evaluate("window.printed").endswith(colours["light"])
-    page.wait_for_function("shown => document.querySelector('img').currentSrc === shown", arg=shown)
-    context.close()
+@pytest.fixture
+def figure(tmp_path: Path) -> Path:
+    """A page with one figure of many numbers."""
+    rows = [(f"2025-{m:02d}", k, 0.5 / k) for m in range(1, 7) for k in range(1, 8 - m)]
+    rates = pd.DataFrame(rows, columns=["cohort", "months_since", "rate"])
+    rates = rates.assign(n=400, customers=400, active=rates.rate * 400)
+    drawn = plots.plot_cohorts(rates)._repr_mimebundle_()
+    (tmp_path / "q.html").write_text(export_html(notebook_of(drawn), name="q"), encoding="utf-8")
+    return tmp_path / "q.html"
 
 
-def _png(colour: str) -> str:
-    drawn = io.BytesIO()
-    Image.new("RGB", (8, 8), colour).save(drawn, format="png")
-    return base64.b64encode(drawn.getvalue()).decode()
+COLOURS = """size => [...document.querySelectorAll(`svg.${size} :is(path, rect, text)`)].map(
+  (shape) => getComputedStyle(shape).fill + getComputedStyle(shape).stroke).sort().join(";")"""
+
+
+def test_figures_print_light_from_a_dark_screen(browser: Any, figure: Path) -> None:
+    seen = {}
+    for scheme in ("light", "dark"):
+        page = browser.new_context(color_scheme=scheme).new_page()
+        page.goto(figure.as_uri())
+        seen[scheme] = page.evaluate(COLOURS, "wide")
+        page.emulate_media(media="print", color_scheme=scheme)
+        assert page.locator("svg.wide").is_visible()
+        seen[f"{scheme} printed"] = page.evaluate(COLOURS, "wide")
+        page.context.close()
+    assert seen["light"] == seen["light printed"] == seen["dark printed"] != seen["dark"]
+    assert "rgb(28, 33, 38)" in seen["light"] and "rgb(28, 33, 38)" not in seen["dark"]
+
+
+def test_figures_fit_the_screen_and_their_words_can_be_selected(page: Any, figure: Path) -> None:
+    page.goto(figure.as_uri())
+    for width, shown, other in ((1280, "wide", "narrow"), (390, "narrow", "wide")):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.locator(f"svg.{shown}").is_visible()
+        assert not page.locator(f"svg.{other}").is_visible()
+        frame = page.locator(f"svg.{shown}").bounding_box()
+        for word in page.locator(f"svg.{shown} text").all():
+            box = word.bounding_box()
+            assert frame["x"] <= box["x"] and box["x"] + box["width"] <= frame["x"] + frame["width"]
+        page.locator(f"svg.{shown} text", has_text="months after the first").select_text()
+        assert "months after" in page.evaluate("getSelection().toString()")
 
 
 # --- the index ----------------------------------------------------------------------------

@@ -10,9 +10,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from touchlab import plots
 from touchlab.errors import DataError, ParameterError
 from touchlab.reporting import (
     Limits,
@@ -33,7 +35,7 @@ from touchlab.reporting import (
 from touchlab.reporting.paths import hide_paths
 from touchlab.reporting.place import data_name, slug
 from touchlab.reporting.record import read_records
-from touchlab.reporting.sanitise import clean_html, clean_markdown, clean_text
+from touchlab.reporting.sanitise import clean_drawing, clean_html, clean_markdown, clean_text
 from touchlab.reporting.tables import dress_tables
 
 HOSTILE = (
@@ -363,10 +365,15 @@ def test_names_cannot_leave_the_folder():
 
 def test_paths_are_replaced_by_names_in_whole_parts_only():
     names = {"/srv/a": ".", "/srv/a/data b": "data b", "pg://eva:secret@h/shop": "shop"}
-    nested = {"x": ["/srv/a/data b/t.csv", "/srv/ab", "/srv/a:1"], "image/png": "/srv/a"}
+    nested = {
+        "x": ["/srv/a/data b/t.csv", "/srv/ab", "/srv/a:1"],
+        "image/png": "/srv/a",
+        "image/svg+xml": "at /srv/a",
+    }
     assert hide_paths(nested, names) == {
         "x": ["data b/t.csv", "/srv/ab", ".:1"],
         "image/png": "/srv/a",
+        "image/svg+xml": "at .",  # its words are text
     }
     injected = {"/srv/Köln \U0001f6d2": "shop"}  # papermill writes other letters as escapes
     assert hide_paths(r'data = "/srv/K\xf6ln \U0001f6d2"', injected) == 'data = "shop"'
@@ -455,7 +462,7 @@ def test_hostile_text_runs_nowhere():
         shown({"text/markdown": f"{HOSTILE}\n\n# {HOSTILE}\n\n| a |\n|---|\n| {HOSTILE} |"}),
         shown({"text/plain": HOSTILE}),
         shown({"text/latex": HOSTILE, "application/javascript": HOSTILE, "text/plain": "words"}),
-        shown({"image/png": png()}, {"image/png": {"alt": HOSTILE, "dark": HOSTILE}}),
+        shown({"image/png": png()}, {"image/png": {"alt": HOSTILE, "narrow": HOSTILE}}),
         shown({"image/svg+xml": f"<svg>{HOSTILE}</svg>"}),
         new_output("stream", name="stderr", text=HOSTILE),
         new_output("stream", name="stdout", text=HOSTILE),
@@ -512,17 +519,93 @@ def test_a_page_is_complete_and_named():
     assert {"class": "takeaway"} in page.all("p")
 
 
-def test_figures_carry_their_description_and_dark_version():
-    metadata = {"image/png": {"alt": "Email leads", "dark": png(4, 2), "narrow": png(3, 3)}}
-    page = Markup(page_of(shown({"image/png": png()}, metadata)))
-    image = page.all("img")[0]
-    assert (image["alt"], image["width"], image["height"]) == ("Email leads", "2", "1")
-    assert [(source["media"], source["width"]) for source in page.all("source")] == [
-        ("screen and (max-width: 600px)", "3"),
-        ("screen and (prefers-color-scheme: dark)", "4"),
-    ]
+def picture(words="email"):
+    """A figure of our own, as a notebook keeps it."""
+    rows = {"touchpoint": [words, "tv"], "credit": [9, 4], "ci_low": [8, 3], "ci_high": [9, 5]}
+    drawn = plots.plot_intervals(
+        pd.DataFrame(rows), value="credit", names="touchpoint", label="credit", title="Email leads"
+    )
+    return shown(*drawn._repr_mimebundle_())
+
+
+def test_figures_carry_their_description_and_colours_for_light_and_dark():
+    text = page_of(picture())
+    page = Markup(text)
+    (drawing,) = [one for one in page.all("div") if one.get("role") == "img"]
+    assert drawing["aria-label"].startswith("Email leads. From email (900")
+    assert [svg["class"] for svg in page.all("svg")] == ["wide", "narrow"]
+    inks = {
+        shape[name] for _, shape in page.elements for name in ("fill", "stroke") if name in shape
+    }
+    assert all(ink == "none" or ink.startswith("var(--figure-") for ink in inks)
+    assert {"var(--figure-ink, #1c2126)", "var(--figure-paper, #ffffff)"} <= inks
+    assert "style" not in {name for _, attributes in page.elements for name in attributes}
+    assert len(text) < 60_000
     unnamed = Markup(page_of(shown({"image/png": png()}))).all("img")[0]
     assert unnamed["alt"] == "Figure without a description, in the section “Part”"
+    assert (unnamed["width"], unnamed["height"]) == ("2", "1")
+
+
+def test_names_in_figures_are_words_and_nothing_else():
+    page = Markup(page_of(picture(HOSTILE[:29])))
+    tags = {tag for tag, _ in page.elements}
+    assert tags.isdisjoint({"img", "iframe", "foreignobject"})
+    assert "&lt;img src=x onerror=alert(1" in page_of(picture(HOSTILE[:29]))
+
+
+PLAIN = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{}</svg>'
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<script>alert(1)</script>",
+        "<style>*{fill:red}</style>",
+        '<path d="M 0 0" style="fill: red"/>',
+        '<path d="M 0 0" onclick="alert(1)"/>',
+        '<path d="M 0 0" fill="url(https://evil.example)"/>',
+        '<path d="M 0 0" clip-path="url(https://evil.example#a)"/>',
+        '<path d="M 0 0" clip-path="url(#main)"/>',
+        '<path d="M 0 0" fill="red;}*{background:url(//e.eu)"/>',
+        '<path d="M 0 0" class="skip"/>',
+        '<path d="M 0 0" id="main"/>',
+        '<use href="https://evil.example#a"/>',
+        '<use xmlns:x="http://www.w3.org/1999/xlink" x:href="#m0123456789"/>',
+        '<g id="g0123456789"><use href="#g0123456789"/></g>',
+        '<a href="https://evil.example"><path d="M 0 0"/></a>',
+        '<image href="data:image/png;base64,AAAA"/>',
+        '<animate attributeName="href"/><set attributeName="href" to="javascript:alert(1)"/>',
+        '<foreignObject><p xmlns="http://www.w3.org/1999/xhtml">x</p></foreignObject>',
+        '<p xmlns="http://www.w3.org/1999/xhtml">x</p>',
+        '<x:script xmlns:x="http://www.w3.org/2000/svg">alert(1)</x:script>',
+        "<![CDATA[<script>alert(1)</script>]]>",
+        "<?xml-stylesheet href='https://evil.example'?>",
+        "<svg/>",
+        "<g>" * 5000 + "</g>" * 5000,
+        "<g>",
+        "",
+    ],
+)
+def test_drawings_that_hold_more_than_shapes_and_words_stay_pictures(inside):
+    content = PLAIN.format(inside) if inside else "words"
+    metadata = {"image/svg+xml": {"alt": "x", "narrow": PLAIN.format("<script>alert(1)</script>")}}
+    page = assert_harmless(page_of(shown({"image/svg+xml": content}, metadata)))
+    (image,) = page.all("img")
+    assert image["src"].startswith("data:image/svg+xml;base64,")
+    assert clean_drawing(content, "wide") is None
+
+
+def test_a_drawing_with_entities_is_no_drawing():
+    bomb = '<!DOCTYPE svg [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>' + PLAIN.format("&b;")
+    assert clean_drawing(bomb, "wide") is None
+
+
+def test_a_plain_drawing_of_any_origin_is_taken_in():
+    drawn = clean_drawing(PLAIN.format('<text x="1">a &lt; b</text>'), "wide")
+    assert drawn == (
+        '<svg viewBox="0 0 9 9" class="wide" preserveAspectRatio="xMinYMin">'
+        '<text x="1">a &lt; b</text></svg>'
+    )
 
 
 def test_removed_cells_vanish_but_not_their_errors():
@@ -548,8 +631,6 @@ def test_money_is_no_formula_and_overwritten_lines_are_gone():
 
 
 def test_frames_are_dressed_for_reading():
-    import pandas as pd
-
     frame = pd.DataFrame({"touchpoint": ["email", "<b>"], "share": ["1.5 %", "-2 %"]})
     plain = dress_tables(clean_html(frame._repr_html_()), label="Table 1")
     page = Markup(plain)

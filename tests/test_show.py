@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from xml.etree.ElementTree import Element, fromstring
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pytest
-from PIL import Image, ImageColor
+from matplotlib.colors import to_rgb
 
 import touchlab as tl
 from touchlab import plots, show
 from touchlab.errors import MissingInput
-from touchlab.show.themes import recolour
+from touchlab.show.figures import colour_names
+
+SVG = "{http://www.w3.org/2000/svg}"
+STYLE_SHEET = Path(tl.__file__).parent / "reporting" / "template" / "report.css"
 
 HOSTILE = ["<img src=x onerror=alert(1)>", "a > b", "🛒 shop", "$\\frac{ $", "_hidden", "x" * 300]
 
@@ -81,25 +83,17 @@ def test_or_note_turns_missing_input_into_a_note_and_nothing_else() -> None:
         show.or_note(lambda: 1 / 0)
 
 
-def test_picture_carries_words_and_four_drawings_of_two_shapes() -> None:
+def test_picture_carries_words_and_two_drawings_of_two_shapes() -> None:
     data, metadata = plots.plot_credit(_credit(["email", "search"]))._repr_mimebundle_()
-    words = metadata["image/png"]
-    assert words.keys() == {"alt", "dark", "narrow", "narrow_dark", "table"}
+    words = metadata["image/svg+xml"]
+    assert data.keys() == {"image/svg+xml", "text/plain"}
+    assert words.keys() == {"alt", "narrow", "table"}
     assert words["alt"] == data["text/plain"]
-    wide, narrow = (
-        Image.open(io.BytesIO(base64.b64decode(png)))
-        for png in (data["image/png"], words["narrow"])
+    wide, narrow = (fromstring(svg) for svg in (data["image/svg+xml"], words["narrow"]))
+    assert float(wide.attrib["viewBox"].split()[2]) > 1.6 * float(
+        narrow.attrib["viewBox"].split()[2]
     )
-    assert wide.width > 1.6 * narrow.width
-    light, dark = (
-        Image.open(io.BytesIO(base64.b64decode(png))).convert("L").getpixel((1, 1))
-        for png in (data["image/png"], words["dark"])
-    )
-    assert light > 240 and dark < 60
-
-
-def _pixels(png: bytes) -> npt.NDArray[np.int64]:
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+    assert wide.find(f"{SVG}rect").attrib["fill"] == show.LIGHT.paper
 
 
 def _drawings() -> list[show.Picture]:
@@ -124,29 +118,85 @@ def _drawings() -> list[show.Picture]:
     ]
 
 
-def test_a_dark_picture_is_what_would_have_been_drawn_dark() -> None:
-    # it is the light one in other colours; blends of three colours are not quite the same
+def _named(drawing: str, *names: str) -> list[Element]:
+    return [e for e in fromstring(drawing).iter() if e.tag in {SVG + name for name in names}]
+
+
+def _dark() -> dict[str, str]:
+    """The colours of figures on a dark screen, as the pages' style sheet has them."""
+    return dict(re.findall(r"--figure-(\w+): (#[0-9a-f]{6});", STYLE_SHEET.read_text()))
+
+
+def test_every_colour_of_a_figure_has_a_dark_one() -> None:
+    assert _dark().keys() == set(colour_names().values())
     for picture in _drawings():
-        words = picture._repr_mimebundle_()[1]["image/png"]
-        for name, width in (("dark", show.WIDE), ("narrow_dark", show.NARROW)):
-            shown = _pixels(base64.b64decode(words[name]))
-            apart = np.abs(shown - _pixels(picture.png(show.DARK, width))).max(axis=2)
-            assert (apart > 40).mean() < 0.003 and (apart > 16).mean() < 0.03
+        for width in (show.WIDE, show.NARROW):
+            for element in _named(picture.svg(width), "path", "use", "rect", "text", "g"):
+                inks = {element.attrib.get(name, "none") for name in ("fill", "stroke")} - {"none"}
+                assert inks <= colour_names().keys()
+                if element.tag == f"{SVG}text":  # black where it is not said
+                    assert inks
 
 
-def test_blends_of_two_inks_are_blends_of_the_new_ones() -> None:
-    light, dark = show.LIGHT, show.DARK
-    pairs = [(light.paper, dark.paper), (light.accent, dark.accent), (light.ink, dark.ink)]
-    inks = [(ImageColor.getrgb(one), ImageColor.getrgb(other)) for one, other in pairs]
-    for (one, new_one), (two, new_two) in itertools.combinations(inks, 2):
-        for share in (0.0, 0.25, 0.5, 1.0):
-            blend, wanted = (
-                np.array(a) * (1 - share) + np.array(b) * share
-                for a, b in ((one, two), (new_one, new_two))
-            )
-            picture = Image.new("RGB", (4, 4), tuple(round(v) for v in blend)).quantize()
-            found = recolour(picture, light, dark).convert("RGB").getpixel((0, 0))
-            assert np.abs(np.array(found) - wanted).max() <= 4, (one, two, share)
+def _light_of(colour: str) -> float:
+    parts = np.array(to_rgb(colour))
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def _contrast(one: str, other: str) -> float:
+    low, high = sorted(_light_of(colour) + 0.05 for colour in (one, other))
+    return high / low
+
+
+def test_words_can_be_read_on_all_they_stand_on() -> None:
+    light = {name: colour for colour, name in colour_names().items()}
+    for colours in (light, _dark()):
+        assert _contrast(colours["ink"], colours["paper"]) > 7
+        assert _contrast(colours["soft"], colours["paper"]) > 4.5
+        assert _contrast(colours["ink"], colours["shade"]) > 4.5  # digits on a map of numbers
+        for place in ("accent", *map(str, range(1, 8))):  # marks, and names beside lines
+            assert _contrast(colours[place], colours["paper"]) > 2.2
+
+
+def test_numbers_on_a_map_are_ink_on_one_shade() -> None:
+    cells = [e for e in _named(_drawings()[-1].svg(), "path") if "fill-opacity" in e.attrib]
+    assert {cell.attrib["fill"] for cell in cells} == {show.LIGHT.shade}
+    solid = [float(cell.attrib["fill-opacity"]) for cell in cells]
+    assert 0.07 < min(solid) < max(solid) < 1
+
+
+def test_a_picture_is_drawn_the_same_again_and_shares_no_names() -> None:
+    picture = _drawings()[2]
+    assert picture.svg() == picture.svg()
+    ids = [
+        set(re.findall(r' id="(\w+)"', picture.svg(width))) for width in (show.WIDE, show.NARROW)
+    ]
+    assert all(ids) and not set.intersection(*ids)
+    for width in (show.WIDE, show.NARROW):
+        drawing = picture.svg(width)
+        used = set(re.findall(r'href="#(\w+)"|url\(#(\w+)\)', drawing))
+        assert {one or other for one, other in used} <= set(re.findall(r' id="(\w+)"', drawing))
+
+
+def test_a_drawing_says_its_words_as_text_and_what_is_left_out_below() -> None:
+    credit = _credit(["email", "a search engine nobody knows"])
+    picture = replace(plots.plot_credit(credit), left_out="Left out (2 rows): small groups.")
+    for width in (show.WIDE, show.NARROW):
+        said = [element.text for element in _named(picture.svg(width), "text")]
+        assert {"email", "a search engine nobody knows", "First touch", "Markov"} <= set(said)
+        assert said[-1] == "Left out (2 rows): small groups."
+
+
+def test_marks_say_their_numbers_to_who_points_at_them() -> None:
+    credit = _credit(["email", "search"])
+    said = [e.text for e in _named(plots.plot_credit(credit).svg(), "title")]
+    assert len(said) == 6
+    assert "First touch, email: 10\N{NO-BREAK SPACE}%" in said
+    markov = plots.plot_markov(credit[credit.model == "markov"])
+    assert [e.text for e in _named(markov.svg(), "title")] == [
+        "email: 10 (8 to 12)", "search: 13 (11 to 15)",
+    ]  # fmt: skip
 
 
 @pytest.mark.filterwarnings("error")
@@ -155,7 +205,8 @@ def test_blends_of_two_inks_are_blends_of_the_new_ones() -> None:
 def test_credit_figures_draw_whatever_the_names_are(names: list[str], intervals: bool) -> None:
     credit = _credit(names, intervals=intervals)
     for picture in (plots.plot_credit(credit), plots.plot_markov(credit[credit.model == "markov"])):
-        assert picture.png(show.DARK, show.NARROW)[:4] == b"\x89PNG"
+        said = "".join(element.text or "" for element in _named(picture.svg(show.NARROW), "text"))
+        assert all(plots.parts.short(name) in said for name in names[:6])
         assert picture.alt
 
 
@@ -207,7 +258,7 @@ def test_picture_says_what_it_leaves_out_and_draws_nothing_of_nothing(ten_again:
         "Left out (2 rows): what stands on fewer than 10 customers (parameter min_customers), "
         "or would give such a number away. The title speaks of what is drawn."
     )
-    drawn = metadata["image/png"]["table"]
+    drawn = metadata["image/svg+xml"]["table"]
     assert [row[0] for row in drawn["data"]] == ["d", "a"]
     show.protect(tl.open_data(PATHS), min_customers=100)
     assert repr(plots.plot_times(rows)).startswith("Not drawn, all of it is hidden: what stands")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from touchlab.credit.frame import NO_TOUCH
@@ -14,6 +13,7 @@ from touchlab.plots.parts import (
     MOST_LINES,
     canvas,
     counted,
+    fill_map,
     finish,
     name_rows,
     named,
@@ -23,7 +23,7 @@ from touchlab.plots.parts import (
     plot_lines,
     short,
 )
-from touchlab.show import NARROW, Picture, Theme, safe_picture
+from touchlab.show import NARROW, Picture, Theme, on_hover, safe_picture
 
 
 @safe_picture
@@ -43,10 +43,12 @@ def plot_credit(credit: pd.DataFrame) -> Picture:
         rows = np.arange(len(shares))
         axes.hlines(rows, shares.min(axis=1), shares.max(axis=1), color=theme.line, lw=5, zorder=1)
         for i, model in enumerate(shares.columns):
-            axes.scatter(
+            dots = axes.scatter(
                 shares[model], rows, s=30, marker=MARKERS[i % len(MARKERS)], lw=0, alpha=0.9,
                 color=theme.palette[i % len(theme.palette)], label=named(model), zorder=2,
             )  # fmt: skip
+            said = (f"{named(model)}, {name}: {per_cent(v)}" for name, v in shares[model].items())
+            on_hover(dots, said)
         name_rows(axes, shares.index)
         percent_axis(axes, "share of all outcomes")
         columns = 2 if width <= NARROW else min(4, len(shares.columns))
@@ -99,12 +101,8 @@ def plot_positions(credit: pd.DataFrame) -> Picture:
 
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(width, 0.36 * len(shares) + 1.5)
-        sns.heatmap(
-            shares * 100, ax=axes, cmap=theme.shades, annot=width > NARROW, fmt=".0f", cbar=False,
-            vmin=0, linewidths=1.5, linecolor=theme.paper, annot_kws={"size": 8.5},
-        )  # fmt: skip
+        fill_map(axes, theme, shares, width)
         axes.set_yticklabels([short(str(t), 22) for t in shares.index], rotation=0)
-        axes.tick_params(length=0)
         axes.set(xlabel="position of the touch, in per cent of the touchpoint's credit", ylabel="")
         return finish(figure, axes, title, width)
 

@@ -18,7 +18,7 @@ from touchlab.plots.parts import (
     plot_intervals,
     short,
 )
-from touchlab.show import NARROW, Picture, Theme, safe_picture
+from touchlab.show import NARROW, Picture, Theme, on_hover, safe_picture
 
 
 @safe_picture
@@ -64,7 +64,11 @@ def plot_credit_and_drivers(both: pd.DataFrame) -> Picture:
             ("incremental", "incremental (drivers)", theme.palette[0], "o"),
             ("credit", "credited (Markov)", theme.palette[1], "D"),
         ):
-            axes.scatter(rows[column], y, s=34, color=colour, marker=marker, label=label, zorder=2)
+            dots = axes.scatter(
+                rows[column], y, s=34, color=colour, marker=marker, label=label, zorder=2
+            )
+            known = zip(rows.touchpoint, rows[column], strict=True)
+            on_hover(dots, (f"{name}: {counted(v)} {label}" for name, v in known))
         name_rows(axes, rows.touchpoint)
         count_axis(axes, "outcomes")
         figure.legend(loc="outside lower center", ncols=1 if width <= NARROW else 2)

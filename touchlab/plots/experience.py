@@ -21,8 +21,9 @@ from touchlab.plots.parts import (
     per_cent,
     percent_axis,
     short,
+    with_intervals,
 )
-from touchlab.show import NARROW, Picture, Theme, safe_picture
+from touchlab.show import NARROW, Picture, Theme, on_hover, safe_picture
 
 SCALES = {"nps": (-100.0, 100.0), "csat": (0.0, 100.0), "ces": (1.0, 7.0), "scale": (0.0, 100.0)}
 LABELS = {
@@ -61,7 +62,7 @@ def _plot_scores(scores: pd.DataFrame) -> Picture:
         )
         for axes, metric in zip(panels[:, 0], metrics, strict=True):
             own = known[known.metric == metric].iloc[::-1].reset_index(drop=True)
-            _dots(axes, theme, own, "score", own.ranked)
+            _dots(axes, theme, own, by, "score", own.ranked)
             name_rows(axes, own[by])
             _beside(axes, theme, [f"n = {n:,}" for n in own.n])
             axes.xaxis.set_major_locator(MaxNLocator(6))
@@ -132,7 +133,7 @@ def plot_gaps(gaps: pd.DataFrame, *, outcome: str) -> Picture:
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(width, 0.4 * len(rows) + 1.2)
         axes.axvline(0, color=theme.soft, lw=0.9, ls="--")
-        _dots(axes, theme, rows, "difference", rows.clear)
+        _dots(axes, theme, rows, "metric", "difference", rows.clear)
         name_rows(axes, rows.metric.str.upper())
         count_axis(axes, f"points more {outcome} after low than after high scores, 95 % interval")
         _beside(axes, theme, [f"n = {n:,}" for n in rows.n])
@@ -228,7 +229,7 @@ def plot_flow(flow: pd.DataFrame) -> Picture:
 
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(width, 0.4 * len(rows) + 1.1)
-        _dots(axes, theme, rows, "rate", pd.Series(True, index=rows.index))
+        _dots(axes, theme, rows, "stage", "rate", pd.Series(True, index=rows.index))
         name_rows(axes, rows.stage)
         axes.set_xlim(0, 1)
         percent_axis(axes, "customers who go no further, 95 % interval")
@@ -238,11 +239,15 @@ def plot_flow(flow: pd.DataFrame) -> Picture:
     return Picture(draw, f"{title}.", flow)
 
 
-def _dots(axes: Axes, theme: Theme, rows: pd.DataFrame, value: str, filled: pd.Series) -> None:
+def _dots(
+    axes: Axes, theme: Theme, rows: pd.DataFrame, names: str, value: str, filled: pd.Series
+) -> None:
     y = np.arange(len(rows))
     axes.hlines(y, rows.ci_low, rows.ci_high, color=theme.accent, lw=2.2, alpha=0.45)
     face = [theme.accent if full else theme.paper for full in filled]
-    axes.scatter(rows[value], y, s=36, color=face, edgecolors=theme.accent, lw=1.3, zorder=2)
+    dots = axes.scatter(rows[value], y, s=36, color=face, edgecolors=theme.accent, lw=1.3, zorder=2)
+    form = per_cent if value == "rate" else "{:.1f}".format
+    on_hover(dots, with_intervals(rows, names, value, form))
 
 
 def _beside(axes: Axes, theme: Theme, words: Sequence[str]) -> None:

@@ -11,13 +11,14 @@ from matplotlib.ticker import FuncFormatter
 from touchlab.plots.parts import (
     canvas,
     counted,
+    fill_map,
     finish,
     in_days,
     name_rows,
     per_cent,
     short,
 )
-from touchlab.show import NARROW, Picture, Theme, safe_picture
+from touchlab.show import NARROW, Picture, Theme, on_hover, safe_picture
 
 
 @safe_picture
@@ -38,7 +39,7 @@ def plot_lengths(lengths: pd.DataFrame) -> Picture:
         upper.set_ylim(bottom=0)
         upper.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:.0f} %"))
         upper.set_ylabel("convert")
-        sns.barplot(x=x, y=lengths.journeys.to_numpy(), ax=lower, color=theme.line)
+        sns.barplot(x=x, y=lengths.journeys.to_numpy(), ax=lower, color=theme.line, saturation=1)
         lower.yaxis.set_major_formatter(FuncFormatter(lambda v, _: counted(v)))
         lower.set(ylabel="journeys", xlabel="touches in the journey")
         lower.set_xticks(x, list(lengths.touches))
@@ -96,15 +97,12 @@ def plot_steps(steps: pd.DataFrame, *, top: int = 9) -> Picture:
 
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(width, 0.42 * len(sources) + 2.2)
-        numbers = width > NARROW
-        sns.heatmap(
-            matrix * 100, ax=axes, cmap=theme.shades, annot=numbers, fmt=".0f", cbar=False, vmin=0,
-            vmax=60, linewidths=1.5, linecolor=theme.paper, annot_kws={"size": 8.5},
-        )  # fmt: skip
-        axes.set_xticklabels([short(t, 22) for t in targets], rotation=40, ha="right")
+        fill_map(axes, theme, matrix, width, vmax=60)
+        axes.set_xticklabels(
+            [short(t, 22) for t in targets], rotation=40, ha="right", rotation_mode="anchor"
+        )
         axes.set_yticklabels([short(s, 22) for s in sources], rotation=0)
         axes.set(xlabel="next, in per cent of the row", ylabel="")
-        axes.tick_params(length=0)
         return finish(figure, axes, title, width)
 
     return Picture(draw, f"{title}.", matrix.reset_index())
@@ -124,7 +122,10 @@ def plot_times(times: pd.DataFrame) -> Picture:
         figure, axes = canvas(width, 0.32 * len(rows) + 1.1)
         y = np.arange(len(rows))
         axes.hlines(y, rows.p25_days, rows.p75_days, color=theme.accent, lw=6, alpha=0.3)
-        axes.scatter(rows.median_days, y, s=36, color=theme.accent, zorder=2)
+        dots = axes.scatter(rows.median_days, y, s=36, color=theme.accent, zorder=2)
+        days = rows[["median_days", "p25_days", "p75_days"]].map(in_days).to_numpy()
+        said = (f"{middle} (half of them {low} to {high})" for middle, low, high in days)
+        on_hover(dots, map("{}: {}".format, rows.touchpoint, said))
         axes.invert_xaxis()
         axes.set_xlim(right=0)
         name_rows(axes, rows.touchpoint)

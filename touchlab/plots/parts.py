@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from touchlab.show import NARROW, Picture, Theme, safe_picture
+from touchlab.show import NARROW, Picture, Theme, on_hover, safe_picture
 
 LONGEST_NAME = 30
 MOST_LINES = 6
@@ -35,12 +36,14 @@ def plot_intervals(
 ) -> Picture:
     """Show one estimate a row with its interval, largest on top."""
     rows = table.sort_values(value, ignore_index=True)
+    form = per_cent if percent else counted
 
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(width, 0.32 * len(rows) + 1.1)
         y = np.arange(len(rows))
         axes.hlines(y, rows.ci_low, rows.ci_high, color=theme.accent, lw=2.2, alpha=0.45)
-        axes.scatter(rows[value], y, s=34, color=theme.accent, zorder=2)
+        dots = axes.scatter(rows[value], y, s=34, color=theme.accent, zorder=2)
+        on_hover(dots, with_intervals(rows, names, value, form))
         name_rows(axes, rows[names])
         axes.set_xlim(left=min(0.0, float(rows[["ci_low", value]].min().min())))
         if percent:
@@ -50,7 +53,6 @@ def plot_intervals(
         return finish(figure, axes, title, width)
 
     first, last = rows.iloc[-1], rows.iloc[0]
-    form = per_cent if percent else counted
     alt = (
         f"{title}. From {first[names]} ({form(first[value])}) "
         f"down to {last[names]} ({form(last[value])})."
@@ -94,15 +96,37 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def finish(figure: Figure, axes: Axes, title: str, width: float) -> Figure:
-    letters = int(width * 9.2)
-    figure.suptitle(
-        "\n".join(textwrap.wrap(title, letters)),
-        x=0.01,
-        ha="left",
-        fontsize=11.5,
-        fontweight="bold",
-    )
+    """Put the title over a figure; long words in title and label take more lines."""
+    axes.set_xlabel(textwrap.fill(axes.get_xlabel(), int(width * 10)))
+    title = textwrap.fill(title, int(width * 9.2))
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
     return figure
+
+
+def fill_map(
+    axes: Axes, theme: Theme, shares: pd.DataFrame, width: float, vmax: float | None = None
+) -> None:
+    """Fill a map of shares, with its numbers in per cent."""
+    digits = {"size": 8.5 if width > NARROW else 7, "color": theme.ink}
+    sns.heatmap(
+        shares * 100, ax=axes, cmap=theme.shades, annot=True, fmt=".0f", vmin=0, vmax=vmax,
+        cbar=False, linewidths=1.5, linecolor=theme.paper, annot_kws=digits,
+    )  # fmt: skip
+    axes.tick_params(length=0)
+
+
+def with_intervals(
+    rows: pd.DataFrame, names: str, value: str, form: Callable[[float], str]
+) -> list[str]:
+    """Say each row: its name, its estimate and, where there is one, the interval."""
+    said = (
+        f"{name}: {form(number)}" for name, number in zip(rows[names], rows[value], strict=True)
+    )
+    ends = zip(rows.ci_low, rows.ci_high, strict=True)
+    return [
+        words if pd.isna(low) else f"{words} ({form(low)} to {form(high)})"
+        for words, (low, high) in zip(said, ends, strict=True)
+    ]
 
 
 def name_rows(axes: Axes, names: Sequence[Any] | pd.Index | pd.Series) -> None:

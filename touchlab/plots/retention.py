@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import matplotlib.dates as mdates
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -17,14 +16,16 @@ from touchlab.plots.parts import (
     canvas,
     count_axis,
     counted,
+    fill_map,
     finish,
     name_rows,
     per_cent,
     plot_intervals,
     short,
+    with_intervals,
 )
 from touchlab.privacy.shown import min_customers
-from touchlab.show import NARROW, Picture, Theme, safe_picture
+from touchlab.show import NARROW, Picture, Theme, on_hover, safe_picture
 
 MOST_CURVES = 6
 FEWEST_AT_RISK = 10
@@ -69,16 +70,10 @@ def plot_cohorts(cohorts: pd.DataFrame, *, outcome: str = "conversion") -> Pictu
 
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(width, 0.34 * len(rates) + 1.6)
-        shown = width > NARROW or rates.shape[1] <= 6
-        sns.heatmap(
-            rates * 100, ax=axes, cmap=theme.shades, annot=shown, fmt=".0f", vmin=0,
-            cbar=not shown, cbar_kws={"use_gridspec": False},
-            linewidths=1.5, linecolor=theme.paper, annot_kws={"size": 8.5},
-        )  # fmt: skip
+        fill_map(axes, theme, rates, width)
         names = [f"{cohort} ({sizes[cohort]:,})" for cohort in rates.index]
         axes.set_yticks(np.arange(len(names)) + 0.5, names, rotation=0)
         axes.set(xlabel="months after the first, per cent active", ylabel="")
-        axes.tick_params(length=0)
         return finish(figure, axes, title, width)
 
     best = cohorts.loc[cohorts.rate.idxmax()]
@@ -257,7 +252,8 @@ def plot_lifetime_value(table: pd.DataFrame) -> Picture:
         figure, axes = canvas(width, 0.32 * len(rows) + 1.1)
         y = np.arange(len(rows))
         axes.hlines(y, rows.ci_low, rows.ci_high, color=theme.accent, lw=2.2, alpha=0.45)
-        axes.scatter(rows.value, y, s=34, color=theme.accent, zorder=2)
+        dots = axes.scatter(rows.value, y, s=34, color=theme.accent, zorder=2)
+        on_hover(dots, with_intervals(rows, "group", "value", counted))
         name_rows(axes, rows.group)
         axes.set_xlim(left=0)
         count_axis(axes, label)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from touchlab.data.contract import STAGES
@@ -112,17 +111,16 @@ class Paint:
         elif pd.isna(row.score):
             axes.scatter(x, y, s=area, color=self.theme.paper, lw=1.2, **style)
         else:
-            axes.scatter(x, y, s=area, color=[self.colour(row.score)], lw=0.6, **style)
+            axes.scatter(x, y, s=area, color=self.theme.line, lw=0.6, **style)
+            colour, solid = self.colour(row.score)
+            axes.scatter(x, y, s=area, color=colour, alpha=solid, lw=0, zorder=3)
         return float(np.sqrt(area / np.pi) / 72)
 
-    def colour(self, score: float) -> tuple[float, float, float, float]:
-        """Orange below the mean of the scores, blue above, grey near it."""
-        known = self.rows.score.dropna()
-        reach = max(float((known - known.mean()).abs().max()), REACH)
-        scale = Normalize(known.mean() - reach, known.mean() + reach)
-        ends = [self.theme.palette[1], self.theme.line, self.theme.palette[0]]
-        red, green, blue, solid = LinearSegmentedColormap.from_list("score", ends)(scale(score))
-        return red, green, blue, solid
+    def colour(self, score: float) -> tuple[str, float]:
+        """Orange below the mean of the scores, blue above; how solid says how far away."""
+        away = self.rows.score.dropna() - self.rows.score.mean()
+        solid = abs(score - self.rows.score.mean()) / max(float(away.abs().max()), REACH)
+        return self.theme.palette[int(score < self.rows.score.mean())], float(solid)
 
     def words(self, row: pd.Series, longest: int) -> tuple[str, str, str]:
         """Give name, score and incremental outcomes as text."""

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from touchlab.reporting.sanitise import (
     CLASSES,
+    clean_drawing,
     clean_html,
     clean_markdown,
     clean_text,
@@ -26,14 +27,6 @@ _OURS = re.compile(rf"class=[\"']({'|'.join(sorted(CLASSES))})\b")
 _WARNING_CODE = re.compile(r"^(\S[^\n]*:\d+: \w+: [^\n]*)\n  [^\n]*$", re.MULTILINE)
 _CELL_PLACE = re.compile(r"^\S*ipykernel_\d+\S*:\d+: ", re.MULTILINE)
 _WARNING_PATH = re.compile(r"^(?:[A-Za-z]:)?[^\s:]*[/\\]([^/\\:]+):(\d+): ", re.MULTILINE)
-
-
-# Versions of a picture in the metadata of an output, and when a page takes them: paper is white.
-VARIANTS = {
-    "narrow_dark": "screen and (max-width: 600px) and (prefers-color-scheme: dark)",
-    "narrow": "screen and (max-width: 600px)",
-    "dark": "screen and (prefers-color-scheme: dark)",
-}
 
 
 @dataclass(frozen=True)
@@ -58,7 +51,7 @@ class Block:
     text: str = ""
     title: str = ""
     image: Image | None = None
-    variants: tuple[tuple[str, Image], ...] = ()
+    drawings: tuple[Markup, ...] = ()
     alt: str = ""
     numbers: Download | None = None
 
@@ -140,7 +133,9 @@ def _data_block(data: Any, metadata: Any) -> Iterator[Block]:
     for mime in _IMAGES:
         image = _image(mime, data.get(mime))
         if image:
-            yield _figure(mime, image, metadata.get(mime, {}))
+            words = metadata.get(mime, {})
+            svg = data[mime] if mime == "image/svg+xml" else ""
+            yield _figure(image, words if isinstance(words, dict) else {}, svg)
             return
     if "kept" in metadata.get("text/plain", {}):
         return  # tables handed on, for other pages and not for readers
@@ -163,15 +158,18 @@ def _dressed(markup: str) -> Markup:
     return Markup(dress_tables(markup, label=TABLE))
 
 
-def _figure(mime: str, image: Image, metadata: Any) -> Block:
+def _figure(image: Image, metadata: Any, svg: str) -> Block:
+    """Show a plain drawing, wide and narrow, or else the image."""
+    alt = clean_text(str(metadata.get("alt", "")))
+    wide = clean_drawing(svg, "wide")
+    narrow = clean_drawing(str(metadata.get("narrow", svg)), "narrow")
     if isinstance(metadata.get("width"), int) and isinstance(metadata.get("height"), int):
         image = Image(image.source, metadata["width"], metadata["height"])
-    variants = [(media, _image(mime, metadata.get(name))) for name, media in VARIANTS.items()]
     return Block(
         "figure",
         image=image,
-        variants=tuple((media, variant) for media, variant in variants if variant),
-        alt=clean_text(str(metadata.get("alt", ""))),
+        drawings=(wide, narrow) if wide and narrow else (),
+        alt=alt,
         numbers=_numbers(metadata, "alt"),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 def hide_paths(value: Any, names: Mapping[str, str]) -> Any:
     """Replace paths and addresses by names, in every text of a nested value.
 
-    Pictures are left alone. Longer paths go first, and only whole path parts match.
+    Pictures of pixels are left alone. Longer paths go first, and only whole path parts match.
 
     Examples
     --------
@@ -48,8 +48,12 @@ def _hide(value: Any, pattern: re.Pattern[str], replacements: Mapping[str, str])
         return [_hide(item, pattern, replacements) for item in value]
     if isinstance(value, dict):
         changed = {
-            key: item if str(key).startswith("image/") else _hide(item, pattern, replacements)
+            key: item if _pixels(str(key)) else _hide(item, pattern, replacements)
             for key, item in value.items()
         }
         return type(value)(changed)  # a NotebookNode stays one
     return value
+
+
+def _pixels(mime: str) -> bool:
+    return mime.startswith("image/") and mime != "image/svg+xml"

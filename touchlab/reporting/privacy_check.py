@@ -13,7 +13,6 @@ import pandas as pd
 
 from touchlab.data.dataset import Dataset
 from touchlab.privacy.suppress import COUNTS, MIN_CUSTOMERS, PART_OF, hidden_cells, lines_of
-from touchlab.reporting.cells import VARIANTS
 from touchlab.show import HIDDEN
 
 WORD = re.compile(r"\w[\w.@+-]*")
@@ -46,8 +45,8 @@ def check_run(folder: Path, data: Dataset, *, k: int = MIN_CUSTOMERS) -> list[Fi
     sentences; for hidden cells that follow from the others and the sum; and for customer ids.
     Ids are looked for as whole words. One that could be any word (fewer than 6 digits, or
     fewer than 4 letters) counts only behind the word customer: counts of 1,000 and more have
-    separators on a page, so a longer number without any is no count. It does not read what is
-    drawn in pictures, and compares no two tables with each other.
+    separators on a page, so a longer number without any is no count. It reads the words of
+    drawings, but not what pixels show, and compares no two tables with each other.
 
     Parameters
     ----------
@@ -108,14 +107,16 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
     elif isinstance(value, dict):
         for name, item in value.items():
-            if name not in VARIANTS and not (name.startswith("image/") and isinstance(item, str)):
+            pixels = name.startswith("image/") and name != "image/svg+xml"
+            if not (pixels and isinstance(item, str)):
                 yield from _texts(item)
 
 
 def _in_pictures(notebook: Mapping[str, Any], k: int) -> Iterator[tuple[str, str]]:
     """Look into the numbers that figures carry beside what they draw."""
     outputs = [o for cell in notebook["cells"] for o in cell.get("outputs", [])]
-    for picture in (o.get("metadata", {}).get("image/png", {}) for o in outputs):
+    shown = [pair for o in outputs for pair in o.get("metadata", {}).items()]
+    for picture in (words for mime, words in shown if mime.startswith("image/")):
         table = picture.get("table")
         if table:
             frame = pd.DataFrame(table["data"], columns=table["columns"])
@@ -137,6 +138,7 @@ def _in_page(markup: str, k: int) -> Iterator[tuple[str, str]]:
     for dropped in page.find_all(["style", "pre", "code"]):
         dropped.extract()
     words = [str(image.get("alt", "")) for image in page.find_all("img")]
+    words += [str(drawing["aria-label"]) for drawing in page.select("[role=img][aria-label]")]
     for few in SAID.findall(" ".join([page.get_text(" "), *words])):
         if int(few) < k:
             yield "small count", f"the number {few} in a sentence"

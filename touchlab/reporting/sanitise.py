@@ -7,7 +7,13 @@ shown as the text it is, so that nothing runs and nothing is lost.
 import html
 import re
 from functools import cache
+from itertools import starmap
 from typing import Any
+from xml.etree.ElementTree import ParseError, fromstring, tostring
+
+from markupsafe import Markup
+
+from touchlab.show.figures import colour_names
 
 CLASSES = frozenset({"answer", "takeaway", "note", "dataframe", "num", "badge"})
 
@@ -23,7 +29,28 @@ _TAGS = frozenset(
     for tag in group
 )
 _PLAIN_ATTRIBUTES = frozenset({"colspan", "rowspan", "scope", "title", "alt", "start"})
+_SVG = "{http://www.w3.org/2000/svg}"
+_SHAPES = frozenset({"g", "defs", "clipPath", "path", "use", "rect", "text", "title"})
+_SHAPE_ATTRIBUTES = frozenset(
+    name
+    for group in (
+        ("clip-path", "d", "height", "href", "id", "transform", "viewBox", "width", "x", "y"),
+        ("fill", "fill-opacity", "fill-rule", "clip-rule", "opacity"),
+        ("stroke", "stroke-dasharray", "stroke-dashoffset", "stroke-linecap", "stroke-linejoin"),
+        ("stroke-miterlimit", "stroke-opacity", "stroke-width"),
+        ("font-family", "font-size", "font-style", "font-weight", "text-anchor"),
+    )
+    for name in group
+)
+_SHAPE_ID = r"[A-Za-z0-9_]{0,30}[0-9a-f]{10}"  # as matplotlib makes them: no part of a page has one
+_SHAPE_VALUE = {
+    "id": re.compile(_SHAPE_ID),
+    "href": re.compile(rf"#{_SHAPE_ID}"),
+    "clip-path": re.compile(rf"url\(#{_SHAPE_ID}\)"),
+}
+_PLAIN_VALUE = re.compile(r"(?!.*url)[\w\s.,#()-]*")
 _LINK = re.compile(r"(#[\w-]*|[\w-]+\.(html|ipynb)(#[\w-]*)?)")
+_COLOURS = colour_names()
 _LINK_OUT = re.compile(r"(https?://|mailto:)[^\s]+", re.IGNORECASE)
 _IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
 _STYLE_ELEMENT = re.compile(r"<style\b[^>]*>.*?</style\s*>", re.DOTALL | re.IGNORECASE)
@@ -74,6 +101,37 @@ def clean_text(text: str) -> str:
     text = _ANSI.sub("", text).replace("\r\n", "\n")
     lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
     return _CONTROL.sub("", "\n".join(lines))
+
+
+def clean_drawing(svg: str, dress: str) -> Markup | None:
+    """Take a drawing into a page, in the colours of its style sheet; nothing if it is not plain.
+
+    Plain is what `touchlab.show.Picture` draws: shapes and words, no styles, no scripts, no
+    addresses. Any other SVG belongs into an ``img``, where a browser runs nothing.
+    """
+    try:
+        root = fromstring("" if "<!" in svg or "<?" in svg else svg)
+        for element in root.iter():
+            element.tag = element.tag.removeprefix(_SVG)
+            shape = element.tag in _SHAPES or (element is root and element.tag == "svg")
+            # what has a name draws no other thing by its name: no drawing within a drawing within
+            named = "id" in element.attrib and element.tag not in ("path", "clipPath")
+            if not shape or named or not all(starmap(_is_plain, element.items())):
+                return None
+            for name in {"fill", "stroke"}.intersection(element.attrib):
+                colour = element.attrib[name]
+                if colour in _COLOURS:
+                    element.set(name, f"var(--figure-{_COLOURS[colour]}, {colour})")
+        root.attrib.pop("font-family", None)
+        root.attrib |= {"class": dress, "preserveAspectRatio": "xMinYMin"}
+        return Markup(tostring(root, encoding="unicode"))
+    except (ParseError, RecursionError):
+        return None
+
+
+def _is_plain(name: str, value: str) -> bool:
+    pattern = _SHAPE_VALUE.get(name, _PLAIN_VALUE)
+    return name in _SHAPE_ATTRIBUTES and pattern.fullmatch(value) is not None
 
 
 def plain(markup: str) -> str:

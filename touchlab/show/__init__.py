@@ -4,9 +4,8 @@ Each object has a rich display in JupyterLab and carries what a report page need
 """
 
 from touchlab.privacy.shown import count, protect, safe
-from touchlab.show.pictures import NARROW, WIDE, Picture, safe_picture
+from touchlab.show.figures import LIGHT, NARROW, WIDE, Picture, Theme, on_hover, safe_picture
 from touchlab.show.tables import HIDDEN, Table, keep, provenance, readable
-from touchlab.show.themes import DARK, LIGHT, Theme
 from touchlab.show.words import (
     Missing,
     Sentence,
@@ -18,7 +17,7 @@ from touchlab.show.words import (
 )
 
 __all__ = [
-    "DARK", "HIDDEN", "LIGHT", "NARROW", "WIDE", "Missing", "Picture", "Sentence", "Table",
-    "Theme", "answer", "count", "keep", "note", "or_note", "protect", "provenance", "readable",
-    "safe", "safe_picture", "safe_sentence", "takeaway",
+    "HIDDEN", "LIGHT", "NARROW", "WIDE", "Missing", "Picture", "Sentence", "Table",
+    "Theme", "answer", "count", "keep", "note", "on_hover", "or_note", "protect",
+    "provenance", "readable", "safe", "safe_picture", "safe_sentence", "takeaway",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-// Tables sort by the press of a button in their headers; figures print as on white paper.
+// Tables sort by the press of a button in their headers.
 // Without this script a page still reads.
 "use strict";
 {
@@ -51,9 +51,4 @@
   };
 
   document.querySelectorAll(".scroll > table:not(.unsorted)").forEach(prepare);
-
-  // Browsers choose the version of a picture for the screen, and print that one.
-  const chosen = new Map([...document.querySelectorAll("source")].map((source) => [source, source.media]));
-  addEventListener("beforeprint", () => chosen.forEach((_, source) => (source.media = "not all")));
-  addEventListener("afterprint", () => chosen.forEach((media, source) => (source.media = media)));
 }

@@ -1,0 +1,226 @@
+"""Figures as SVG: drawn once for light, dark and paper, on wide and narrow screens, with words.
+
+A drawing holds the colours of `LIGHT` and nothing that a page would have to trust: no style,
+no script, no address outside itself. A page replaces each colour by a variable of its style
+sheet (`colour_names`), so one drawing serves light, dark and print; shown elsewhere it is light.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import textwrap
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
+
+import matplotlib as mpl
+import pandas as pd
+from cycler import cycler
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.collections import Collection
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from touchlab.privacy.shown import all_safe, why_hidden
+from touchlab.show.tables import numbers_of
+from touchlab.show.words import Show, note
+
+MARGIN = 0.12
+"""Inches around a figure."""
+WIDE, NARROW = 8.6, 4.4
+"""Width in inches on a desk and on a phone: the same letters, fewer of them beside one another."""
+LETTERS = 14
+"""Small letters to an inch."""
+SMALL_PRINT = 8.0
+"""Size of letters below a figure, in points."""
+FAINT = 0.07
+"""How solid the shade is where a number is least."""
+
+_XLINK = "{http://www.w3.org/1999/xlink}href"
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LONG_NUMBER = re.compile(r"\d+\.\d{3,}")
+_DROPPED = {"font-family", "target", "style", "id", _XLINK}
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of a figure; the palette is told apart by colour-blind readers [Okabe & Ito 2008].
+
+    Ink is readable on the whole of `shade`, which fills maps of numbers.
+    """
+
+    ink: str
+    soft: str
+    line: str
+    paper: str
+    accent: str
+    shade: str
+    palette: tuple[str, ...]
+
+    @property
+    def shades(self) -> LinearSegmentedColormap:
+        """From little to much, for maps of numbers: the shade, from faint to solid."""
+        ends = [(*to_rgb(self.shade), solid) for solid in (FAINT, 1.0)]
+        return LinearSegmentedColormap.from_list("shades", ends)
+
+
+LIGHT = Theme(
+    "#1c2126", "#55606a", "#dfe3e6", "#ffffff", "#0b6e99", "#4398bd",
+    ("#0b6e99", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#6a51a3", "#7f7f7f"),
+)  # fmt: skip
+
+
+def colour_names(theme: Theme = LIGHT) -> dict[str, str]:
+    """Name each colour of a theme, as a style sheet does after ``--figure-``."""
+    named = {colour: f"{place}" for place, colour in enumerate(theme.palette)}
+    alone = ("ink", "soft", "line", "paper", "accent", "shade")
+    return named | {getattr(theme, name): name for name in alone}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure that draws itself for wide and narrow screens, with words.
+
+    `draw` takes a theme and a width in inches; `alt` says what there is to see;
+    `table` holds the numbers drawn; `left_out` says what is not.
+    """
+
+    draw: Callable[[Theme, float], Figure]
+    alt: str
+    table: pd.DataFrame
+    left_out: str = ""
+
+    def svg(self, width: float = WIDE) -> str:
+        """Draw the picture; the same picture gives the same text."""
+        salt = {"svg.hashsalt": f"{self.alt}{width}"}  # ids must differ between those of a page
+        with mpl.rc_context(STYLE | salt), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*missing from.*font.*")
+            drawn = _painted(self.draw(LIGHT, width))
+        below = textwrap.wrap(self.left_out, int(width * LETTERS))
+        return tostring(_plain_drawing(drawn, below), encoding="unicode")
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        alt = f"{self.alt} {self.left_out}".strip()
+        more = {"alt": alt, "table": numbers_of(self.table), "narrow": self.svg(NARROW)}
+        return {"image/svg+xml": self.svg(), "text/plain": alt}, {"image/svg+xml": more}
+
+
+def safe_picture(plot: Show) -> Show:
+    """Let a function that draws see safe rows only; the picture says what is left out."""
+
+    @wraps(plot)
+    def drawn(*frames: Any, **choices: Any) -> Any:
+        given, left_out, empty = all_safe(frames)
+        if empty:
+            return note(f"Not drawn, all of it is hidden: {why_hidden()}.")
+        picture = plot(*given, **choices)
+        if not left_out:
+            return picture
+        rows = "1 row" if left_out == 1 else f"{left_out:,} rows"
+        said = f"Left out ({rows}): {why_hidden()}. The title speaks of what is drawn."
+        return replace(picture, left_out=said)
+
+    return drawn  # type: ignore[return-value]
+
+
+def on_hover(marks: Collection, words: Iterable[str]) -> None:
+    """Let each mark of a collection say its words to who points at it; empty ones say nothing."""
+    marks.set_urls([word or None for word in words])  # `_plain` makes titles of them
+
+
+def _painted(figure: Figure) -> str:
+    """Find room for all parts of a figure, and draw the region that holds them."""
+    FigureCanvasSVG(figure)
+    if figure.axes:
+        ConstrainedLayoutEngine().execute(figure)
+    drawn = io.StringIO()
+    region = figure.get_tightbbox().padded(MARGIN)
+    figure.savefig(drawn, format="svg", bbox_inches=region)
+    return drawn.getvalue()
+
+
+def _plain_drawing(svg: str, below: list[str]) -> Element:
+    """Say a drawing of matplotlib's without styles, with small print below it."""
+    found = fromstring(_NO_XML.sub("", svg))
+    width, height = (float(size) for size in found.attrib["viewBox"].split()[2:])
+    step = 1.35 * SMALL_PRINT
+    size = {"width": f"{width:.2f}", "height": f"{height + step * (len(below) + bool(below)):.2f}"}
+    box = f"0 0 {size['width']} {size['height']}"
+    root = Element("svg", xmlns="http://www.w3.org/2000/svg", viewBox=box)
+    root.attrib |= {name: f"{points}pt" for name, points in size.items()}
+    root.attrib |= {"font-family": "system-ui, sans-serif", "stroke-linejoin": "round"}
+    SubElement(root, "rect", size, fill=LIGHT.paper)
+    root.extend(part for child in found for part in _plain(child))
+    for place, line in enumerate(below, 1):
+        at = {"x": "9", "y": f"{height + step * place:.2f}", "fill": LIGHT.soft}
+        SubElement(root, "text", {**at, "font-size": f"{SMALL_PRINT}px"}).text = line
+    return root
+
+
+def _plain(element: Element, *, named: bool = False) -> Iterator[Element]:
+    """Write styles as attributes and addresses as titles; drop groups that say nothing."""
+    tag = element.tag.partition("}")[2]
+    if tag in ("metadata", "style"):
+        return
+    said = dict(part.split(": ", 1) for part in element.get("style", "").split("; ") if part)
+    given = {**said, **element.attrib}
+    kept = {name: _shorter(value) for name, value in given.items() if name not in _DROPPED}
+    if kept.get("transform", "").startswith("rotate(-0 "):
+        del kept["transform"]
+    if named and "id" in given:
+        kept["id"] = given["id"]
+    if tag == "use":
+        kept["href"] = given[_XLINK]
+    parts = [p for child in element for p in _plain(child, named=named or tag == "defs")]
+    if not kept and tag in ("g", "defs") and not (tag == "defs" and parts):
+        yield from parts
+        return
+    plain = Element("g" if tag == "a" else tag, kept)
+    if tag == "a":
+        SubElement(plain, "title").text = element.get(_XLINK)
+    else:
+        plain.text = (element.text or "").strip() or None
+    plain.extend(parts)
+    yield plain
+
+
+def _shorter(value: str) -> str:
+    """A hundredth of a point is more than a screen shows."""
+    rounded = _LONG_NUMBER.sub(lambda n: f"{float(n[0]):.2f}".rstrip("0").rstrip("."), value)
+    return " ".join(rounded.split())
+
+
+STYLE: Any = {
+    "axes.edgecolor": LIGHT.line,
+    "axes.facecolor": LIGHT.paper,
+    "axes.grid": False,
+    "axes.labelcolor": LIGHT.soft,
+    "axes.labelsize": 9.5,
+    "axes.prop_cycle": cycler(color=list(LIGHT.palette)),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "figure.dpi": 72,
+    "figure.facecolor": "none",
+    "font.size": 9.5,
+    "grid.color": LIGHT.line,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "savefig.dpi": "figure",
+    "svg.fonttype": "none",
+    "text.color": LIGHT.ink,
+    "text.parse_math": False,
+    "xtick.color": LIGHT.soft,
+    "xtick.labelsize": 9,
+    "ytick.color": LIGHT.ink,
+    "ytick.labelsize": 9.5,
+    "ytick.left": False,
+}
+"""What matplotlib has to know."""
