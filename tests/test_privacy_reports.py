@@ -88,7 +88,8 @@ def _shown(value: Any) -> list[Any]:
 @pytest.fixture
 def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures without their drawings, which nobody reads here."""
-    monkeypatch.setattr(show.Picture, "png", lambda *_: b"\x89PNG")
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"/>'
+    monkeypatch.setattr(show.Picture, "svg", lambda *_: drawing)
 
 
 @pytest.fixture(scope="module")
