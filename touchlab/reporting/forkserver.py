@@ -30,7 +30,7 @@ PRELOADED = (
     "PIL.JpegImagePlugin", "sklearn.linear_model", "statsmodels.api", "threadpoolctl",
     "ipykernel.kernelapp",
 )  # fmt: skip
-_NOT_PRELOADED = ("touchlab.reporting", "touchlab.cli", "touchlab.sources")
+_NOT_PRELOADED = ("touchlab.reporting", "touchlab.cli")
 SINGLE = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 """Settings of the server alone: with them its libraries start no threads on import."""
 READY = b"ready"

