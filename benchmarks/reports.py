@@ -32,7 +32,6 @@ BARE = (
     "import statsmodels.api, touchlab"
 )
 CALL = "import sys; from touchlab.cli import main; sys.exit(main())"
-SPAWN = "from touchlab.reporting import computing; computing.CAN_FORK = False; "
 
 
 def main() -> None:
@@ -52,17 +51,16 @@ def main() -> None:
         values = {name: value for name, value in SMALL.items() if name in known}
         os.chdir(folder.parent)
 
-        def report(out: str, start: str = "", *more: str) -> None:
+        def report(out: str, *more: str) -> None:
             options = [f"--param={name}={json.dumps(value)}" for name, value in values.items()]
-            command = [sys.executable, "-c", start + CALL, "report", data, "--out"]
+            command = [sys.executable, "-c", CALL, "report", data, "--out"]
             options += [f"--only={name}" for name in given.only]
             _run([*command, str(work / out), "--jobs", given.jobs, *options, *more])
 
         print(f"{len(chosen)} notebooks, load {os.getloadavg()[0]:.1f}", flush=True)
         ours = _measure("touchlab report", lambda: report("a"))
         _measure("nothing changed", lambda: report("a"))
-        _measure("without the fork server", lambda: report("b", SPAWN))
-        _measure("one notebook at a time", lambda: report("c", "", "--jobs", "1"))
+        _measure("one notebook at a time", lambda: report("c", "--jobs", "1"))
         loop = _measure(
             "papermill + nbconvert", lambda: _loop(folder, given.only, data, values, work)
         )

@@ -20,9 +20,7 @@ from tiny import customers, outcomes, refusal, tables, touches
 import touchlab as tl
 from touchlab.data.connect import read_address
 from touchlab.reporting import run_report
-from touchlab.reporting.cut import cut_data
-from touchlab.reporting.keys import data_key
-from touchlab.reporting.place import Cut, Source
+from touchlab.reporting.source import Cut, Source, cut_data, data_key
 
 PASSWORD = "hunt/er2@x"
 SECRET = (

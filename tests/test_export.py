@@ -18,7 +18,7 @@ from report_runs import HOSTILE, drivers, notebook_of, stopped, write_run
 from touchlab.overview import compare
 from touchlab.reporting import Page, export_html, write_index
 from touchlab.reporting.cells import blocks_of
-from touchlab.reporting.moved import moved, newest_pair, packed, read_estimates
+from touchlab.reporting.index import moved, newest_pair, packed, read_estimates
 from touchlab.reporting.record import first_sentence, read_records
 from touchlab.reporting.spreadsheet import BOM, csv_of, download
 from touchlab.show import Table, keep

@@ -28,7 +28,7 @@ from report_runs import (
 from touchlab import plots
 from touchlab.overview import compare
 from touchlab.reporting import Page, export_html, run_report, write_index
-from touchlab.reporting.moved import OTHERS, moved, read_estimates
+from touchlab.reporting.index import OTHERS, moved, read_estimates
 from touchlab.reporting.record import read_records
 from touchlab.show import HIDDEN, Table
 

@@ -32,10 +32,10 @@ from touchlab.reporting import (
     run_report,
     write_index,
 )
-from touchlab.reporting.paths import hide_paths
-from touchlab.reporting.place import data_name, slug
+from touchlab.reporting.execute import hide_paths
 from touchlab.reporting.record import read_records
 from touchlab.reporting.sanitise import clean_drawing, clean_html, clean_markdown, clean_text
+from touchlab.reporting.source import data_name, folder_name
 from touchlab.reporting.tables import dress_tables
 
 HOSTILE = (
@@ -356,9 +356,9 @@ def test_out_that_is_a_file_is_refused(folder, tmp_path):
 
 
 def test_names_cannot_leave_the_folder():
-    assert slug("../../x") == "x"
-    assert slug("..") == "data"
-    assert slug("a/b\\c\x00" + "d" * 99) == "a-b-c-" + "d" * 34
+    assert folder_name("../../x") == "x"
+    assert folder_name("..") == "data"
+    assert folder_name("a/b\\c\x00" + "d" * 99) == "a-b-c-" + "d" * 34
     assert data_name("postgres://eva:secret@host/../../shop") == "shop"
     assert data_name("duckdb://") == "duckdb"
 

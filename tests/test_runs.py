@@ -1,4 +1,4 @@
-"""Report runs: what is run and what is copied, one at a time, published whole or not at all."""
+"""Report runs: what is run and in which order, one at a time, published whole or not at all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from touchlab.cli import main
+from touchlab.cli import main, shown
 from touchlab.errors import ParameterError
 from touchlab.reporting import (
     Busy,
@@ -30,22 +30,19 @@ from touchlab.reporting import (
     NotWritten,
     Run,
     Step,
-    keys,
+    parameters,
     publish,
     run_report,
     run_sweep,
+    source,
 )
-from touchlab.reporting.cut import cut_data
-from touchlab.reporting.forking import CAN_FORK, Server
-from touchlab.reporting.graph import run_graph
+from touchlab.reporting import run as running
 from touchlab.reporting.kernel import Kernels
-from touchlab.reporting.lock import held
-from touchlab.reporting.place import Cut, Source
-from touchlab.reporting.plan import keys_of, plan_tasks
-from touchlab.reporting.progress import shown
-from touchlab.reporting.ranges import RANGES, between, one_of
-from touchlab.reporting.record import read_record, read_records, write_record
-from touchlab.reporting.settled import put_in_place
+from touchlab.reporting.notebooks import choose_tasks
+from touchlab.reporting.publish import locked
+from touchlab.reporting.record import put_in_place, read_record, read_records, write_record
+from touchlab.reporting.run import run_key
+from touchlab.reporting.source import Cut, Source, cut_data
 from touchlab.reporting.sweep import read_sweep
 
 NO_DATA = "data = 'data/sample'  # folder"
@@ -63,8 +60,8 @@ def write_notebook(folder: Path, name: str, *cells: str, parameters: str = NO_DA
 @pytest.fixture(autouse=True)
 def quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare each run the look into its data, which takes longer than these notebooks."""
-    if "only_what_changed" not in request.node.name:
-        monkeypatch.setattr(Kernels, "describe", lambda *_: None)
+    if "run_again_whole" not in request.node.name:
+        monkeypatch.setattr(Kernels, "describe", lambda *_: {})
 
 
 @pytest.fixture
@@ -87,87 +84,75 @@ def report(shop: Path, data: str = "shop", **settings: object) -> Run:
     return run_report(shop / data, **{**place, **settings})
 
 
-def copied(run: Run) -> set[str]:
-    return {page.name for page in run.pages if page.copied_from}
-
-
 def left_over(out: Path) -> set[str]:
     return {path.name for path in out.iterdir() if path.name.startswith(".")} - FILE_NAMES
 
 
 def written(out: Path) -> dict[Path, int]:
     """When each file was written; the hashes may be remembered a run later."""
-    paths = (path for path in out.rglob("*") if path.name != keys.HASHES)
+    paths = (path for path in out.rglob("*") if path.name != source.HASHES)
     return {path: path.lstat().st_mtime_ns for path in paths}
 
 
-# --- the graph ----------------------------------------------------------------------------
+# --- the order ----------------------------------------------------------------------------
 
 
-def walk(upstream: dict[str, list[str]], *, bad: str = "", jobs: int = 1, **expected: float):
-    order: list[str] = []
-    left = run_graph(
-        upstream, lambda name: order.append(name) or name != bad, jobs=jobs,
-        expected=expected, stop=lambda: None,
+def begun(shop: Path, **settings: object) -> list[str]:
+    """The names of the notebooks in the order in which they started."""
+    names: list[str] = []
+    report(
+        shop, limits=Limits(jobs=1), force=True,
+        progress=lambda step: names.append(step.name) if step.word == "started" else None,
     )  # fmt: skip
-    return order, left
+    return names
 
 
-def test_work_waits_for_what_it_depends_on_and_the_longest_begins():
-    upstream = {"o": ["a", "b", "c"], "a": [], "b": [], "c": ["b"]}
-    assert walk(upstream, a=1, b=2, c=5) == (["b", "c", "a", "o"], [])
-    assert walk(upstream, a=3, b=2, c=5) == (["a", "b", "c", "o"], [])
+def test_the_longest_begins_and_what_reads_tables_comes_last(shop: Path):
+    notebooks = shop / "notebooks"
+    write_notebook(notebooks, "00_o", "1", parameters="results = ''")
+    write_notebook(notebooks, "01_a", "'much code, little time'  # " + 40 * "long ")
+    write_notebook(notebooks, "02_b", "import time; time.sleep(2)")
+    assert begun(shop) == ["01_a", "02_b", "00_o"]
+    assert begun(shop) == ["02_b", "01_a", "00_o"]  # now it is known how long each takes
 
 
-def test_what_depends_on_a_failure_is_not_run_and_the_rest_is():
-    upstream = {"o": ["c"], "a": [], "b": [], "c": ["b"]}
-    order, left = walk(upstream, bad="b")
-    assert (sorted(order), left) == (["a", "b"], ["o", "c"])
+def test_no_more_at_a_time_than_jobs(shop: Path):
+    for name in ("02_b", "03_c", "04_d"):
+        write_notebook(shop / "notebooks", name, "1")
+    running, most = [0], [0]
 
+    def count(step: Step) -> None:
+        running[0] += (step.word == "started") - (step.name != "" and step.ended)
+        most[0] = max(most[0], running[0])
 
-def test_no_more_at_a_time_than_jobs():
-    running, most, lock = [0], [0], threading.Lock()
-
-    def work(_name: str) -> bool:
-        with lock:
-            running[0] += 1
-            most[0] = max(most[0], running[0])
-        time.sleep(0.02)
-        with lock:
-            running[0] -= 1
-        return True
-
-    run_graph({str(n): [] for n in range(9)}, work, jobs=3, expected={}, stop=lambda: None)
-    assert most == [3]
+    report(shop, progress=count)
+    assert (most, running) == ([2], [0])
 
 
 def test_with_no_time_known_the_most_code_begins(shop: Path):
     write_notebook(shop / "notebooks", "02_b", "1 + 1  # " + 40 * "long ")
     write_notebook(shop / "notebooks", "03_c", "1 + 1")
-    begun: list[str] = []
-    report(
-        shop, limits=Limits(jobs=1),
-        progress=lambda step: begun.append(step.name) if step.word == "started" else None,
-    )  # fmt: skip
-    assert begun == ["02_b", "01_a", "03_c"]
+    assert begun(shop) == ["02_b", "01_a", "03_c"]
 
 
-def test_trouble_in_one_piece_stops_the_others_at_once():
-    end = threading.Event()
+def test_trouble_in_one_piece_stops_the_others_at_once(shop: Path, monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: object) -> None:
+        raise OSError("full")
 
-    def work(name: str) -> bool:
-        if name == "a":
-            raise OSError("full")
-        return end.wait(30)
-
-    with pytest.raises(OSError, match="full"):
-        run_graph({"a": [], "b": []}, work, jobs=2, expected={}, stop=end.set)
+    monkeypatch.setattr(running, "write_tables", fail)
+    write_notebook(shop / "notebooks", "02_b", "import time; time.sleep(300)")
+    write_notebook(shop / "notebooks", "03_c", "1")
+    clock = time.monotonic()
+    with pytest.raises(NotWritten, match="full"):
+        report(shop)
+    assert time.monotonic() - clock < 60
+    assert left_over(shop / "reports") == set()
 
 
 # --- what is unchanged --------------------------------------------------------------------
 
 
-def test_only_what_changed_is_run_again(shop: Path):
+def test_what_has_changed_is_run_again_whole(shop: Path):
     notebooks = shop / "notebooks"
     write_notebook(notebooks, "02_b", "print('b')")
     write_notebook(
@@ -175,7 +160,7 @@ def test_only_what_changed_is_run_again(shop: Path):
         parameters="results = ''  # folder of tables",
     )  # fmt: skip
     first = report(shop)
-    assert (first.status, copied(first)) == ("complete", set())
+    assert first.status == "complete"
     assert [page.name for page in first.pages] == ["00_o", "01_a", "02_b"]
     assert "tables True" in (first.folder / "00_o.html").read_text()
     assert first.window == {"first": "2026-01-01T08:00:00", "last": "2026-01-03T08:00:00"}
@@ -185,32 +170,40 @@ def test_only_what_changed_is_run_again(shop: Path):
     assert (again.status, again.run_id) == ("unchanged", first.run_id)
     assert written(shop / "reports") == before
 
-    # 01 declares n; 00 reads the tables of 01; 02 does neither.
-    other = report(shop, parameters={"n": 2})
-    assert copied(other) == {"02_b"}
-    assert (other.pages[2].copied_from, other.fingerprint) == (first.run_id, first.fingerprint)
+    steps: list[Step] = []
+    other = report(shop, parameters={"n": 2}, progress=steps.append)
+    assert {step.name for step in steps if step.word == "done"} == {"00_o", "01_a", "02_b"}
+    assert (other.key != first.key, other.fingerprint) == (True, first.fingerprint)
     assert publish.latest_name(shop / "reports") == other.folder.name
     assert [run.run_id for run in read_records(shop / "reports")] == [other.run_id, first.run_id]
 
-    # Back to the first values: everything was computed before, a new report of copies.
+    # Back to the first values: the newest report has others, so a new one is made.
     back = report(shop)
-    assert (back.status, copied(back)) == ("complete", {"00_o", "01_a", "02_b"})
+    assert (back.status, back.key) == ("complete", first.key)
+
+    # A page that is gone is made again.
+    (back.folder / "01_a.html").unlink()
+    assert report(shop).status == "complete"
 
 
-def test_what_a_failed_run_finished_is_not_computed_twice(shop: Path):
+def test_a_failed_run_is_never_taken_for_the_newest_report(shop: Path):
     write_notebook(shop / "notebooks", "02_b", "1 / 0")
-    with pytest.raises(NotFinished):
-        report(shop)
+    for _ in range(2):
+        with pytest.raises(NotFinished):
+            report(shop)
     write_notebook(shop / "notebooks", "02_b", "1 / 1")
-    assert copied(report(shop)) == {"01_a"}
+    assert report(shop).status == "complete"
+    assert report(shop).status == "unchanged"
 
 
 def test_every_ingredient_changes_the_key(shop: Path, monkeypatch: pytest.MonkeyPatch):
     write_notebook(shop / "notebooks", "00_o", "1", parameters="results = ''")
 
-    def made(content: str = "c", name: str = "shop", cut: Cut | None = None, pandas="3", **given):
-        tasks = plan_tasks(shop / "notebooks", [], given)
-        return keys_of(tasks, Source(name, "x", cut), content, {"pandas": pandas})
+    def made(
+        content: str = "c", name: str = "shop", cut: Cut | None = None, pandas="3", only=(), **given
+    ) -> str:
+        tasks = choose_tasks(shop / "notebooks", only, given)
+        return run_key(tasks, Source(name, "x", cut), content, {"pandas": pandas})
 
     first = made()
     assert made() == first
@@ -220,57 +213,57 @@ def test_every_ingredient_changes_the_key(shop: Path, monkeypatch: pytest.Monkey
         made(cut=Cut({"region": "north"})),
         made(name="else"),
         made(pandas="4"),
+        made(only=["01"]),
     ]
     write_notebook(shop / "notebooks", "01_a", "n * 3", parameters=f"{NO_DATA}\nn = 1")
     others.append(made())
-    monkeypatch.setattr(keys, "_code", lambda: "other code")
+    monkeypatch.setattr(running, "code_key", lambda: "other code")
     others.append(made())
-    for name in ("00_o", "01_a"):  # the overview reads nothing but the tables of 01_a
-        assert len({first[name], *(other[name] for other in others)}) == 8
-    assert made(content="") == {"00_o": "", "01_a": ""}
+    assert len({first, *others}) == 9
+    assert made(content="") == ""
 
 
 def test_data_of_a_server_is_never_taken_for_unchanged(tmp_path: Path):
-    assert keys.data_key("postgres://eva:secret@host/shop", tmp_path) == ""
-    assert keys.data_key("duckdb://no/such.duckdb", tmp_path) == ""
+    assert source.data_key("postgres://eva:secret@host/shop", tmp_path) == ""
+    assert source.data_key("duckdb://no/such.duckdb", tmp_path) == ""
     (tmp_path / "shop.duckdb").write_bytes(b"one")
-    found = keys.data_key(f"duckdb://{tmp_path}/shop.duckdb", tmp_path)
-    assert found == keys.data_key(f"{tmp_path}/shop.duckdb", tmp_path) != ""
+    found = source.data_key(f"duckdb://{tmp_path}/shop.duckdb", tmp_path)
+    assert found == source.data_key(f"{tmp_path}/shop.duckdb", tmp_path) != ""
 
 
 def test_data_is_known_by_its_content(shop: Path, monkeypatch: pytest.MonkeyPatch):
     out, data, touches = shop / "out", shop / "shop", shop / "shop" / "touches.csv"
     out.mkdir()
-    first = keys.data_key(str(data), out)
+    first = source.data_key(str(data), out)
     old = touches.stat()
     touches.write_text(touches.read_text().replace("email", "e-mai"))  # the same size
     os.utime(touches, ns=(old.st_atime_ns, old.st_mtime_ns))  # and dated back
-    second = keys.data_key(str(data), out)
+    second = source.data_key(str(data), out)
     assert second != first
     (data / "touchlab.toml").write_text('[report]\nlookback = "7D"\n[sweep.a]\nn = 1\n')
     (data / "notes.txt").write_text("not data")
-    plain = keys.data_key(str(data), out)
+    plain = source.data_key(str(data), out)
     (data / "touchlab.toml").write_text('[report]\nlookback = "8D"\n')
-    assert keys.data_key(str(data), out) == plain
+    assert source.data_key(str(data), out) == plain
     (data / "touchlab.toml").write_text('[touches]\ntouchpoint = "channel"\n')
-    assert keys.data_key(str(data), out) != plain
+    assert source.data_key(str(data), out) != plain
 
 
 def test_hashes_are_remembered_without_paths(shop: Path, monkeypatch: pytest.MonkeyPatch):
     out = shop / "out"
     out.mkdir()
-    monkeypatch.setattr(keys, "_RACY", -1)  # the files are new; a second later they may be kept
-    first = keys.data_key(str(shop / "shop"), out)
-    text = (out / keys.HASHES).read_text()
+    monkeypatch.setattr(source, "_RACY", -1)  # the files are new; a second later they may be kept
+    first = source.data_key(str(shop / "shop"), out)
+    text = (out / source.HASHES).read_text()
     assert len(json.loads(text)) == 2
     assert "shop" not in text
     read = []
-    monkeypatch.setattr(keys.hashlib, "file_digest", lambda *given: read.append(given))
-    assert (keys.data_key(str(shop / "shop"), out), read) == (first, [])
+    monkeypatch.setattr(source.hashlib, "file_digest", lambda *given: read.append(given))
+    assert (source.data_key(str(shop / "shop"), out), read) == (first, [])
     monkeypatch.undo()
     for broken in ("{", "[]", '{"a": 1}', '{"a": [1]}'):
-        (out / keys.HASHES).write_text(broken)
-        assert keys.data_key(str(shop / "shop"), out) == first
+        (out / source.HASHES).write_text(broken)
+        assert source.data_key(str(shop / "shop"), out) == first
 
 
 # --- one at a time ------------------------------------------------------------------------
@@ -297,9 +290,9 @@ def test_the_second_run_waits_and_finds_its_work_done(shop: Path):
 
 def test_a_run_that_waited_too_long_declines(tmp_path: Path):
     with (
-        held(tmp_path, patience=0, waiting=lambda: None),
+        locked(tmp_path, patience=0),
         pytest.raises(Busy) as error,
-        held(tmp_path, patience=0.1, waiting=lambda: None),
+        locked(tmp_path, patience=0.1),
     ):
         pass
     assert str(error.value) == (
@@ -310,17 +303,17 @@ def test_a_run_that_waited_too_long_declines(tmp_path: Path):
 
 def test_the_lock_dies_with_its_process(tmp_path: Path):
     code = (
-        "import sys, time; from pathlib import Path; from touchlab.reporting.lock import held\n"
-        f"with held(Path({str(tmp_path)!r}), patience=0, waiting=lambda: None):\n"
+        "import time; from pathlib import Path; from touchlab.reporting.publish import locked\n"
+        f"with locked(Path({str(tmp_path)!r}), patience=0):\n"
         "    print('held', flush=True); time.sleep(60)"
     )
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert other.stdout.readline() == b"held\n"
-    with pytest.raises(Busy), held(tmp_path, patience=0, waiting=lambda: None):
+    with pytest.raises(Busy), locked(tmp_path, patience=0):
         pass
     other.kill()
     other.communicate()
-    with held(tmp_path, patience=0, waiting=lambda: None):
+    with locked(tmp_path, patience=0):
         pass
 
 
@@ -544,26 +537,21 @@ def test_exit_codes_are_those_of_the_help(
     assert main(["report", "shop", "--jobs", "0"]) == 2
     (shop / "file").touch()
     assert main(["report", "shop", "--out", "file"]) == 3
-    with held(shop / "reports", patience=0, waiting=lambda: None):
+    with locked(shop / "reports", patience=0):
         assert main(["report", "shop", "--total-timeout", "0.3"]) == 4
-    with pytest.raises(SystemExit) as stop:
-        main(["report", "--help"])
-    assert stop.value.code == 0
+    assert main(["report", "--help"]) == 0
     assert "    4  another run held the folder for too long\n" in capsys.readouterr().out
 
 
 # --- kernels ------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not CAN_FORK, reason="kernels are forked on Linux only")
-def test_forked_kernels_are_like_fresh_ones(shop: Path, monkeypatch: pytest.MonkeyPatch):
+def test_kernels_are_on_their_own(shop: Path):
     cell = (
         "import os, random, sys, numpy as np\n"
-        "def words(pid, file): return open(f'/proc/{pid}/{file}').read()\n"
-        "print('forked', 'forkserver' in words(os.getppid(), 'cmdline'))\n"
-        "print('loaded', 'statsmodels.api' in sys.modules)\n"
+        f"print('itself', sys.executable == '{sys.executable}', 'ipykernel' in sys.argv[0])\n"
         "print('here', os.getcwd() == os.path.dirname(data))\n"
-        "print('single', 'JE_ARROW_MALLOC_CONF' not in os.environ)\n"
+        "print('group', os.getpgid(0) == os.getpid())\n"
         "print('random', np.random.rand(), random.random())"
     )
     plot = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
@@ -574,18 +562,23 @@ def test_forked_kernels_are_like_fresh_ones(shop: Path, monkeypatch: pytest.Monk
     for page in run.pages:
         outputs = nbformat.read(run.folder / f"{page.name}.ipynb", as_version=4).cells
         printed = outputs[-2].outputs[0].text.splitlines()
-        assert printed[:4] == ["forked True", "loaded True", "here True", "single True"]
-        drawn.add(printed[4])
+        assert printed[:3] == ["itself True True", "here True", "group True"]
+        drawn.add(printed[3])
         assert "image/png" in outputs[-1].outputs[0].data
     assert len(drawn) == 3
 
 
-@pytest.mark.skipif(not CAN_FORK, reason="kernels are forked on Linux only")
-def test_a_dead_server_leaves_plain_kernels(shop: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(Server, "ready", lambda self: self._process.kill() or False)
-    for name in ("01_a", "02_b", "03_c"):
-        write_notebook(shop / "notebooks", name, "1")
-    assert report(shop).status == "complete"
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_what_a_kernel_started_ends_with_it(shop: Path):
+    cell = "import subprocess; print(subprocess.Popen(['sleep', '321']).pid)"
+    write_notebook(shop / "notebooks", "01_a", cell, "1 / 0")
+    with pytest.raises(NotFinished):
+        report(shop)
+    failed = next((shop / "reports").glob("failed-*")) / "01_a.ipynb"
+    cells = nbformat.read(failed, as_version=4).cells
+    pid = int(cells[-2].outputs[0].text)
+    status = Path(f"/proc/{pid}/status")
+    assert not status.exists() or "zombie" in status.read_text()
 
 
 # --- parameters ---------------------------------------------------------------------------
@@ -594,9 +587,11 @@ def test_a_dead_server_leaves_plain_kernels(shop: Path, monkeypatch: pytest.Monk
 def test_ranges_and_choices_are_checked_before_anything_starts(
     shop: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    own = {"rate": between(0, 1), "metric": one_of("nps", "csat"), **RANGES}
-    monkeypatch.setattr("touchlab.reporting.ranges.RANGES", own)
-    monkeypatch.setattr("touchlab.reporting.ranges.out_of_range.__defaults__", (own,))
+    own = {
+        "rate": ("0 to 1", lambda value: 0 <= value <= 1),
+        "metric": ("one of nps, csat", lambda value: value in ("nps", "csat")),
+    }
+    monkeypatch.setattr(parameters, "RANGES", {**parameters.RANGES, **own})
     cell = "rate = 0.5\nmetric = 'nps'\nseeds = [1]\nlookback = '30D'\noutcome = 'conversion'"
     write_notebook(shop / "notebooks", "01_a", "1", parameters=cell)
     wrong = {"rate": 2, "metric": "npx", "seeds": [3, -1], "lookback": "30", "outcome": ""}
@@ -609,7 +604,7 @@ def test_ranges_and_choices_are_checked_before_anything_starts(
         "parameter 'lookback' must be a duration such as 30D or 12h, not '30'",
         "parameter 'outcome' must be not empty, not ''",
     ]
-    plan_tasks(shop / "notebooks", [], {"rate": 1, "lookback": "2W", "seeds": []})
+    choose_tasks(shop / "notebooks", [], {"rate": 1, "lookback": "2W", "seeds": []})
     assert not (shop / "reports").exists()
 
 
@@ -662,10 +657,10 @@ def test_hostile_values_and_names_are_text(shop: Path):
     assert new == before
     for name in HOSTILE:
         with pytest.raises(ParameterError, match="is not a name"):
-            plan_tasks(shop / "notebooks", [], {name: 1})
+            choose_tasks(shop / "notebooks", [], {name: 1})
     for only in ("../../x", "/etc/passwd", odd + "/.."):
         with pytest.raises(ParameterError, match="unknown notebook"):
-            plan_tasks(shop / "notebooks", [only], {})
+            choose_tasks(shop / "notebooks", [only], {})
 
 
 # --- sweeps -------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_runs import copied, left_over, report, shop, write_notebook  # noqa: F401
+from test_runs import left_over, report, shop, write_notebook  # noqa: F401
 
 from touchlab.reporting import publish
 from touchlab.reporting.record import read_record

@@ -16,10 +16,9 @@ import pytest
 from touchlab.cli import main
 from touchlab.errors import ParameterError, ReportError
 from touchlab.reporting import pdf as printing
-from touchlab.reporting.exits import NotWritten
-from touchlab.reporting.leaks import find_leaks, machine_needles
-from touchlab.reporting.reduced import embedded_tables, empty_few, reduced
-from touchlab.reporting.share import find_run, share_run
+from touchlab.reporting.leaks import embedded_tables, find_leaks, machine_needles
+from touchlab.reporting.record import NotWritten
+from touchlab.reporting.share import empty_few, find_run, reduced, share_run
 
 RUN_ID = "20260301T060000Z-shop"
 PAGE = (

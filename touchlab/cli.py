@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
-import argparse
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from runpy import run_path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
 
 from touchlab.errors import ParameterError, TouchlabError
-from touchlab.reporting.command import add_commands
+from touchlab.reporting.record import EXIT_CODES
+
+if TYPE_CHECKING:
+    from touchlab.reporting.run import Progress, Step
 
 PROBLEM = 2
 """Exit code where touchlab refuses: bad data, bad parameters; a report has more of its own."""
 INTERRUPTED = 130
+_DATA = click.argument("data")
+_ONLY = click.option("--only", multiple=True, metavar="NOTEBOOK", help="as for touchlab report")
+_EPILOG = "\n\n".join(
+    [
+        "\b\nexit codes:\n" + "\n".join(f"{code:>3}  {said}" for code, said in EXIT_CODES.items()),
+        "A value comes from [report] in touchlab.toml beside the data, then --params, then --param;"
+        " the later one holds. If the newest report was made from the same data, parameters and"
+        " code, nothing is run. With a database everything is: what it holds is not known"
+        " beforehand.",
+    ]
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; print its result, or its problem to stderr."""
-    given = _parser().parse_args(arguments)
-    run: Callable[[argparse.Namespace], None] = given.run
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        run(given)
+        with touchlab.make_context("touchlab", words) as context:
+            touchlab.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as problem:
+        problem.show()
+        return PROBLEM
     except TouchlabError as problem:
         print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
         return getattr(problem, "exit_code", PROBLEM)
@@ -33,40 +57,214 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def check(given: argparse.Namespace) -> None:
-    """Open the data and say what it holds and what was mended."""
-    from touchlab.data.dataset import open_data
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def touchlab() -> None:
+    """Which touchpoints drive conversion, retention and referral, and how sure."""
+
+
+@touchlab.command(short_help="hold data against the contract")
+@_DATA
+def check(data: str) -> None:
+    """Open DATA (folder, .duckdb file or database URL); say what it holds and what was mended."""
+    from touchlab.opening import open_data
     from touchlab.show import readable
 
-    data = open_data(given.data)
-    print(readable(data.overview).to_string(index=False))
-    for note in data.notes.itertuples():
+    opened = open_data(data)
+    print(readable(opened.overview).to_string(index=False))
+    for note in opened.notes.itertuples():
         print(f"note: {note.table}: {note.note}" + (f" ({note.rows:,} rows)" if note.rows else ""))
-    print(f"{data.name} keeps the contract")
+    print(f"{opened.name} keeps the contract")
 
 
-def simulate(given: argparse.Namespace) -> None:
-    """Write the simulated company, with its truth, to a folder."""
+@touchlab.command(short_help="run the notebooks into report pages", epilog=_EPILOG)
+@click.argument("data", default="data/sample")
+@click.option("--out", default="reports", help="folder of the reports")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NOTEBOOK",
+    help="this one, with those whose tables it reads; may be given several times",
+)
+@click.option("--param", multiple=True, metavar="NAME=VALUE", help="see touchlab params")
+@click.option("--params", "file", metavar="FILE", help="parameters in a TOML file: name = value")
+@click.option("--sweep", is_flag=True, help="a report for every [sweep.name] in touchlab.toml")
+@click.option("--force", is_flag=True, help="run also if nothing has changed")
+@click.option("--jobs", type=int, default=2, help="notebooks at a time (2)")
+@click.option("--timeout", type=float, default=1800.0, help="seconds for a notebook (1800)")
+@click.option(
+    "--total-timeout",
+    "total",
+    type=float,
+    default=14400.0,
+    metavar="TIMEOUT",
+    help="seconds for the run, and to wait for another one (14400)",
+)
+@click.option(
+    "--retries", type=int, default=1, help="tries more for a notebook whose kernel died (1)"
+)
+@click.option(
+    "--keep", type=int, default=20,
+    help="newest runs to keep, good and failed counted apart; never the latest removed (20)",
+)  # fmt: skip
+def report(
+    data: str, out: str, only: tuple[str, ...], param: tuple[str, ...], file: str | None,
+    sweep: bool, force: bool, **limits: Any,
+) -> None:  # fmt: skip
+    """Run the notebooks on DATA (folder or database URL) and publish their pages."""
+    from touchlab.reporting.run import Limits, run_report
+
+    signal.signal(signal.SIGTERM, _terminated)
+    settings: dict[str, Any] = {
+        "out": out,
+        "only": only,
+        "parameters": _parameters(data, file, param),
+        "force": force,
+        "limits": Limits(**limits),
+    }
+    with shown() as progress:
+        if sweep:
+            from touchlab.reporting.sweep import run_sweep
+
+            runs = run_sweep(data, **settings, progress=progress)
+        else:
+            runs = [run_report(data, **settings, progress=progress)]
+    for run in runs:
+        if run.status == "unchanged":
+            print(f"nothing has changed since the run {run.run_id} (--force runs it anyway)")
+        print(f"report: {run.page}")
+    print(f"all of them: {Path(out, 'index.html')}" if sweep else f"newest: {Path(out, 'latest')}")
+
+
+def _parameters(data: str, file: str | None, typed: Sequence[str]) -> dict[str, Any]:
+    """Collect the values: beside the data, from a file, from the command line."""
+    from touchlab.reporting.notebooks import declared_parameters, notebooks_folder
+    from touchlab.reporting.parameters import parse_assignments, read_parameter_file
+    from touchlab.reporting.source import data_place
+    from touchlab.settings import REPORT, settings_of
+
+    folder = notebooks_folder()
+    beside = settings_of(data_place(data, folder.parent), REPORT)
+    listed = read_parameter_file(Path(file)) if file else {}
+    declared = {n: p for own in declared_parameters(folder).values() for n, p in own.items()}
+    return {**beside, **listed, **parse_assignments(typed, declared)}
+
+
+def _terminated(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)  # so that kernels are ended and the work is cleared away
+
+
+@touchlab.command(short_help="list the parameters of the notebooks")
+def params() -> None:
+    """List every parameter: its default, what is allowed, its meaning and unit, and where."""
+    from touchlab.reporting.notebooks import declared_parameters
+    from touchlab.reporting.parameters import RANGES
+
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for notebook, declared in declared_parameters().items():
+        for one in declared.values():
+            found.setdefault((one.name, repr(one.default), one.comment), []).append(notebook[:2])
+    rows = [("parameter", "default", "allowed", "meaning and unit", "notebooks")]
+    rows += [
+        (name, default, RANGES.get(name, ("",))[0], comment, " ".join(numbers))
+        for (name, default, comment), numbers in sorted(found.items())
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(map(str.ljust, row, widths)).rstrip())
+
+
+@touchlab.command(short_help="write a run as one zip or folder, safe to send")
+@click.argument("run")
+@click.option("--out", help="name ending on .zip, or a folder; <run>.zip if not given")
+@click.option("--data", help="what it was made from, to look for customer ids")
+@click.option("--pdf", is_flag=True, help="each page as PDF too (needs Chromium)")
+@click.option("--no-notebooks", is_flag=True, help="pages and tables, no code")
+@click.option("--failed", is_flag=True, help="also a run that did not finish")
+@click.option("--force", is_flag=True, help="replace what was shared before")
+def share(run: str, out: str | None, no_notebooks: bool, **settings: Any) -> None:
+    """Write RUN (folder of a run, or reports/latest) as one zip or folder that is safe to send."""
+    from touchlab.reporting.share import share_run
+
+    shared = share_run(run, out, notebooks=not no_notebooks, **settings)
+    for note in shared.notes:
+        print(f"note: {note}")
+    print(f"to send: {shared.path} ({len(shared.files)} files)")
+
+
+@touchlab.command(short_help="print the lines for cron and systemd")
+@_DATA
+@click.option("--every", default="day", help="day, week (Mondays) or month (the first)")
+@click.option("--at", default="06:00", help="time by the machine's clock (06:00)")
+@click.option("--out", default="reports", help="folder of the reports")
+@_ONLY
+def schedule(data: str, **settings: Any) -> None:
+    """Print the crontab line and the systemd units of a report on DATA at fixed times."""
+    from touchlab.reporting.schedule import plan_schedule
+
+    print(plan_schedule(data, **settings))
+
+
+@touchlab.command(short_help="write a simulated company with a known truth")
+@click.argument("folder")
+@click.option("--customers", type=int, help="as in data/sample if not given")
+@click.option("--seed", type=int, help="as in data/sample if not given")
+def simulate(folder: str, **chosen: int | None) -> None:
+    """Write the simulated company, with its truth, to FOLDER."""
     from touchlab.simulate import write_company
 
-    chosen = {"seed": given.seed, "customers": given.customers}
-    paths = write_company(given.folder, **{k: v for k, v in chosen.items() if v is not None})
-    for path in paths.values():
+    given = {name: value for name, value in chosen.items() if value is not None}
+    for path in write_company(folder, **given).values():
         print(path)
 
 
-def bring(given: argparse.Namespace) -> None:
-    """Import a foreign source into a folder that keeps the contract."""
+@touchlab.group("map", short_help="propose a map of the touchpoints, to be edited")
+def map_() -> None:
+    """Propose a map of the touchpoints, to be edited."""
+
+
+@map_.command("init", short_help="write the proposal as CSV; no file is overwritten")
+@_DATA
+@click.option("--out", help="file to write; touchpoints.csv in the folder if not given")
+def map_init(data: str, out: str | None) -> None:
+    """Propose a map of the touchpoints that DATA holds, as CSV to be edited."""
+    from touchlab.experience.starter import NOT_KNOWN, default_path, write_map
+    from touchlab.opening import open_data
+
+    opened = open_data(data)
+    path = Path(out) if out else default_path(opened, data)
+    table = write_map(opened, path)
+    print(table.drop(columns="goal").fillna("").to_string(index=False))
+    print(f"written: {path}\nnext: read every row, and correct it")
+    if blank := int((table.reason == NOT_KNOWN).sum()):
+        print(f"{blank} not known by name: fill in their stage, or the data will not open")
+
+
+@touchlab.command(short_help="write data with pseudonyms; the key is TOUCHLAB_KEY")
+@_DATA
+@click.argument("out")
+def pseudonymise(data: str, out: str) -> None:
+    """Write DATA again, into the new folder OUT, with pseudonyms in the place of customer ids."""
+    from touchlab.privacy.pseudonyms import pseudonymise_folder
+
+    for path in pseudonymise_folder(data, out).values():
+        print(path)
+
+
+@touchlab.command("import", short_help="bring foreign data into the contract")
+@click.argument("source")
+@click.argument("folder")
+def bring(source: str, folder: str) -> None:
+    """Import SOURCE, such as completejourney, into a FOLDER that keeps the contract."""
     from touchlab.show import readable
 
     sources = examples()
-    if given.source not in sources:
+    if source not in sources:
         allowed = ", ".join(sorted(sources))
-        raise ParameterError(f"import: {given.source!r} is not a source\n  use any of {allowed}")
-    path = sources[given.source]
+        raise ParameterError(f"import: {source!r} is not a source\n  use any of {allowed}")
+    path = sources[source]
     write_folder = run_path(str(path))[f"import_{path.stem}"]
-    print(readable(write_folder(given.folder)).to_string(index=False))
-    print(f"next: touchlab report {given.folder}")
+    print(readable(write_folder(folder)).to_string(index=False))
+    print(f"next: touchlab report {folder}")
 
 
 def examples() -> dict[str, Path]:
@@ -77,111 +275,53 @@ def examples() -> dict[str, Path]:
     return {path.stem.replace("_", ""): path for path in sorted(folder.glob("*.py"))}
 
 
-def share(given: argparse.Namespace) -> None:
-    """Write a run as one zip or folder that is safe to send."""
-    from touchlab.reporting.share import share_run
-
-    shared = share_run(
-        given.run_folder,
-        given.out,
-        data=given.data,
-        notebooks=not given.no_notebooks,
-        pdf=given.pdf,
-        failed=given.failed,
-        force=given.force,
-    )
-    for note in shared.notes:
-        print(f"note: {note}")
-    print(f"to send: {shared.path} ({len(shared.files)} files)")
+# --- how a run is going -------------------------------------------------------------------
 
 
-def schedule(given: argparse.Namespace) -> None:
-    """Print the crontab line and the systemd units of a report at fixed times."""
-    from touchlab.reporting.schedule import plan_schedule
-
-    print(plan_schedule(given.data, every=given.every, at=given.at, out=given.out, only=given.only))
-
-
-def pseudonymise(given: argparse.Namespace) -> None:
-    """Write the data again with pseudonyms in the place of customer ids."""
-    from touchlab.privacy.pseudonyms import pseudonymise_folder
-
-    for path in pseudonymise_folder(given.data, given.out).values():
-        print(path)
+@contextmanager
+def shown(stream: TextIO | None = None) -> Iterator[Progress]:
+    """Show steps the way `stream` (stdout if not given) can take it: a bar, or plain lines."""
+    stream = stream or sys.stdout
+    if stream.isatty():
+        with _bar(stream) as progress:
+            yield progress
+    else:
+        yield lambda step: _line(step, stream)
 
 
-def map_init(given: argparse.Namespace) -> None:
-    """Propose a map of the touchpoints that the data holds, as CSV to be edited."""
-    from touchlab.data.dataset import open_data
-    from touchlab.experience.map import NOT_KNOWN, default_path, write_map
-
-    data = open_data(given.data)
-    path = Path(given.out) if given.out else default_path(data, given.data)
-    table = write_map(data, path)
-    print(table.drop(columns="goal").fillna("").to_string(index=False))
-    print(f"written: {path}\nnext: read every row, and correct it")
-    if blank := int((table.reason == NOT_KNOWN).sum()):
-        print(f"{blank} not known by name: fill in their stage, or the data will not open")
+def _line(step: Step, stream: TextIO) -> None:
+    """Write one plain line with the time of day; starts are left out."""
+    took = f"{step.seconds:>8.1f} s  " if step.word in ("done", "failed") else " " * 12
+    clock = f"{datetime.now(UTC):%H:%M:%S}"
+    if not step.name:
+        stream.write(f"{clock}  {step.word}\n")
+    elif step.word != "started":
+        stream.write(f"{clock}  {step.name:<28}{took}{step.word}\n")
+    stream.flush()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="touchlab",
-        description="Which touchpoints drive conversion, retention and referral, and how sure.",
-    )
-    commands = parser.add_subparsers(required=True, metavar="command")
+@contextmanager
+def _bar(stream: TextIO) -> Iterator[Callable[[Step], None]]:
+    from tqdm import tqdm
 
-    one = commands.add_parser("check", help="hold data against the contract")
-    one.add_argument("data", help="folder, .duckdb file or database URL")
-    one.set_defaults(run=check)
+    running: list[str] = []
+    form = "{l_bar}{bar:24}| {n_fmt} of {total_fmt} [{elapsed}{postfix}]"
+    with tqdm(file=stream, bar_format=form, desc="report", dynamic_ncols=True, leave=False) as bar:
 
-    add_commands(commands)
+        def progress(step: Step) -> None:
+            if step.total:
+                bar.reset(total=step.total)
+            if step.word == "started":
+                running.append(step.name)
+            elif step.name in running and step.ended:
+                running.remove(step.name)
+            if step.ended:
+                bar.update()
+            if step.word in ("failed", "retried") or not (step.name or step.total):
+                bar.write(f"{step.name} {step.word}".strip(), file=stream)
+            bar.set_postfix_str(", ".join(running))
 
-    one = commands.add_parser("share", help="write a run as one zip or folder, safe to send")
-    one.add_argument("run_folder", metavar="run", help="folder of a run, or reports/latest")
-    one.add_argument("--out", help="name ending on .zip, or a folder; <run>.zip if not given")
-    one.add_argument("--data", help="what it was made from, to look for customer ids")
-    one.add_argument("--pdf", action="store_true", help="each page as PDF too (needs Chromium)")
-    one.add_argument("--no-notebooks", action="store_true", help="pages and tables, no code")
-    one.add_argument("--failed", action="store_true", help="also a run that did not finish")
-    one.add_argument("--force", action="store_true", help="replace what was shared before")
-    one.set_defaults(run=share)
-
-    one = commands.add_parser("schedule", help="print the lines for cron and systemd")
-    one.add_argument("data", help="folder, .duckdb file or database URL")
-    one.add_argument("--every", default="day", help="day, week (Mondays) or month (the first)")
-    one.add_argument("--at", default="06:00", help="time by the machine's clock (06:00)")
-    one.add_argument("--out", default="reports", help="folder of the reports")
-    one.add_argument(
-        "--only", action="append", default=[], metavar="NOTEBOOK", help="as for touchlab report"
-    )
-    one.set_defaults(run=schedule)
-
-    one = commands.add_parser("simulate", help="write a simulated company with a known truth")
-    one.add_argument("folder")
-    one.add_argument("--customers", type=int, help="as in data/sample if not given")
-    one.add_argument("--seed", type=int, help="as in data/sample if not given")
-    one.set_defaults(run=simulate)
-
-    one = commands.add_parser("map", help="propose a map of the touchpoints, to be edited")
-    verbs = one.add_subparsers(required=True, metavar="init")
-    one = verbs.add_parser("init", help="write the proposal as CSV; no file is overwritten")
-    one.add_argument("data", help="folder, .duckdb file or database URL")
-    one.add_argument("--out", help="file to write; touchpoints.csv in the folder if not given")
-    one.set_defaults(run=map_init)
-
-    one = commands.add_parser(
-        "pseudonymise", help="write data with pseudonyms; the key is TOUCHLAB_KEY"
-    )
-    one.add_argument("data", help="folder, .duckdb file or database URL")
-    one.add_argument("out", help="a new folder")
-    one.set_defaults(run=pseudonymise)
-
-    one = commands.add_parser("import", help="bring foreign data into the contract")
-    one.add_argument("source", help="what to bring in, such as completejourney")
-    one.add_argument("folder")
-    one.set_defaults(run=bring)
-    return parser
+        yield progress
 
 
 if __name__ == "__main__":

@@ -1,16 +1,12 @@
 """Reports: the notebooks run by papermill, their pages, and the index of all runs.
 
-runner.py      a run from start to published folder; sweep.py: one over many segments
-plan.py        the notebooks as a graph           keys.py     what they are made from
-computing.py   copied, or computed in kernels     graph.py    several at a time, in order
-execute.py     one notebook                       progress.py how it is going
-kernel.py      this interpreter, forked from a loaded server: forking.py, forkserver.py
-publish.py     all in one step, or nothing        lock.py     one run at a time
-place.py       the data and its name              cut.py      a part of the data
-notebooks.py   which notebooks                    parameters.py, assignments.py, ranges.py
-pages.py       the files of a run                 export.py   a notebook as a page
-index.py       the pages around them              record.py   run.json
-cells.py, tables.py, sanitise.py, paths.py        what may be on a page
+run.py         a run from start to published folder; sweep.py: one over many segments
+source.py      the data: name, key, a part of it    notebooks.py, parameters.py  what is run
+execute.py     one notebook                         kernel.py  its process, and the end of it
+publish.py     one run at a time; all of it put in its place, or nothing
+record.py      run.json                             index.py   the pages around the notebooks
+schedule.py    cron and systemd                     share.py   a run to send; leaks.py
+export.py, cells.py, tables.py, sanitise.py, harvest.py        a notebook as page and tables
 """
 
 import lazy_loader

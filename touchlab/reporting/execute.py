@@ -1,21 +1,55 @@
-"""One notebook run by papermill, with an honest verdict on whether all of it ran."""
+"""One notebook run by papermill, with an honest verdict on whether all of it ran.
 
+Imported only when a run starts: papermill is slow to import.
+"""
+
+from __future__ import annotations
+
+import json
 import logging
 import math
+import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from touchlab.reporting.examples import hide_examples
-from touchlab.reporting.notebooks import quick_imports, read_notebook
+import papermill
+from jupyter_client.manager import KernelManager
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbformat.v4 import new_output
+from papermill.engines import NBClientEngine, papermill_engines
+from papermill.exceptions import PapermillException
+
+from touchlab.reporting.notebooks import read_notebook
 from touchlab.reporting.record import Failure
 from touchlab.reporting.sanitise import clean_text
 
 _MARKER = "papermill-error-cell-tag"
 _INJECTED = "injected-parameters"
+_EXAMPLE = re.compile(r"^( *first: ).*$", re.MULTILINE)
+_HIDDEN = r"\1(a row of the data; `touchlab check` shows it)"
+
+logging.getLogger("papermill").addHandler(logging.NullHandler())  # what it says is on the page
+
+
+class SavedOnce(NBClientEngine):  # type: ignore[misc]
+    """Lets papermill save at the end alone, however it ends: half of the time it takes itself.
+
+    It would save before and after every cell, pictures and all, while the kernel waits.
+    """
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> Any:
+        path, nb_man.output_path = nb_man.output_path, None
+        try:
+            return super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
+        finally:
+            nb_man.output_path = path
+
+
+papermill_engines.register("touchlab", SavedOnce)
 
 
 @dataclass(frozen=True)
@@ -26,78 +60,53 @@ class Outcome:
     seconds: float
     failure: Failure | None
 
+    @property
+    def died(self) -> bool:
+        """Whether the kernel went, and another one may do better."""
+        return self.failure is not None and self.failure.error in ("Dead kernel", "Kernel failed")
+
+    def without_paths(self, names: Mapping[str, str]) -> Outcome:
+        """Give it with names in the place of paths of this machine."""
+        failure = self.failure and Failure(**hide_paths(vars(self.failure), names))
+        return replace(self, notebook=hide_paths(self.notebook, names), failure=failure)
+
 
 def execute(
     path: Path,
     *,
     output: Path,
     parameters: Mapping[str, Any],
-    manager: type[Any],
+    manager: type[KernelManager],
     seconds: float,
 ) -> Outcome:
-    """Run one notebook in a kernel of its own.
+    """Run one notebook in a kernel of its own; one that stops is an Outcome with a failure.
 
-    Parameters
-    ----------
-    path, output
-        The notebook to run and where its executed copy is kept, also a partial one.
-    parameters
-        Checked values for its `parameters` cell.
-    manager
-        Class of the manager that starts the kernel.
-    seconds
-        What the whole notebook may take.
-
-    Returns
-    -------
-    Outcome
-        A notebook that stopped is no exception but an Outcome with a failure.
+    `output` keeps its executed copy, also a partial one; `manager` starts its kernel; `seconds`
+    is what the whole notebook may take.
     """
     started = time.monotonic()
-    trouble = _papermill(path, output, parameters, manager, started + seconds)
-    took = time.monotonic() - started
-    notebook = _tidy(read_notebook(output if output.exists() else path))
-    failure = _verdict(notebook, path.stem, trouble, seconds)
-    return Outcome(notebook, took, failure)
-
-
-def _papermill(
-    path: Path,
-    output: Path,
-    parameters: Mapping[str, Any],
-    manager: type[Any],
-    deadline: float,
-) -> Exception | None:
-    """Execute with papermill; return what it stumbled over instead of raising it."""
-    quick_imports()
-    import papermill
-    from nbclient.exceptions import CellTimeoutError
-    from papermill.exceptions import PapermillException
-
-    from touchlab.reporting.engine import NAME
-
-    def seconds_left(_source: object) -> int:
-        return max(1, math.ceil(deadline - time.monotonic()))
-
+    trouble = None
     try:
         papermill.execute_notebook(
             _literal(path),
             _literal(output),
             parameters=dict(parameters),
-            engine_name=NAME,
+            engine_name="touchlab",
             kernel_name="python3",
             language="python",
             progress_bar=False,
             start_timeout=60,
-            timeout_func=seconds_left,
+            timeout_func=lambda _: max(1, math.ceil(started + seconds - time.monotonic())),
             iopub_timeout=60,
             shutdown_kernel="immediate",
             kernel_manager_class=manager,
         )
     # RuntimeError: nbclient's word for a kernel that died or never started.
     except (PapermillException, CellTimeoutError, RuntimeError) as error:
-        return error
-    return None
+        trouble = error
+    took = time.monotonic() - started
+    notebook = _tidy(read_notebook(output if output.exists() else path))
+    return Outcome(notebook, took, _verdict(notebook, path.stem, trouble, seconds))
 
 
 def _literal(path: Path) -> str:
@@ -105,20 +114,8 @@ def _literal(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
-@contextmanager
-def quiet_log() -> Iterator[None]:
-    """Keep papermill's log off the terminal; what it says of failures is on the page."""
-    logger = logging.getLogger("papermill")
-    before = logger.disabled
-    logger.disabled = True
-    try:
-        yield
-    finally:
-        logger.disabled = before
-
-
 def _tidy(notebook: Any) -> Any:
-    """Take out what papermill adds about this machine, and its random ids."""
+    """Take out what papermill adds about this machine, its random ids, and rows of the data."""
     notebook.cells = [
         cell for cell in notebook.cells if _MARKER not in cell.metadata.get("tags", [])
     ]
@@ -129,7 +126,8 @@ def _tidy(notebook: Any) -> Any:
             cell["id"] = _INJECTED
         for output in cell.get("outputs", []):
             if output.output_type == "error":
-                hide_examples(output)
+                output.evalue = _EXAMPLE.sub(_HIDDEN, output.evalue)
+                output.traceback = [_EXAMPLE.sub(_HIDDEN, text) for text in output.traceback]
     return notebook
 
 
@@ -138,60 +136,79 @@ def _verdict(notebook: Any, name: str, trouble: Exception | None, timeout: float
     cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     started = [cell for cell in cells if cell.metadata.get("papermill", {}).get("start_time")]
     last = started[-1] if started else None
-    error = _last_error(last)
-    if trouble is None and error is None and len(started) == len(cells):
+    errors = [one for one in last.outputs if one.output_type == "error"] if last else []
+    if trouble is None and not errors and len(started) == len(cells):
         return None
+    error = errors[-1] if errors else None
     title, message = _reason(trouble, error, timeout, pending=len(cells) - len(started))
-    if last is not None and error is None:
-        last.outputs.append(_error_output(title, message))
-    _mark_pending(cells, started)
+    # papermill marks the cells after a dead kernel as completed
+    for cell in cells[len(started) :]:
+        cell.metadata.setdefault("papermill", {})["status"] = "pending"
+    if last is not None:
+        last.metadata["papermill"]["status"] = "failed"
+        if error is None:
+            last.outputs.append(new_output("error", ename=title, evalue=message, traceback=[]))  # type: ignore[no-untyped-call]
     own = [cell for cell in started if _INJECTED not in cell.metadata.get("tags", [])]
-    return Failure(
-        notebook=name,
-        cell=len(own),
-        error=title,
-        message=message,
-        source=last.source if last is not None else "",
-    )
+    return Failure(name, len(own), title, message, last.source if last is not None else "")
 
 
 def _reason(
     trouble: Exception | None, error: Any, timeout: float, *, pending: int
 ) -> tuple[str, str]:
     """Name what went wrong: title and message, in words where the machine has none."""
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
-
+    cells = f"{pending} code cell" + ("" if pending == 1 else "s")
     if isinstance(trouble, CellTimeoutError):
         return "Timeout", f"the notebook was not finished after {round(timeout, 1):g} seconds"
     if isinstance(trouble, DeadKernelError):
         return "Dead kernel", "the kernel died: it was killed, crashed or ran out of memory"
     if error is not None and error.ename == "SystemExit" and trouble is None:
-        return "SystemExit", f"the notebook ended itself; {_cells(pending)} below never ran"
+        return "SystemExit", f"the notebook ended itself; {cells} below never ran"
     if error is not None:
         return clean_text(error.ename), clean_text(error.evalue)
     if trouble is None:
-        return "Unfinished", f"{_cells(pending)} never ran"
+        return "Unfinished", f"{cells} never ran"
     return "Kernel failed", clean_text(str(trouble))
 
 
-def _cells(count: int) -> str:
-    return f"{count} code cell" if count == 1 else f"{count} code cells"
+def hide_paths(value: Any, names: Mapping[str, str]) -> Any:
+    """Replace paths and addresses by names, in every text of a nested value.
+
+    Pictures of pixels are left alone. Longer paths go first, and only whole path parts match.
+
+    >>> hide_paths({"text": "open('/home/eva/shop/a.csv')"}, {"/home/eva/shop": "shop"})
+    {'text': "open('shop/a.csv')"}
+    >>> hide_paths("/home/eva/shopping", {"/home/eva/shop": "shop"})
+    '/home/eva/shopping'
+    """
+    names = {
+        spelt: name for path, name in names.items() if len(path) > 1 for spelt in _spellings(path)
+    }
+    if not names:
+        return value
+    choices = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    pattern = re.compile(rf"(?<![\w.-])(?:file://)?({choices})(?![\w-])")
+
+    def hide(value: Any) -> Any:
+        if isinstance(value, str):
+            return pattern.sub(lambda match: names[match[1]], value)
+        if isinstance(value, list):
+            return [hide(item) for item in value]
+        if isinstance(value, dict):
+            changed = {
+                key: item if _is_pixels(str(key)) else hide(item) for key, item in value.items()
+            }
+            return type(value)(changed)  # a NotebookNode stays one
+        return value
+
+    return hide(value)
 
 
-def _last_error(cell: Any) -> Any:
-    errors = [output for output in cell.outputs if output.output_type == "error"] if cell else []
-    return errors[-1] if errors else None
+def _is_pixels(mime: str) -> bool:
+    return mime.startswith("image/") and mime != "image/svg+xml"
 
 
-def _error_output(title: str, message: str) -> Any:
-    from nbformat.v4 import new_output
-
-    return new_output("error", ename=title, evalue=message, traceback=[])  # type: ignore[no-untyped-call]
-
-
-def _mark_pending(cells: list[Any], started: list[Any]) -> None:
-    """Correct papermill, which marks the cells after a dead kernel as completed."""
-    for cell in cells[len(started) :]:
-        cell.metadata.setdefault("papermill", {})["status"] = "pending"
-    if started:
-        started[-1].metadata["papermill"]["status"] = "failed"
+def _spellings(path: str) -> set[str]:
+    """Spell a path as it stands, as Python and JSON write it, and as papermill injects it."""
+    quoted = path.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = quoted.encode("unicode_escape").decode("ascii").replace("\\\\", "\\")
+    return {path, quoted, escaped, repr(path)[1:-1], json.dumps(path)[1:-1]}

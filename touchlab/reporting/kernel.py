@@ -1,100 +1,109 @@
-"""Kernels of this very interpreter: forked from a loaded server where that works, else started.
+"""Kernels of this very interpreter, and the end of them all, however their run ends.
 
 Imported only when a run starts: jupyter_client is slow to import.
 """
 
+from __future__ import annotations
+
+import contextlib
 import itertools
+import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
-from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from touchlab.once import FOLDER
-from touchlab.reporting.forking import ForkedProcess, Server
 
-_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+_POSIX = os.name == "posix"
 _LONGEST_FOLDER = 70  # bytes; a Unix socket can have a path of 104, and its name comes on top
+_GUARD = """
+import os, signal, sys
+groups = ""
+for groups in sys.stdin: pass
+for group in groups.split():
+    try: os.killpg(int(group), signal.SIGKILL)
+    except OSError: pass
+"""
+"""Reads the process groups that live, a line whenever one starts, and kills the last of them when
+the run is gone: also where a SIGKILL ended it, and a kernel is too busy in C to see that."""
+
+_DESCRIBE = "import sys; from touchlab.reporting.source import describe; describe(sys.argv[1])"
 
 
 class Kernels:
-    """The kernels of one run, and the end of them all.
+    """The processes of one run; leaving it ends them all.
 
-    Parameters
-    ----------
-    workspace
-        Folder that takes all their traces.
-    cwd
-        Working directory of every kernel.
-    threads
-        Threads each may use for linear algebra: all cores shared by the kernels at once.
-    server
-        The loaded process they are forked from; None to start each on its own.
+    `workspace` is a folder that takes all their traces, `cwd` their working directory,
+    `threads` what each may use for linear algebra: the cores shared by those at work at once.
     """
 
-    def __init__(self, workspace: Path, *, cwd: Path, threads: int, server: Server | None) -> None:
-        self.workspace, self.cwd, self.threads = workspace, cwd, threads
-        self._server = server
-        self._managers: list[Any] = []
+    def __init__(self, workspace: Path, *, cwd: Path, threads: int) -> None:
+        self.workspace, self.cwd, self.closed = workspace, cwd, False
         self.numbers = itertools.count(1)
-        self.found = workspace / "found"
-        self.found.mkdir()
-        self._describing: Any = None
-
-    def ready(self) -> bool:
-        """Wait for the server to be loaded; False if kernels are started without one."""
-        return self._server is not None and self._server.ready()
-
-    def manager_class(self, *, fork: bool = True) -> type[AsyncKernelManager]:
-        """Make the manager class that papermill starts a kernel with."""
-        kernels = self
-
-        class ThisInterpreter(_Manager):
-            def __init__(self, **kwargs: Any) -> None:
-                super().__init__(kernels, fork and kernels.ready(), **kwargs)
-                kernels._managers.append(self)
-
-        return ThisInterpreter
-
-    def fork(self, work: str, arguments: list[str], env: Mapping[str, str]) -> ForkedProcess:
-        assert self._server is not None
-        request = {
-            "work": work,
-            "arguments": arguments,
-            "env": dict(env),
-            "cwd": str(self.cwd),
-            "log": str(self.workspace / "kernel.log"),
-            "threads": self.threads,
+        self._processes: list[Any] = []
+        self._lock = Lock()
+        (workspace / "found").mkdir(parents=True)
+        self.environment = {
+            **os.environ,
+            **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), str(threads)),
+            "IPYTHONDIR": str(workspace / "ipython"),
+            FOLDER: str(workspace / "found"),
         }
-        return self._server.fork(request)
 
-    def describe(self, place: str, target: Path) -> Any:
-        """Start `describe.describe` in a process of its own; it has `poll`, `wait`, `kill`."""
-        own = {FOLDER: str(self.found)}
-        try:
-            if self.ready():
-                self._describing = self.fork("describe", [place, str(target)], own)
-                return self._describing
-        except RuntimeError:  # the server ended in this moment
-            pass
-        command = [sys.executable, "-m", "touchlab.reporting.describe", place, str(target)]
-        quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-        self._describing = subprocess.Popen(  # type: ignore[call-overload]
-            command, cwd=self.cwd, env={**os.environ, **own}, **quiet
+    def __enter__(self) -> Kernels:
+        quiet = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
+        command = [sys.executable, "-I", "-S", "-c", _GUARD if _POSIX else ""]
+        self._guard = subprocess.Popen(  # type: ignore[call-overload]
+            command, cwd="/", stdin=subprocess.PIPE, text=True, start_new_session=True, **quiet
         )
-        return self._describing
+        return self
 
-    def close(self) -> None:
-        """End every kernel, at once."""
-        kernels = [manager.provisioner for manager in self._managers if manager.provisioner]
-        for process in [self._describing, *(kernel.process for kernel in kernels)]:
-            if process and process.poll() is None:
-                process.kill()
+    def __exit__(self, *_: object) -> None:
+        self.closed = True
+        for process in self._processes:
+            if process.poll() is None:
+                with contextlib.suppress(OSError):
+                    os.killpg(process.pid, signal.SIGKILL) if _POSIX else process.kill()
+        with contextlib.suppress(OSError):
+            self._guard.stdin.close()
+        self._guard.wait()
+
+    def watch(self, process: Any) -> None:
+        """Let the end of the run be the end of a process and of all that it starts."""
+        with contextlib.suppress(OSError), open(f"/proc/{process.pid}/oom_score_adj", "w") as score:
+            score.write("500")  # where memory runs out, the system ends it and not the run
+        with self._lock, contextlib.suppress(OSError):
+            self._processes = [one for one in self._processes if one.poll() is None] + [process]
+            print(*(one.pid for one in self._processes), file=self._guard.stdin, flush=True)
+
+    def manager_class(self) -> type[AsyncKernelManager]:
+        """Give the manager class that papermill starts a kernel with."""
+        return type("ThisInterpreter", (_Manager,), {"kernels": self})
+
+    def describe(self, place: str, seconds: Callable[[], float]) -> dict[str, Any]:
+        """Find fingerprint and window of the data; nothing if it cannot be opened, as pages say."""
+        if self.closed:
+            return {}
+        command = [sys.executable, "-c", _DESCRIBE, place]
+        with open(self.workspace / "kernel.log", "a", encoding="utf-8") as log:
+            process = subprocess.Popen(
+                command, cwd=self.cwd, env=self.environment, start_new_session=True, text=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+            )  # fmt: skip
+        self.watch(process)
+        try:
+            said, _ = process.communicate(timeout=max(0.0, seconds()))
+            return json.loads(said.splitlines()[-1])
+        except (subprocess.TimeoutExpired, ValueError, IndexError):
+            return {}
 
 
 class _Manager(AsyncKernelManager):
@@ -105,10 +114,11 @@ class _Manager(AsyncKernelManager):
     kernel prints must not land on the user's terminal.
     """
 
-    def __init__(self, kernels: Kernels, fork: bool, **kwargs: Any) -> None:
+    kernels: Kernels
+
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._kernels, self._fork = kernels, fork
-        if os.name == "posix" and len(os.fsencode(kernels.workspace)) < _LONGEST_FOLDER:
+        if _POSIX and len(os.fsencode(self.kernels.workspace)) < _LONGEST_FOLDER:
             self.transport = "ipc"  # no ports to race for, and nobody else can connect
 
     @property
@@ -117,34 +127,12 @@ class _Manager(AsyncKernelManager):
         return KernelSpec(argv=command, display_name="Python 3", language="python")
 
     async def start_kernel(self, **kwargs: Any) -> Any:  # type: ignore[override]
-        workspace = self._kernels.workspace
-        environment = dict(kwargs.pop("env", None) or os.environ)
-        environment["IPYTHONDIR"] = str(workspace / "ipython")
-        environment |= dict.fromkeys(_THREADS, str(self._kernels.threads))
-        environment[FOLDER] = str(self._kernels.found)
-        self.connection_file = str(workspace / f"k{next(self._kernels.numbers)}.json")
-        if self._fork:
-            self.kernel_id = self.kernel_id or self.connection_file
-            self.provisioner = _Forked(
-                kernels=self._kernels, kernel_id=self.kernel_id, parent=self,
-                kernel_spec=self.kernel_spec,
-            )  # fmt: skip
-        kwargs |= {"env": environment, "cwd": str(self._kernels.cwd)}
-        with open(workspace / "kernel.log", "a", encoding="utf-8") as log:
-            return await super().start_kernel(stdout=log, stderr=log, **kwargs)
-
-
-class _Forked(LocalProvisioner):
-    """Asks the server for the process instead of starting one."""
-
-    def __init__(self, kernels: Kernels, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._kernels = kernels
-
-    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
-        own = {name: kwargs["env"][name] for name in ("IPYTHONDIR", FOLDER, *_THREADS)}
-        arguments = cmd[cmd.index("-f") :]
-        process = self._kernels.fork("kernel", arguments, own)
-        self.process = process  # type: ignore[assignment]
-        self.pid = self.pgid = process.pid
-        return self.connection_info
+        kernels = self.kernels
+        if kernels.closed:
+            raise RuntimeError("the run has ended")
+        self.connection_file = str(kernels.workspace / f"k{next(kernels.numbers)}.json")
+        kwargs |= {"env": kernels.environment, "cwd": str(kernels.cwd)}
+        with open(kernels.workspace / "kernel.log", "a", encoding="utf-8") as log:
+            started = await super().start_kernel(stdout=log, stderr=log, **kwargs)
+        kernels.watch(self.provisioner.process)  # type: ignore[union-attr]
+        return started

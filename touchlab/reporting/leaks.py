@@ -1,6 +1,10 @@
 """What must not leave the house: paths, names of this machine, secrets, single customers."""
 
+from __future__ import annotations
+
+import base64
 import getpass
+import io
 import json
 import os
 import re
@@ -13,10 +17,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from touchlab.reporting.outgoing import files_of
-from touchlab.reporting.privacy_check import EMBEDDED, Finding
-from touchlab.reporting.reduced import EMBEDDED_TABLE, embedded_tables, read_csv, unpacked
+import pandas as pd
 
+from touchlab.reporting.privacy_check import EMBEDDED, Finding, check_run
+
+CSV = "data:text/csv;base64,"
+EMBEDDED_TABLE = re.compile(rf"{CSV}([A-Za-z0-9+/=]+)")
+MARK = "\ufeff"  # with which a spreadsheet knows UTF-8
 SECRETS = {
     "password in an address": r"\b[a-z][\w+.-]*://[^\s/:@\"'<>]*:[^\s/@\"'<>]+@",
     "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY",
@@ -45,25 +52,35 @@ _COMMON = {"root", "user", "admin", "jovyan", "runner", "ubuntu", "jupyter", "lo
 _DRAWN = re.compile(r'"image/[\w.+-]+": "[A-Za-z0-9+/=\\n]+"')
 
 
+def files_of(folder: Path) -> list[Path]:
+    """List all files below a folder, in a fixed order."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def embedded_tables(page: str) -> list[str]:
+    """Unpack the tables that a page offers as files, as CSV."""
+    return [unpacked(match) for match in EMBEDDED_TABLE.finditer(page)]
+
+
+def unpacked(match: re.Match[str]) -> str:
+    """Read what `EMBEDDED_TABLE` found."""
+    return base64.b64decode(match[1]).decode("utf-8", errors="replace")
+
+
+def read_csv(text: str, *, as_text: bool = False) -> pd.DataFrame:
+    """Read a CSV whose empty cells alone are missing; nothing at all is an empty table."""
+    text = text.removeprefix(MARK)
+    if not text.strip():
+        return pd.DataFrame()
+    kind = str if as_text else None
+    return pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""], dtype=kind)
+
+
 def find_leaks(file: str, text: str, needles: Mapping[str, str]) -> list[Finding]:
     """List what a text gives away, each with its line; the thing itself is never repeated.
 
     Looks for what :data:`SECRETS`, :data:`PATH` and, in pages, :data:`LOADED` describe, and
     for `needles`. It knows no secret that looks like a word, and does not read pictures.
-
-    Parameters
-    ----------
-    file
-        Name for the messages; pages end on ``.html``.
-    text
-        Content of the file.
-    needles
-        Exact texts to look for, with their kind; see :func:`machine_needles`.
-
-    Returns
-    -------
-    list of Finding
-        A finding a kind and line.
 
     Examples
     --------
@@ -86,15 +103,7 @@ def find_leaks(file: str, text: str, needles: Mapping[str, str]) -> list[Finding
 
 
 def leaks_in(folder: Path, *private: str) -> list[Finding]:
-    """List what the files of a folder give away; see `find_leaks`.
-
-    Parameters
-    ----------
-    folder
-        Folder of text files.
-    private
-        More texts that name this machine, such as the path of the data.
-    """
+    """List what the files of a folder give away; `private` are more texts to look for."""
     needles = machine_needles(*private)
     return [
         leak
@@ -108,8 +117,7 @@ def few_and_named(folder: Path, data: str | Path, *, k: int) -> list[Finding]:
 
     `check_run` reads pages and notebooks; tables are shown to it as pages.
     """
-    from touchlab.data.dataset import open_data
-    from touchlab.reporting.privacy_check import check_run
+    from touchlab.opening import open_data
 
     tables: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -130,12 +138,8 @@ def machine_needles(*private: str) -> dict[str, str]:
 
     Takes the home and working directories, the names of user and host (four letters or more,
     and not one that every machine has), and the values of environment variables whose name
-    contains KEY, TOKEN, PASSWORD or SECRET, from eight characters on.
-
-    Parameters
-    ----------
-    private
-        More texts that name this machine, such as the path of the data.
+    contains KEY, TOKEN, PASSWORD or SECRET, from eight characters on; and `private`, such as the
+    path of the data.
     """
     places = {str(Path.home()), str(Path.cwd()), *(p for p in private if len(Path(p).parts) > 2)}
     names = {_user(), socket.gethostname()}
@@ -170,8 +174,6 @@ def _as_page(table: str) -> str:
 
 
 def _cell(value: Any) -> str:
-    import pandas as pd
-
     if pd.isna(value):
         return ""
     return f"{value:,}" if isinstance(value, int | float) else str(value)

@@ -1,35 +1,33 @@
-"""Which notebooks make the report: found, chosen, and their parameters read."""
+"""Which notebooks make the report: found, chosen, and each with the values it is given."""
 
-import difflib
+from __future__ import annotations
+
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from touchlab.errors import ParameterError, ReportError
-from touchlab.reporting.parameters import Parameter, read_parameters
+from touchlab.reporting.parameters import (
+    RESULTS,
+    Parameter,
+    check_parameters,
+    nearest,
+    read_parameters,
+)
 
 _NUMBERED = "[0-9][0-9]_*.ipynb"
 
 
 def notebooks_folder(start: Path | None = None) -> Path:
-    """Find the notebooks: of the working directory's repository, or of this installation.
-
-    Parameters
-    ----------
-    start
-        Where to begin looking; the working directory if not given.
-
-    Raises
-    ------
-    ReportError
-        There is no folder with numbered notebooks in any of the places.
-    """
-    package = Path(__file__).resolve().parents[1]
-    places = [folder / "notebooks" for folder in _up_to_repository(start or Path.cwd())]
-    places += [package.parent / "notebooks", package / "_notebooks"]
-    for place in places:
+    """Find the notebooks: of the working directory's repository, or of this installation."""
+    start, package = start or Path.cwd(), Path(__file__).resolve().parents[1]
+    above = [start, *start.parents]
+    tops = [n for n, at in enumerate(above) if (at / ".git").exists() or _is_project(at)]
+    places = [at / "notebooks" for at in above[: tops[0] + 1 if tops else 1]]
+    for place in (*places, package.parent / "notebooks", package / "_notebooks"):
         if any(place.glob(_NUMBERED)):
             return place.resolve()
     raise ReportError(
@@ -40,41 +38,64 @@ def notebooks_folder(start: Path | None = None) -> Path:
     )
 
 
+def _is_project(folder: Path) -> bool:
+    return (folder / "pyproject.toml").exists()
+
+
 def choose_notebooks(folder: Path, only: Sequence[str] = ()) -> list[Path]:
     """List the notebooks of a folder by number, all of them or those named.
 
     A name may be ``03_attribution``, ``03_attribution.ipynb`` or just ``03``.
-
-    Raises
-    ------
-    ReportError
-        The folder has no numbered notebooks.
-    ParameterError
-        A name fits none of them.
     """
     paths = sorted(folder.glob(_NUMBERED))
     if not paths:
         raise ReportError(f"no notebooks such as 01_name.ipynb in the folder {folder.name!r}")
-    if not only:
-        return paths
-    chosen = {_find(name, paths) for name in only}
-    return [path for path in paths if path in chosen]
-
-
-def quick_imports() -> None:
-    """Spare seconds: in a JupyterLab environment jsonschema builds a grammar on every import."""
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    stems = [path.stem for path in paths]
+    chosen = set()
+    for name in only:
+        wanted = name.removesuffix(".ipynb")
+        found = [path for path in paths if wanted in (path.stem, path.stem[:2])]
+        if not found:
+            hint = nearest(wanted, stems)
+            raise ParameterError(
+                f"unknown notebook {name!r}\n{hint}  there are: {', '.join(stems)}"
+            )
+        chosen.add(found[0])
+    return [path for path in paths if path in chosen or not only]
 
 
 def read_notebook(path: Path) -> Any:
     """Read a notebook as a NotebookNode of format 4."""
-    quick_imports()
+    spare_a_grammar()
     import nbformat
 
     try:
         return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     except (OSError, UnicodeDecodeError, nbformat.reader.NotJSONError, AttributeError) as error:
         raise ReportError(f"{path.name} is not a notebook that can be read: {error}") from error
+
+
+def spare_a_grammar() -> None:
+    """Import jsonschema without the 1.5 s in which it builds a grammar of web addresses.
+
+    It does so wherever JupyterLab is installed, for a check that notebooks never ask for. This
+    is the one place where a module is hidden, and only while jsonschema loads.
+    """
+    grammar = "rfc3987_syntax"
+    if "jsonschema" not in sys.modules and grammar not in sys.modules:
+        sys.modules[grammar] = None  # type: ignore[assignment]
+        import jsonschema  # noqa: F401
+
+        del sys.modules[grammar]
+
+
+def title_of(notebook: Any, default: str) -> str:
+    """Take the first H1 of a notebook's prose as its title."""
+    for cell in notebook.cells:
+        heading = re.search(r"^# +(.+?) *#*$", cell.source, flags=re.MULTILINE)
+        if heading and cell.cell_type == "markdown":
+            return heading[1].replace("`", "").replace("*", "").strip()
+    return default
 
 
 def parameters_of(notebook: Any, name: str) -> dict[str, Parameter]:
@@ -91,30 +112,44 @@ def declared_parameters(folder: Path | None = None) -> dict[str, dict[str, Param
     return {path.stem: parameters_of(read_notebook(path), path.stem) for path in paths}
 
 
-def title_of(notebook: Any, default: str) -> str:
-    """Take the first H1 of a notebook's prose as its title."""
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            heading = re.search(r"^# +(.+?) *#*$", cell.source, flags=re.MULTILINE)
-            if heading:
-                return heading[1].replace("`", "").replace("*", "").strip()
-    return default
+@dataclass(frozen=True)
+class Task:
+    """One notebook of a run, and what it is given."""
+
+    path: Path
+    title: str
+    notebook: Any
+    declared: Mapping[str, Parameter]
+    parameters: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def reads_tables(self) -> bool:
+        """Whether it is made of the tables of the others, and so comes after them."""
+        return RESULTS in self.declared
+
+    @property
+    def code(self) -> int:
+        """How much code it has: a guess at its time where none is known."""
+        return sum(len(cell.source) for cell in self.notebook.cells if cell.cell_type == "code")
 
 
-def _find(name: str, paths: Sequence[Path]) -> Path:
-    wanted = name.removesuffix(".ipynb")
-    for path in paths:
-        if wanted in (path.stem, path.stem[:2]):
-            return path
-    stems = [path.stem for path in paths]
-    nearest = difflib.get_close_matches(wanted, stems, n=1)
-    hint = f"  did you mean {nearest[0]!r}?\n" if nearest else ""
-    raise ParameterError(f"unknown notebook {name!r}\n{hint}  there are: {', '.join(stems)}")
+def choose_tasks(folder: Path, only: Sequence[str], given: Mapping[str, object]) -> list[Task]:
+    """Choose the notebooks and check every value for each.
 
-
-def _up_to_repository(start: Path) -> list[Path]:
-    folders = [start, *start.parents]
-    for depth, folder in enumerate(folders):
-        if (folder / ".git").exists() or (folder / "pyproject.toml").exists():
-            return folders[: depth + 1]
-    return [start]
+    Choosing one that reads the tables of the others chooses those too.
+    """
+    notebooks = {path: read_notebook(path) for path in choose_notebooks(folder)}
+    declared = {path: parameters_of(node, path.stem) for path, node in notebooks.items()}
+    chosen = choose_notebooks(folder, only)
+    if any(RESULTS in declared[path] for path in chosen):
+        chosen = [path for path in notebooks if path in chosen or RESULTS not in declared[path]]
+    values = check_parameters(given, {path.stem: declared[path] for path in chosen})
+    return [
+        Task(path, title_of(node, path.stem), node, declared[path], values[path.stem])
+        for path, node in notebooks.items()
+        if path in chosen
+    ]

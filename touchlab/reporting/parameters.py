@@ -1,40 +1,64 @@
-"""What may a notebook be told? The `parameters` cell read, given values checked.
+"""What may a notebook be given? Its `parameters` cell read, values checked.
 
-papermill itself only warns about a mistyped name and runs on the defaults, so everything
-is checked here, for all notebooks, before the first kernel starts.
+papermill only warns about a mistyped name and runs on the defaults, and its own reading of a
+`parameters` cell takes a # inside a text for a comment and the next line for the value. So the
+cell is read here, and all values are checked, for all notebooks, before a kernel starts.
 """
+
+from __future__ import annotations
 
 import ast
 import difflib
 import io
+import json
 import math
+import re
 import tokenize
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from touchlab.errors import ParameterError
-from touchlab.reporting.ranges import out_of_range
 
 Value = Any  # a plain JSON value: None, bool, int, float, str, or lists and dicts of those
-DATA = "data"  # filled from the first argument of a report, never by a parameter
-RESULTS = "results"  # filled with the folder of the run's tables
-PREVIOUS = "previous"  # filled with the folder of the tables of the run before
-_FILLED = {
+DATA, RESULTS, PREVIOUS = "data", "results", "previous"
+FILLED = {
     DATA: "give the data as the first argument",
     RESULTS: "a report gives it the folder of its tables",
     PREVIOUS: "a report gives it the tables of the run before",
 }
+"""Parameters that a report fills in itself."""
+_KINDS = {
+    bool: "true or false", int: "a whole number", float: "a number", str: "text",
+    list: "a list", dict: "a mapping", type(None): "text or a number",
+}  # fmt: skip
+_TAKES = {float: (int, float), type(None): (str, int, float, type(None))}
 
-_TYPE_NAMES = {
-    "NoneType": "None",
-    "bool": "true or false",
-    "int": "a whole number",
-    "float": "a number",
-    "str": "text",
-    "list": "a list",
-    "dict": "a mapping",
+
+def _is_duration(text: str) -> bool:
+    import pandas as pd  # slow to import, and seldom needed
+
+    try:
+        return not text.strip().isdigit() and pd.Timedelta(text) >= pd.Timedelta(milliseconds=1)
+    except ValueError:
+        return False
+
+
+_POSITIVE = ("1 or more", lambda value: value >= 1)
+_NOT_NEGATIVE = ("0 or more", lambda value: value >= 0)
+RANGES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "customers": _POSITIVE,
+    "days": _POSITIVE,
+    "lookback": ("a duration such as 30D or 12h", _is_duration),
+    "min_customers": _POSITIVE,
+    "outcome": ("not empty", bool),
+    "seed": _NOT_NEGATIVE,
+    "seeds": _NOT_NEGATIVE,
 }
+"""What a parameter may be, in words and as a test (of each item of a list), by its name: one
+name means one thing in every notebook."""
 
 
 @dataclass(frozen=True)
@@ -51,22 +75,6 @@ def read_parameters(source: str, *, notebook: str = "notebook") -> dict[str, Par
 
     Does not run the cell, so it answers only for lines of the form ``name = literal``.
 
-    Parameters
-    ----------
-    source
-        Python source of the cell; empty if the notebook has none.
-    notebook
-        Name used in messages.
-
-    Returns
-    -------
-    dict of Parameter, in the order of the cell.
-
-    Raises
-    ------
-    ParameterError
-        The cell is not Python, or holds something other than plain literals.
-
     Examples
     --------
     >>> read_parameters('outcome = "churn"  # conversion, churn or referral')
@@ -80,14 +88,52 @@ def read_parameters(source: str, *, notebook: str = "notebook") -> dict[str, Par
             f"  line {error.lineno}: {error.msg}\n"
             "  keep it to lines such as: outcome = 'conversion'  # its meaning and unit"
         ) from error
-    comments = _comments(source)
+    comments = {
+        token.start[0]: token.string.lstrip("# ").strip()
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
     found: dict[str, Parameter] = {}
     for statement in statements:
-        line = source.splitlines()[statement.lineno - 1].strip()
-        name, default = _assignment(statement, line, notebook)
-        comment = comments.get(statement.end_lineno or 0, "")
-        found[name] = Parameter(name, default, comment)
+        try:
+            name, default = _assignment(statement)
+        except (ValueError, TypeError, SyntaxError) as error:
+            line = source.splitlines()[statement.lineno - 1].strip()
+            raise ParameterError(
+                f"{notebook}: the parameters cell holds something other than name = literal\n"
+                f"  line {statement.lineno}: {line}\n"
+                "  allowed are text, numbers, True, False, None, lists and dicts; move the rest to"
+                " a cell below"
+            ) from error
+        found[name] = Parameter(name, default, comments.get(statement.end_lineno or 0, ""))
     return found
+
+
+def _assignment(statement: ast.stmt) -> tuple[str, Value]:
+    match statement:
+        case (
+            ast.Assign(targets=[ast.Name(id=name)], value=ast.expr() as value)
+            | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+        ):
+            default = ast.literal_eval(value)
+            if not _trouble_of(default):
+                return name, default
+    raise ValueError("not a name and a plain literal")
+
+
+def _trouble_of(value: object) -> str:
+    """Say why a value is not plain JSON; empty if it is."""
+    if value is None or isinstance(value, bool | int | str):
+        return ""
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else f"{value!r} is not a finite number"
+    if isinstance(value, list):
+        return next(filter(None, map(_trouble_of, value)), "")
+    if not isinstance(value, dict):
+        return f"{value!r} is a {type(value).__name__}, not a plain value"
+    if not all(isinstance(key, str) for key in value):
+        return f"{value!r} has keys that are not text"
+    return _trouble_of([*value.values()])
 
 
 def check_parameters(
@@ -95,38 +141,15 @@ def check_parameters(
 ) -> dict[str, dict[str, Value]]:
     """Share the given values out to the notebooks that declare them, after checking all.
 
-    Parameters
-    ----------
-    given
-        Values by parameter name.
-    notebooks
-        Declared parameters by notebook name.
-
-    Returns
-    -------
-    dict of dict
-        For each notebook the values it declares; a value may go to several.
-
-    Raises
-    ------
-    ParameterError
-        All problems found: names no notebook declares (with the nearest one), values of
-        another type than the default or out of range, values that are not plain JSON.
-
     Examples
     --------
     >>> one = read_parameters("outcome = 'conversion'")
     >>> check_parameters({"outcome": "churn"}, {"03_attribution": one, "01_map": {}})
     {'03_attribution': {'outcome': 'churn'}, '01_map': {}}
     """
-    declared = {name for parameters in notebooks.values() for name in parameters}
-    problems = []
-    for name, value in given.items():
-        problem = _problem_with(name, value, notebooks, declared)
-        if problem:
-            problems.append(problem)
-    if problems:
-        raise ParameterError("\n".join(problems))
+    problems = [_problem_with(name, value, notebooks) for name, value in given.items()]
+    if any(problems):
+        raise ParameterError("\n".join(filter(None, problems)))
     return {
         notebook: {name: value for name, value in given.items() if name in parameters}
         for notebook, parameters in notebooks.items()
@@ -134,110 +157,128 @@ def check_parameters(
 
 
 def _problem_with(
-    name: object,
-    value: object,
-    notebooks: Mapping[str, Mapping[str, Parameter]],
-    declared: set[str],
+    name: object, value: object, notebooks: Mapping[str, Mapping[str, Parameter]]
 ) -> str:
     """Say what is wrong with one given value; empty if nothing is."""
+    declared = {one for parameters in notebooks.values() for one in parameters}
     if not isinstance(name, str) or not name.isidentifier():
         return f"parameter name {name!r} is not a name\n  use letters, digits and underscores"
-    if name in _FILLED:
-        return f"parameter {name!r} cannot be set here\n  {_FILLED[name]}"
+    if name in FILLED:
+        return f"parameter {name!r} cannot be set here\n  {FILLED[name]}"
     if name not in declared:
-        return unknown_name(name, declared)
-    trouble = _not_plain(value)
-    if trouble:
+        return _unknown(name, declared)
+    if trouble := _trouble_of(value):
         return f"parameter {name!r}: {trouble}\n  allowed are text, numbers, true, false, lists"
     for notebook, parameters in notebooks.items():
-        parameter = parameters.get(name)
-        if parameter and not _fits(value, parameter.default):
-            return wrong_type(value, parameter, f" of {notebook}")
-    allowed = out_of_range(name, value)
-    if allowed:
-        return f"parameter {name!r} must be {allowed}, not {value!r}"
+        if name in parameters and not _fits(value, parameters[name].default):
+            return _wrong_type(value, parameters[name], f" of {notebook}")
+    words, allows = RANGES.get(name, ("", lambda _: True))
+    values = value if isinstance(value, list) else [value]
+    if value is not None and not all(map(allows, values)):
+        return f"parameter {name!r} must be {words}, not {value!r}"
     return ""
 
 
-def _comments(source: str) -> dict[int, str]:
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return {
-        token.start[0]: token.string.lstrip("# ").strip()
-        for token in tokens
-        if token.type == tokenize.COMMENT
-    }
-
-
-def _assignment(statement: ast.stmt, line: str, notebook: str) -> tuple[str, Value]:
-    target: ast.expr | None = None
-    value: ast.expr | None = None
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        target, value = statement.targets[0], statement.value
-    elif isinstance(statement, ast.AnnAssign):
-        target, value = statement.target, statement.value
-    if not isinstance(target, ast.Name) or value is None:
-        raise _not_literal(notebook, statement.lineno, line)
-    try:
-        default = ast.literal_eval(value)
-    except (ValueError, TypeError, SyntaxError) as error:
-        raise _not_literal(notebook, statement.lineno, line) from error
-    if _not_plain(default):
-        raise _not_literal(notebook, statement.lineno, line)
-    return target.id, default
-
-
-def _not_literal(notebook: str, number: int, line: str) -> ParameterError:
-    return ParameterError(
-        f"{notebook}: the parameters cell holds something other than name = literal\n"
-        f"  line {number}: {line}\n"
-        "  allowed are text, numbers, True, False, None, lists and dicts; move the rest to"
-        " a cell below"
-    )
-
-
-def _not_plain(value: object) -> str:
-    """Say why a value is not plain JSON; empty if it is."""
-    if value is None or isinstance(value, bool | int | str):
-        return ""
-    if isinstance(value, float):
-        return "" if math.isfinite(value) else f"{value!r} is not a finite number"
-    if isinstance(value, list):
-        return next(filter(None, map(_not_plain, value)), "")
-    if isinstance(value, dict):
-        if not all(isinstance(key, str) for key in value):
-            return f"{value!r} has keys that are not text"
-        return next(filter(None, map(_not_plain, value.values())), "")
-    return f"{value!r} is a {type(value).__name__}, not a plain value"
-
-
 def _fits(value: object, default: Value) -> bool:
-    if default is None:
-        return value is None or (isinstance(value, str | int | float) and not _is_bool(value))
-    if isinstance(default, float):
-        return isinstance(value, int | float) and not _is_bool(value)
-    if isinstance(default, int) and not _is_bool(default):
-        return isinstance(value, int) and not _is_bool(value)
-    return isinstance(value, type(default))
+    kind = type(default)
+    if isinstance(value, bool):  # to Python also a whole number
+        return kind is bool
+    return isinstance(value, _TAKES.get(kind, kind))
 
 
-def _is_bool(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-def wrong_type(value: object, parameter: Parameter, where: str = "") -> str:
-    kind = _TYPE_NAMES[type(parameter.default).__name__]
-    if parameter.default is None:
-        kind = "text or a number"
+def _wrong_type(value: object, parameter: Parameter, where: str = "") -> str:
     meaning = f" ({parameter.comment})" if parameter.comment else ""
     return (
-        f"parameter {parameter.name!r}{where} must be {kind}, not {value!r}\n"
-        f"  its default is {parameter.default!r}{meaning}"
+        f"parameter {parameter.name!r}{where} must be {_KINDS[type(parameter.default)]},"
+        f" not {value!r}\n  its default is {parameter.default!r}{meaning}"
     )
 
 
-def unknown_name(name: str, declared: Mapping[str, Parameter] | set[str]) -> str:
-    names = sorted(set(declared) - set(_FILLED))
-    nearest = difflib.get_close_matches(name, names, n=1)
-    hint = f"  did you mean {nearest[0]!r}?\n" if nearest else ""
+def _unknown(name: str, declared: Collection[str]) -> str:
+    names = sorted(set(declared) - set(FILLED))
     known = ", ".join(names) or "none"
-    return f"unknown parameter {name!r}\n{hint}  the chosen notebooks know: {known}"
+    return f"unknown parameter {name!r}\n{nearest(name, names)}  the chosen notebooks know: {known}"
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """Suggest what may have been meant, as a line of a message."""
+    found = difflib.get_close_matches(name, names, n=1)
+    return f"  did you mean {found[0]!r}?\n" if found else ""
+
+
+# --- as a user types them -----------------------------------------------------------------
+
+
+def parse_assignments(texts: Sequence[str], declared: Mapping[str, Parameter]) -> dict[str, Value]:
+    """Turn ``name=value`` texts of a command line into values of the declared types.
+
+    The type of the default decides: ``010`` stays text for a text and ``true`` is a truth
+    value only for a truth value. Lists and mappings are JSON; a list may also be ``a,b``.
+
+    Examples
+    --------
+    >>> declared = read_parameters("code = ''\\nseed = 1\\nsynergy = False\\nweights = [0.4, 0.2]")
+    >>> parse_assignments(["code=010", "seed=010", "synergy=true", "weights=1,2"], declared)
+    {'code': '010', 'seed': 10, 'synergy': True, 'weights': [1.0, 2.0]}
+    """
+    values: dict[str, Value] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise ParameterError(
+                f"parameter {text!r} has no name or no value\n  write it as name=value"
+            )
+        if name not in declared:
+            raise ParameterError(_unknown(name, declared))
+        if name in values:
+            raise ParameterError(f"parameter {name!r} is given twice\n  keep one of them")
+        values[name] = _parse(value, declared[name])
+    return values
+
+
+def read_parameter_file(path: Path) -> dict[str, Value]:
+    """Read parameters from a TOML file of lines such as ``lookback = "14D"``.
+
+    TOML, because `touchlab.toml` is TOML too, and because it says which value is text.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ParameterError(
+            f"{path.name}: cannot be read as TOML: {why}\n  give lines such as name = 'text'"
+        ) from error
+
+
+def _parse(text: str, parameter: Parameter) -> Value:
+    try:
+        match parameter.default:
+            case str():
+                return text
+            case None:
+                return _number_or_text(text)
+            case bool():
+                return {"true": True, "false": False}[text.strip().lower()]
+            case int() | float() as default:
+                return type(default)(text)
+            case list() as default if not text.lstrip().startswith("["):
+                item = Parameter(parameter.name, default[0] if default else "")
+                return [_parse(one.strip(), item) for one in text.split(",") if one.strip()]
+        value = json.loads(text)
+        if isinstance(value, type(parameter.default)):
+            return value
+    except ParameterError:
+        raise  # an item of a list already says what is wrong with it
+    except (KeyError, ValueError):
+        pass
+    raise ParameterError(_wrong_type(text, parameter))
+
+
+def _number_or_text(text: str) -> Value:
+    """Read what a default of None accepts; leading zeros mean a code, not a number."""
+    if re.fullmatch(r"-?(0|[1-9]\d*)", text):
+        return int(text)
+    if re.fullmatch(r"-?(0|[1-9]\d*)\.\d+([eE][-+]?\d+)?", text):
+        return float(text)
+    return text

@@ -6,10 +6,13 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from urllib.parse import unquote
 
 from touchlab.errors import ReportError
-from touchlab.reporting.reduced import without_links
 
+_LINK = re.compile(
+    r'<a\b[^>]*?\shref="(?!#|[a-z][\w+.-]*:)([^"#]*)[^"]*"[^>]*>(.*?)</a>', re.DOTALL
+)
 BROWSERS = (
     "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge"
 )  # fmt: skip
@@ -80,3 +83,12 @@ def _blank(match: re.Match[bytes]) -> bytes:
 
 def _failed(page: Path, why: str) -> str:
     return f"pdf: {page.name} was not printed: {why}\n  try again, or share without --pdf"
+
+
+def without_links(page: str, sent: set[str]) -> str:
+    """Turn links to files that are not sent into plain words.
+
+    >>> without_links('<a href="../index.html">All</a> <a href="a.html#b">A</a>', {"a.html"})
+    'All <a href="a.html#b">A</a>'
+    """
+    return _LINK.sub(lambda match: match[0] if unquote(match[1]) in sent else match[2], page)

@@ -1,4 +1,4 @@
-"""Put a finished run in its place: all of it in one step, or nothing.
+"""One run at a time in a folder of reports, and its result put in place whole or not at all.
 
     out/.work-…/run/    built here        out/<run id>/          renamed to here
     out/.lock           held by a run     out/failed-<run id>/   a run that stopped
@@ -8,19 +8,21 @@ A process may be killed, or the power cut, between any two steps: `latest` then 
 whole run, and the next run clears away what is left.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from touchlab.reporting.exits import NotWritten
+from filelock import FileLock, Timeout
+
 from touchlab.reporting.index import write_index
-from touchlab.reporting.record import FILE, Run
-from touchlab.reporting.settled import put_in_place
+from touchlab.reporting.record import FILE, Busy, NotWritten, Run, put_in_place
 
 LATEST = "latest"
 FAILED = "failed-"
@@ -54,6 +56,33 @@ def not_written(folder: Path, error: OSError) -> NotWritten:
 
 
 @contextmanager
+def locked(
+    folder: Path, *, patience: float, waiting: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Let no other run write to `folder`; wait for one that does, and say so by `waiting`.
+
+    The system lets go of the lock when the process ends, however it ends. The file itself stays:
+    removing it would let two runs lock two files of the same name.
+    """
+    lock = FileLock(folder / ".lock")
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            waiting()
+            lock.acquire(timeout=patience, poll_interval=0.2)
+    except Timeout:
+        raise Busy(
+            f"another run has held {folder.name!r} for {patience:g} seconds\n"
+            "  wait for its end, or write to another folder with --out"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
 def workspace(out: Path) -> Iterator[Path]:
     """Give a folder inside `out` to build in; clear those that killed runs left behind."""
     for stale in out.glob(f"{_WORK}*"):
@@ -81,7 +110,12 @@ def latest_name(out: Path) -> str:
     latest = out / LATEST
     if latest.is_symlink():
         return os.readlink(latest)
-    return _redirect_of(latest)
+    try:
+        text = (latest / "index.html").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    found = _ADDRESS.search(text) if text.startswith(_REDIRECT) else None
+    return found[1] if found else ""
 
 
 def prune(out: Path, *, keep: int, spare: set[str], work: Path) -> list[str]:
@@ -91,16 +125,15 @@ def prune(out: Path, *, keep: int, spare: set[str], work: Path) -> list[str]:
     """
     folders = [path.parent for path in out.glob(f"*/{FILE}")]
     names = sorted(
-        (path.name for path in folders if _RUN_NAME.fullmatch(path.name) and not path.is_symlink()),
-        key=lambda name: name.removeprefix(FAILED),
+        path.name for path in folders if _RUN_NAME.fullmatch(path.name) and not path.is_symlink()
     )
     good = [name for name in names if not name.startswith(FAILED)]
     failed = [name for name in names if name.startswith(FAILED)]
-    old = {*good[:-keep], *failed[:-keep]} - spare
+    old = sorted({*good[:-keep], *failed[:-keep]} - spare)
     for name in old:
         (out / name).rename(work / name)  # gone in one step, whatever happens to the rest
         _remove(work / name)
-    return sorted(old)
+    return old
 
 
 def _placed(run: Run, out: Path) -> Run:
@@ -116,33 +149,20 @@ def _placed(run: Run, out: Path) -> Run:
 
 def _point(out: Path, name: str, work: Path) -> None:
     """Let `latest` lead to a run, in one step."""
-    draft = work / LATEST
+    latest, draft = out / LATEST, work / LATEST
     try:
         draft.symlink_to(name, target_is_directory=True)
     except (OSError, NotImplementedError):  # Windows without the right to make links
-        _point_by_page(out / LATEST, name, draft)
+        # `latest/index.html` is then a page that leads on
+        refresh = f'<meta http-equiv="refresh" content="0; url=../{name}/index.html">'
+        link = f'<p><a href="../{name}/index.html">Newest report</a></p>'
+        draft.write_text(f"{_REDIRECT}{refresh}{link}\n", encoding="utf-8")
+        latest.mkdir(exist_ok=True)
+        put_in_place(draft, latest / "index.html")
         return
-    if (out / LATEST).is_dir() and not (out / LATEST).is_symlink():
-        _remove(out / LATEST)  # our page, from a system without links
-    put_in_place(draft, out / LATEST)
-
-
-def _point_by_page(latest: Path, name: str, draft: Path) -> None:
-    """Where there are no links, `latest/index.html` is a page that leads on."""
-    refresh = f'<meta http-equiv="refresh" content="0; url=../{name}/index.html">'
-    link = f'<p><a href="../{name}/index.html">Newest report</a></p>'
-    draft.write_text(f"{_REDIRECT}{refresh}{link}\n", encoding="utf-8")
-    latest.mkdir(exist_ok=True)
-    put_in_place(draft, latest / "index.html")
-
-
-def _redirect_of(latest: Path) -> str:
-    try:
-        text = (latest / "index.html").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
-    found = _ADDRESS.search(text) if text.startswith(_REDIRECT) else None
-    return found[1] if found else ""
+    if latest.is_dir() and not latest.is_symlink():
+        _remove(latest)  # our page, from a system without links
+    put_in_place(draft, latest)
 
 
 def _remove(folder: Path) -> None:

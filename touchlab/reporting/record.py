@@ -1,6 +1,10 @@
-"""What is remembered of a run: one `run.json` in its folder, read back for the index."""
+"""What is remembered of a run, one `run.json` in its folder; how a run can end and is kept."""
 
+from __future__ import annotations
+
+import errno
 import json
+import os
 import re
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -8,9 +12,41 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from touchlab.errors import ReportError
+
 FILE = "run.json"
+TABLES = "tables"  # folder of a run with the tables of each notebook
 _LINE = 240  # letters of an answer in a list of runs
 _SENTENCE = re.compile(r".*?(?:\w\w|[%)\]”\"'])[.!?](?=\s|$)", re.DOTALL)
+
+
+class NotFinished(ReportError):
+    """A notebook stopped; its partial report is kept and the last good one stays."""
+
+    exit_code = 1
+
+
+class NotWritten(ReportError):
+    """The folder of the reports takes nothing: full, read-only or not ours."""
+
+    exit_code = 3
+
+
+class Busy(ReportError):
+    """Another run held the folder of the reports for too long."""
+
+    exit_code = 4
+
+
+EXIT_CODES = {
+    0: "published, or nothing had changed",
+    1: "a notebook stopped: see the page of the failed run; the last good report stays",
+    2: "refused before anything ran: data, parameter, notebook or option",
+    3: "the folder of the reports cannot be written: full, read-only or not ours",
+    4: "another run held the folder for too long",
+    130: "interrupted, as by Ctrl-C (143: by SIGTERM); nothing is published",
+}
+"""What the exit codes of `touchlab report` mean."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +58,7 @@ class Page:
     answer: str
     seconds: float
     status: str  # complete, failed or not run
-    key: str = ""  # what it was made from (keys.py); empty if that is not known
-    copied_from: str = ""  # the run that computed it, if nothing had changed since
-    failure: "Failure | None" = None
+    failure: Failure | None = None
 
     @property
     def file(self) -> str:
@@ -70,7 +104,7 @@ class Run:
     failure: Failure | None = None  # the first of those of its pages
     fingerprint: str = ""  # of the values of the data, as `Dataset.fingerprint`
     window: Mapping[str, str] = field(default_factory=no_window)
-    data_key: str = ""  # of the files of the data
+    key: str = ""  # of all that the run was made from; empty if that is not known
 
     @property
     def page(self) -> Path:
@@ -116,42 +150,34 @@ def read_record(folder: Path) -> Run:
     """Read a run back; one that cannot be read comes back with status `unreadable`."""
     try:
         record = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        failure = record["failure"] and Failure(**record["failure"])
-        pages = tuple(map(_read_page, record["pages"]))
-        run = Run(**{**record, "folder": folder, "failure": failure, "pages": pages})
-        return _checked(run)
+        pages = tuple(_of(Page, page) for page in record["pages"])
+        return _checked(_of(Run, {**record, "folder": folder, "pages": pages}))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         broken = Failure(folder.name, 0, "run.json cannot be read", str(error))
         return Run(folder.name, folder, "unreadable", "", 0.0, "", failure=broken)
 
 
-def _read_page(page: Any) -> Page:
-    failure = page.get("failure") and Failure(**page["failure"])
-    return Page(**{**page, "failure": failure})
+def _of(kind: type[Any], record: Mapping[str, Any]) -> Any:
+    """Make a Page or Run of what is known of it; other versions may have written more."""
+    known = {name: value for name, value in record.items() if name in kind.__dataclass_fields__}
+    failure = known.get("failure") and Failure(**known["failure"])
+    return kind(**{**known, "failure": failure})
 
 
 def _checked(run: Run) -> Run:
     """Refuse records whose types would break a page, or whose names would leave the folder."""
-    texts = (run.run_id, run.status, run.started, run.data, *run.versions.values())
-    texts += tuple(text for page in run.pages for text in _texts(page))
+    texts = [run.run_id, run.status, run.started, run.data, *run.versions.values()]
+    texts += [text for p in run.pages for text in (p.name, p.title, p.answer, p.status)]
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("a text is missing")
-    seconds = (run.seconds, *(page.seconds for page in run.pages))
+    seconds = [run.seconds, *(page.seconds for page in run.pages)]
     if not all(isinstance(number, int | float) for number in seconds):
         raise TypeError("a duration is missing")
     if not isinstance(run.parameters, dict) or not isinstance(run.window, dict):
         raise TypeError("parameters or window are not a mapping")
-    if any("/" in name or "\\" in name for page in run.pages for name in _names(page)):
+    if any("/" in page.name or "\\" in page.name for page in run.pages):
         raise ValueError("a page lies outside the folder")
     return run
-
-
-def _texts(page: Page) -> tuple[str, ...]:
-    return page.name, page.title, page.answer, page.status, page.key, page.copied_from
-
-
-def _names(page: Page) -> tuple[str, ...]:
-    return page.name, page.copied_from
 
 
 def read_records(out: Path) -> list[Run]:
@@ -161,9 +187,35 @@ def read_records(out: Path) -> list[Run]:
         for path in out.glob(f"*/{FILE}")
         if path.parent.name[0] != "." and not path.parent.is_symlink()  # as `latest` is
     ]
-    return sorted(map(read_record, folders), key=_age, reverse=True)
+    # names begin with the time, so they order even the unreadable ones
+    folders.sort(key=lambda folder: folder.name.removeprefix("failed-"), reverse=True)
+    return [read_record(folder) for folder in folders]
 
 
-def _age(run: Run) -> str:
-    # Names begin with the time, so folder names order even the unreadable ones.
-    return run.folder.name.removeprefix("failed-")
+def put_in_place(draft: Path, target: Path) -> None:
+    """Rename a finished file, folder or link to its name, once all of it is on the disk itself.
+
+    A system may keep a rename before the content of what was renamed: after a power cut there
+    would be a run with empty files, and `latest` would lead to it. A file or link that has the
+    name is replaced, a folder must not be there.
+    """
+    if not draft.is_symlink():
+        for path in (*draft.rglob("*"), draft):
+            _sync(path)
+    draft.replace(target)
+    _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the list of names in a folder, is on the disk itself."""
+    folder, windows = path.is_dir(), os.name == "nt"
+    if folder and windows:  # it opens no folder
+        return
+    descriptor = os.open(path, os.O_RDWR if windows else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:  # some network disks take files only
+        if not folder or error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from touchlab.errors import ParameterError
-from touchlab.reporting.exits import CODES
 from touchlab.reporting.notebooks import choose_notebooks, notebooks_folder
-from touchlab.reporting.place import data_name, data_place, slug
+from touchlab.reporting.record import EXIT_CODES
+from touchlab.reporting.source import data_name, data_place, folder_name
 
 EVERY = {
     "day": ("* * *", "*-*-*"),
@@ -33,7 +33,7 @@ class Schedule:
     log: Path
 
     def __str__(self) -> str:
-        codes = "\n".join(f"#   {code:>3}  {meaning}" for code, meaning in CODES.items())
+        codes = "\n".join(f"#   {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
         units = "~/.config/systemd/user"
         return (
             "# Nothing has been installed. Times are those of the machine's clock.\n"
@@ -106,7 +106,7 @@ def plan_schedule(
     command += [word for name in only for word in ("--only", name)]
     days, date = EVERY[every]
     return Schedule(
-        name=f"touchlab-{slug(data_name(place))}-{every}",
+        name=f"touchlab-{folder_name(data_name(place))}-{every}",
         cron=f"{minute} {hour} {days} {cron_command(command, folder.parent, log)}",
         service=_service(command, folder.parent, log, data_name(place)),
         timer=_timer(f"{date} {hour:02d}:{minute:02d}:00", data_name(place)),

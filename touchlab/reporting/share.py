@@ -1,27 +1,52 @@
-"""A finished run as one zip or folder that is safe to send: reduced, then checked as it goes."""
+"""A finished run as one zip or folder that is safe to send: reduced, checked, put in its place."""
 
+from __future__ import annotations
+
+import base64
 import json
+import os
+import re
+import shutil
+import tempfile
+import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from touchlab.errors import ParameterError, ReportError
-from touchlab.reporting.outgoing import aside, check_free, files_of, place
+from touchlab.reporting.leaks import (
+    CSV,
+    EMBEDDED_TABLE,
+    MARK,
+    few_and_named,
+    files_of,
+    leaks_in,
+    read_csv,
+    unpacked,
+)
+from touchlab.reporting.pdf import without_links, write_pdfs
+from touchlab.reporting.privacy_check import Finding
 from touchlab.reporting.publish import LATEST, latest_name
-from touchlab.reporting.record import FILE, Run, read_record, read_records
-from touchlab.reporting.reduced import empty_few, reduced, without_few, without_links
+from touchlab.reporting.record import (
+    FILE,
+    NotWritten,
+    Run,
+    put_in_place,
+    read_record,
+    read_records,
+)
 
-if TYPE_CHECKING:
-    from touchlab.reporting.privacy_check import Finding
-
-_SHOWN = 12
+_SHOWN = 12  # findings of a refusal
 _MEND = {
     "customer id": "run the report again on data with pseudonyms (touchlab pseudonymise)",
     "small": "run the report again with a higher --param min_customers",
     "": "take it out of the notebook or the data it comes from, and run the report again",
 }
 """What to do, by the beginning of the kind of a finding."""
+_KINDS = {".html", ".csv", ".ipynb", ".pdf"}
+_MOMENT = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
 
 
 @dataclass(frozen=True)
@@ -93,17 +118,15 @@ def share_run(
             "  share a run that finished, or give --failed to share it as it is"
         )
     target = Path(out) if out else Path(f"{run.folder.name}.zip")
-    check_free(target, force)
-    with aside(target) as work:
+    _check_free(target, force)
+    with _beside(target) as work:
         staged = work / run.folder.name
         notes = _stage(run, staged, notebooks)
         notes += _check(staged, run, data)
         if pdf:
-            from touchlab.reporting.pdf import write_pdfs
-
             write_pdfs(staged)
         files = tuple(path.relative_to(staged).as_posix() for path in files_of(staged))
-        place(staged, target, work)
+        _place(staged, target, work)
     return Shared(target, files, tuple(notes))
 
 
@@ -116,16 +139,15 @@ def find_run(name: str | Path) -> Run:
     for folder in choices:
         if (folder / FILE).is_file():
             return read_record(folder.resolve())
-    known = [
-        beside.folder.name
-        for base in (path, path.parent)
-        for beside in reversed(read_records(base))
-    ]
+    known = [run.folder.name for at in (path, path.parent) for run in reversed(read_records(at))]
     found = f"found {', '.join(known[-5:])}" if known else "there are no runs beside it"
     raise ParameterError(
         f"share: {str(name)!r} is not the folder of a run\n  {found}\n"
         "  give the folder of a run, or reports/latest"
     )
+
+
+# --- what is sent -------------------------------------------------------------------------
 
 
 def _stage(run: Run, staged: Path, notebooks: bool) -> list[str]:
@@ -137,23 +159,20 @@ def _stage(run: Run, staged: Path, notebooks: bool) -> list[str]:
         content = reduced(json.loads(_read(path)))
         _write(staged / path.name, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     for path in _regular(run.folder, "tables/**/*.csv"):
-        text, emptied = empty_few(_read(path), limit)
-        few[path.relative_to(run.folder).as_posix()] = emptied
-        _write(staged / path.relative_to(run.folder), text)
+        inside = path.relative_to(run.folder)
+        text, few[inside.as_posix()] = empty_few(_read(path), limit)
+        _write(staged / inside, text)
     pages = list(_regular(run.folder, "*.html"))
     sent = {path.name for path in [*pages, *staged.glob("*.ipynb")]}
     for path in pages:
-        page, few[path.name] = without_few(without_links(_read(path), sent), limit)
+        page, few[path.name] = _without_few(without_links(_read(path), sent), limit)
         _write(staged / path.name, page)
     return [
-        f"{name}: {_cells(number)} fewer than {limit} customers emptied"
-        for name, number in few.items()
-        if number
+        f"{name}: {'1 cell that counts' if n == 1 else f'{n:,} cells that count'}"
+        f" fewer than {limit} customers emptied"
+        for name, n in few.items()
+        if n
     ]
-
-
-def _cells(number: int) -> str:
-    return "1 cell that counts" if number == 1 else f"{number:,} cells that count"
 
 
 def _read(path: Path) -> str:
@@ -178,10 +197,65 @@ def _min_customers(run: Run) -> int:
     return given if isinstance(given, int) and given > 0 else MIN_CUSTOMERS
 
 
+def reduced(notebook: Any) -> Any:
+    """Copy a notebook without what only machines read: times, and numbers beside pictures."""
+
+    def cell(one: Any) -> Any:
+        outputs = {"outputs": [output(each) for each in one["outputs"]]} if "outputs" in one else {}
+        return {**one, "metadata": _left(one["metadata"], "execution", "papermill"), **outputs}
+
+    def output(one: Any) -> Any:
+        if "metadata" not in one:
+            return one
+        metadata = {
+            mime: _left(words, "table", "kept") if isinstance(words, dict) else words
+            for mime, words in one["metadata"].items()
+        }
+        return {**one, "metadata": metadata}
+
+    kept = {k: v for k, v in notebook["metadata"].items() if k in {"kernelspec", "language_info"}}
+    return {**notebook, "metadata": kept, "cells": [cell(one) for one in notebook["cells"]]}
+
+
+def _left(words: dict[str, Any], *dropped: str) -> dict[str, Any]:
+    return {name: value for name, value in words.items() if name not in dropped}
+
+
+def _without_few(page: str, limit: int) -> tuple[str, int]:
+    """Empty cells of few customers in the tables a page offers as files; return how many."""
+    count = 0
+
+    def reduce(match: re.Match[str]) -> str:
+        nonlocal count
+        text, emptied = empty_few(unpacked(match), limit)
+        count += emptied
+        return f"{CSV}{base64.b64encode(text.encode()).decode('ascii') if emptied else match[1]}"
+
+    return EMBEDDED_TABLE.sub(reduce, page), count
+
+
+def empty_few(text: str, limit: int) -> tuple[str, int]:
+    """Empty the cells of a CSV that count fewer than `limit` customers; return how many.
+
+    >>> empty_few("day,events\\n1,3\\n2,40\\n", 10)
+    ('day,events\\n1,\\n2,40\\n', 1)
+    """
+    from touchlab.privacy import suppress
+
+    table, words = read_csv(text), read_csv(text, as_text=True)
+    few = suppress(table, k=limit).isna() & table.notna()
+    if not (emptied := int(few.to_numpy().sum())):
+        return text, 0
+    begin = MARK if text.startswith(MARK) else ""
+    end = "\r\n" if "\r\n" in text else "\n"
+    return begin + words.mask(few).to_csv(index=False, lineterminator=end), emptied
+
+
+# --- what must not be sent ----------------------------------------------------------------
+
+
 def _check(staged: Path, run: Run, data: str | Path | None) -> list[str]:
     """Search what is about to be sent; return notes on what could not be searched for."""
-    from touchlab.reporting.leaks import few_and_named, leaks_in
-
     found = leaks_in(staged, "" if data is None else str(data))
     if data is not None:
         found += few_and_named(staged, data, k=_min_customers(run))
@@ -192,16 +266,69 @@ def _check(staged: Path, run: Run, data: str | Path | None) -> list[str]:
     return ["customer ids and small counts on pages were not looked for: give --data DATA"]
 
 
-def _refusal(run: Run, found: "list[Finding]") -> str:
-    told = [f"  {one.file}: {one.kind}: {one.what}" for one in found[:_SHOWN]]
-    if len(found) > _SHOWN:
-        told.append(f"  and {len(found) - _SHOWN:,} more")
-    mends = dict.fromkeys(
-        next(mend for kind, mend in _MEND.items() if one.kind.startswith(kind)) for one in found
-    )
+def _refusal(run: Run, found: list[Finding]) -> str:
     count = "1 finding" if len(found) == 1 else f"{len(found):,} findings"
-    return "\n".join(
-        [f"share: {run.folder.name} is not safe to send: {count}; nothing was written"]
-        + told
-        + [f"  {mend}" for mend in mends]
+    lines = [f"share: {run.folder.name} is not safe to send: {count}; nothing was written"]
+    lines += [f"  {one.file}: {one.kind}: {one.what}" for one in found[:_SHOWN]]
+    if len(found) > _SHOWN:
+        lines.append(f"  and {len(found) - _SHOWN:,} more")
+    mends = (next(m for kind, m in _MEND.items() if one.kind.startswith(kind)) for one in found)
+    return "\n".join([*lines, *(f"  {mend}" for mend in dict.fromkeys(mends))])
+
+
+# --- all of it in one step, or nothing ----------------------------------------------------
+
+
+def _check_free(target: Path, force: bool) -> None:
+    """Refuse a taken name, and with `force` one that does not look like a shared report."""
+    if not os.path.lexists(target):
+        return
+    if not force:
+        raise ParameterError(
+            f"share: {str(target)!r} is there already\n"
+            "  give another --out, or --force to replace it"
+        )
+    ours = target.is_file() or (
+        (target / "index.html").is_file()
+        and all(path.suffix in _KINDS for path in target.rglob("*") if not path.is_dir())
     )
+    if not ours or target.is_symlink():
+        raise ParameterError(
+            f"share: {str(target)!r} is not a shared report, and is left alone\n"
+            "  give another --out"
+        )
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """Give a folder beside the target: from there one rename puts things in place."""
+    work = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=".touchlab-share-", dir=target.parent))
+        yield work
+    except OSError as error:
+        raise NotWritten(
+            f"share: {str(target)!r} cannot be written: {error.strerror or error}\n"
+            "  free or mend the place, or give another one with --out"
+        ) from error
+    finally:
+        if work:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _place(staged: Path, target: Path, work: Path) -> None:
+    """Rename the finished folder, or the zip made of it, to its name."""
+    if target.suffix != ".zip":
+        if target.exists():
+            target.rename(work / "old")
+        put_in_place(staged, target)
+        return
+    draft = work / "draft.zip"
+    with zipfile.ZipFile(draft, "w") as packed:  # fixed order and times: equal files, equal bytes
+        for path in files_of(staged):
+            member = zipfile.ZipInfo(path.relative_to(work).as_posix(), _MOMENT)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            member.external_attr = 0o644 << 16
+            packed.writestr(member, path.read_bytes())
+    put_in_place(draft, target)

@@ -18,18 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from touchlab.data.locate import SETTINGS, SWEEP, settings_of
 from touchlab.errors import ParameterError
-from touchlab.reporting.exits import Busy, NotFinished
 from touchlab.reporting.index import write_index
-from touchlab.reporting.lock import held
-from touchlab.reporting.notebooks import notebooks_folder
-from touchlab.reporting.place import Cut, Source, data_name, data_place, slug
-from touchlab.reporting.plan import plan_tasks
-from touchlab.reporting.progress import Progress
-from touchlab.reporting.publish import LATEST, not_written
-from touchlab.reporting.record import Run
-from touchlab.reporting.runner import Limits, run_tasks
+from touchlab.reporting.notebooks import choose_tasks, notebooks_folder
+from touchlab.reporting.publish import LATEST, locked, not_written
+from touchlab.reporting.record import Busy, NotFinished, Run
+from touchlab.reporting.run import Limits, Progress, run_tasks
+from touchlab.reporting.source import Cut, Source, data_name, data_place, folder_name
+from touchlab.settings import SETTINGS, SWEEP, settings_of
 
 _WHERE, _FROM, _UNTIL = "where", "from", "until"
 _PATIENCE = 10.0  # seconds
@@ -73,26 +69,25 @@ def run_sweep(
     place = data_place(data, folder.parent)
     given = dict(parameters or {})
     members = read_sweep(place)
-    plans = {}
+    chosen = {}
     for member in members:
         twice = sorted(given.keys() & member.parameters.keys())
         if twice:
             raise ParameterError(
                 f"parameter {twice[0]!r} is set by the sweep {member.name!r}\n  leave it out here"
             )
-        plans[member.name] = plan_tasks(folder, only, {**given, **member.parameters})
+        chosen[member.name] = choose_tasks(folder, only, {**given, **member.parameters})
     runs, stopped = [], []
     for member in members:
         source = Source(f"{data_name(place)} {member.name}", place, member.cut)
         own = {**given, **member.parameters}
-        target = Path(out) / slug(member.name)
+        target = Path(out) / folder_name(member.name)
         try:
-            runs.append(
-                run_tasks(
-                    plans[member.name], source, own, target, limits or Limits(),
-                    force=force, progress=progress,
-                )
+            run = run_tasks(
+                chosen[member.name], source, own, target, limits or Limits(),
+                force=force, progress=progress,
             )  # fmt: skip
+            runs.append(run)
         except (NotFinished, ParameterError) as problem:  # a part may hold no customers
             stopped.append(f"{member.name}: {problem}")
     _write_common_index(Path(out))
@@ -105,7 +100,7 @@ def _write_common_index(out: Path) -> None:
     """Write the page that has a row for each report."""
     try:
         # a run that holds the folder for longer writes the page itself, at its end
-        with suppress(Busy), held(out, patience=_PATIENCE, waiting=lambda: None):
+        with suppress(Busy), locked(out, patience=_PATIENCE):
             write_index(out)
     except OSError as error:
         raise not_written(out, error) from error
@@ -122,7 +117,7 @@ def read_sweep(place: str) -> list[Member]:
     members = [_member(name, section) for name, section in sections.items()]
     folders: dict[str, str] = {LATEST: LATEST}
     for member in members:
-        taken = folders.setdefault(slug(member.name).lower(), member.name)
+        taken = folders.setdefault(folder_name(member.name).lower(), member.name)
         if taken != member.name or member.name == LATEST:
             raise ParameterError(
                 f"sweep: {member.name!r} and {taken!r} would share a folder\n  rename one of them"

@@ -1,0 +1,397 @@
+"""A report from start to published folder: every notebook run, two at a time, and their pages.
+
+A run has one key, of its data, parameters, notebooks, code and versions. If the newest report has
+it too, nothing is run; else everything is (docs/decisions/0022).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from touchlab.errors import ParameterError
+from touchlab.reporting.cells import blocks_of, first_answer
+from touchlab.reporting.export import export_html
+from touchlab.reporting.harvest import write_tables
+from touchlab.reporting.index import write_run_page
+from touchlab.reporting.notebooks import Task, choose_tasks, notebooks_folder
+from touchlab.reporting.parameters import DATA, PREVIOUS, RESULTS
+from touchlab.reporting.publish import latest_name, locked, made, not_written, publish, workspace
+from touchlab.reporting.record import (
+    FILE,
+    TABLES,
+    Failure,
+    NotFinished,
+    Page,
+    Run,
+    read_record,
+    read_records,
+    stopped,
+    write_record,
+)
+from touchlab.reporting.source import (
+    Source,
+    code_key,
+    cut_data,
+    data_key,
+    data_name,
+    data_place,
+    digest,
+    folder_name,
+    hidden_names,
+)
+
+if TYPE_CHECKING:
+    from touchlab.reporting.execute import Outcome
+    from touchlab.reporting.kernel import Kernels
+
+_PACKAGES = ("touchlab", "pandas", "ibis-framework", "duckdb", "scikit-learn", "statsmodels")
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that happened to a notebook, or to the run where `name` is empty."""
+
+    name: str
+    word: str  # started, done, retried, failed, not run; for a run a sentence
+    seconds: float = 0.0
+    total: int = 0  # notebooks of the run, told once, at its start
+
+    @property
+    def ended(self) -> bool:
+        return self.word in ("done", "failed", "not run")
+
+
+Progress = Callable[[Step], None]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a run may take: notebooks at a time, seconds, tries, and what is kept."""
+
+    jobs: int = 2
+    timeout: float = 1800.0  # seconds of one notebook
+    total: float = 14_400.0  # seconds of the run, and of waiting for another run
+    retries: int = 1  # of a notebook whose kernel died
+    keep: int = 20  # runs, good and failed counted apart
+
+    def __post_init__(self) -> None:
+        for name, lowest in {"jobs": 1, "retries": 0, "keep": 1}.items():
+            if getattr(self, name) < lowest:
+                raise ParameterError(
+                    f"{name} must be {lowest} or more, not {getattr(self, name)!r}"
+                )
+        for name in ("timeout", "total"):
+            if not getattr(self, name) > 0:
+                raise ParameterError(
+                    f"{name} must be a number of seconds above 0, not {getattr(self, name)!r}"
+                )
+
+
+def run_report(
+    data: str | Path = "data/sample",
+    *,
+    out: str | Path = "reports",
+    only: Sequence[str] = (),
+    parameters: Mapping[str, object] | None = None,
+    folder: Path | None = None,
+    limits: Limits | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """Run the notebooks on some data and publish their pages.
+
+    Nothing is published unless every notebook ran to its end: the pages are made aside and
+    moved into ``out/<run id>/`` in one step, then ``out/latest`` leads there. If one stops,
+    what there is goes to ``out/failed-<run id>/`` and the last good report stays. If the newest
+    report was made from the same data, parameters and code, nothing is made.
+
+    Parameters
+    ----------
+    data
+        Folder, file or database address. Its name is shown in the report, never its path.
+    out
+        Folder of the reports; made if missing. One run at a time writes to it.
+    only
+        Names of notebooks, such as ``03_attribution`` or ``03``; empty for all.
+    parameters
+        Values for the `parameters` cells. A value goes to every notebook that declares it.
+    folder
+        Folder of the notebooks; found by :func:`notebooks_folder` if not given. Its parent is
+        the working directory of the kernels.
+    limits
+        How many at a time, time limits, tries, runs to keep.
+    force
+        Run everything, also if nothing has changed.
+    progress
+        Called with every `Step`, from several threads.
+
+    Returns
+    -------
+    Run
+        The record of the run; ``run.page`` is the page to open. Its status is ``unchanged``
+        if the newest report was made from just this already.
+
+    Raises
+    ------
+    ParameterError
+        A notebook or parameter is unknown, or a value is not allowed; nothing was run.
+    DataError
+        There is nothing at the place given as data; nothing was run.
+    NotFinished
+        A notebook stopped; the message names the notebook, the cell, the error and the page.
+    NotWritten
+        The folder `out` takes nothing: full, read-only, or `latest` is someone else's.
+    Busy
+        Another run held `out` for longer than ``limits.total`` seconds.
+    """
+    folder = (folder or notebooks_folder()).resolve()
+    place = data_place(data, folder.parent)
+    given = dict(parameters or {})
+    return run_tasks(
+        choose_tasks(folder, only, given), Source(data_name(place), place), given, Path(out),
+        limits or Limits(), force=force, progress=progress,
+    )  # fmt: skip
+
+
+def run_tasks(
+    tasks: Sequence[Task],
+    source: Source,
+    given: Mapping[str, object],
+    out: Path,
+    limits: Limits,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """Run what was chosen and checked; see `run_report`."""
+    tell = progress or (lambda _: None)
+    name, out = out, made(out)
+    waiting = Step("", f"another run is writing to {out.name!r}: waiting for its end")
+    try:
+        with locked(out, patience=limits.total, waiting=lambda: tell(waiting)):
+            versions = _versions()
+            key = run_key(tasks, source, data_key(source.place, out), versions)
+            newest = out / (latest_name(out) or ".")
+            if not force and key and _is_whole(newest, key):
+                return replace(read_record(newest), status="unchanged")
+            now = datetime.now(UTC)
+            run = Run(
+                run_id=f"{now:%Y%m%dT%H%M%SZ}-{folder_name(source.name)}",
+                folder=out,
+                status="complete",
+                started=now.isoformat(timespec="seconds"),
+                seconds=0.0,
+                data=source.name,
+                parameters=given,
+                versions=versions,
+                key=key,
+            )
+            with workspace(out) as work:
+                root = tasks[0].path.parent.parent
+                run = _Execution(run, source, work, root, limits, tell).run(tasks)
+                run = publish(run, out, keep=limits.keep, work=work)
+    except OSError as error:
+        raise not_written(name, error) from error
+    if run.failure:
+        raise NotFinished(_failure_message(run))
+    return run
+
+
+def run_key(
+    tasks: Sequence[Task], source: Source, content: str, versions: Mapping[str, str]
+) -> str:
+    """Hash all that a run is made from; empty if the `content` of the data is not known."""
+    if not content:
+        return ""
+    cells = {
+        task.name: [[c.cell_type, c.source, c.metadata.get("tags")] for c in task.notebook.cells]
+        for task in tasks
+    }
+    given = {task.name: task.parameters for task in tasks}
+    return digest([cells, given, source.name, content, str(source.cut), dict(versions), code_key()])
+
+
+def _is_whole(folder: Path, key: str) -> bool:
+    """Say whether the run in `folder` has this key, and all of its pages are there."""
+    if not (folder / FILE).is_file():
+        return False
+    run = read_record(folder)
+    files = [run.page, *(folder / page.file for page in run.pages)]
+    return run.status == "complete" and run.key == key and all(file.is_file() for file in files)
+
+
+class _Execution:
+    """The notebooks of one run, executed and made into pages below `work`."""
+
+    def __init__(
+        self, draft: Run, source: Source, work: Path, root: Path, limits: Limits, tell: Progress
+    ) -> None:
+        self.draft, self.work, self.root, self.limits, self.tell = draft, work, root, limits, tell
+        self.began = time.monotonic()
+        self.target = work / "run"  # becomes the folder of the run
+        self.tables = self.target / TABLES
+        self.tables.mkdir(parents=True)
+        self.earlier = read_records(draft.folder)
+        good = (r for r in self.earlier if r.status == "complete" and r.data == source.name)
+        before = next(good, None)
+        self.place = cut_data(source, work)
+        self.filled = {
+            DATA: self.place,
+            RESULTS: str(self.tables),
+            PREVIOUS: str(before.folder / TABLES) if before else "",
+        }
+        self.hidden = {
+            **hidden_names(self.place, root),
+            self.place: source.name,
+            source.place: source.name,
+            str(self.target): ".",
+            str(work): "",
+            str(draft.folder): "",
+        }
+
+    def seconds_left(self) -> float:
+        """Say what a notebook that starts now may take."""
+        left = self.limits.total - (time.monotonic() - self.began)
+        return min(self.limits.timeout, left)
+
+    def run(self, tasks: Sequence[Task]) -> Run:
+        """Run all; those that read tables come last, and not if one before them stopped.
+
+        The threads only run papermill. Pages are made here, and papermill is imported here: some
+        libraries cannot be imported by two threads at once.
+        """
+        import touchlab.reporting.execute  # noqa: F401
+        from touchlab.reporting.kernel import Kernels
+
+        count = f"{len(tasks)} notebook" + ("s" if len(tasks) > 1 else "")
+        self.tell(Step("", f"{self.draft.data}: {count}", total=len(tasks)))
+        done: dict[str, tuple[Page, Any]] = {}
+        threads = max(1, (os.cpu_count() or 1) // self.limits.jobs)
+        with (
+            ThreadPoolExecutor(self.limits.jobs) as pool,
+            Kernels(self.work / "k", cwd=self.root, threads=threads) as kernels,
+        ):
+            for reading in (False, True):
+                stage = [task for task in tasks if task.reads_tables is reading]
+                if any(page.failure for page, _ in done.values()):
+                    why = "a notebook whose tables it reads stopped"
+                    done |= {task.name: (self._not_run(task, why), None) for task in stage}
+                    continue
+                ordered = sorted(stage, key=self._longest_first)
+                running = {pool.submit(self._execute, task, kernels): task for task in ordered}
+                if not reading:
+                    describing = pool.submit(kernels.describe, self.place, self.seconds_left)
+                for future in as_completed(running):
+                    task = running[future]
+                    done[task.name] = self._finished(task, future.result())
+            known = describing.result()
+        pages = tuple(done[task.name][0] for task in tasks)
+        failures = [page.failure for page in stopped(pages)]
+        run = replace(
+            self.draft,
+            folder=self.target,
+            status="failed" if failures else "complete",
+            seconds=round(time.monotonic() - self.began, 1),
+            pages=pages,
+            failure=failures[0] if failures else None,
+            **known,
+        )
+        self._write(run, {name: notebook for name, (_, notebook) in done.items() if notebook})
+        return run
+
+    def _longest_first(self, task: Task) -> tuple[float, int]:
+        """Order by what it took in an earlier run, so that no long one is left for the end."""
+        pages = (page for run in self.earlier for page in run.pages if page.name == task.name)
+        took = next((page.seconds for page in pages if page.seconds), math.inf)
+        return -took, -task.code
+
+    def _execute(self, task: Task, kernels: Kernels) -> Outcome | None:
+        """Run one notebook in a thread, again if its kernel died; None if no time is left."""
+        from touchlab.reporting.execute import execute
+
+        deadline = time.monotonic() + self.seconds_left()
+        if kernels.closed or time.monotonic() >= deadline:
+            return None
+        self.tell(Step(task.name, "started"))
+        filled = {name: value for name, value in self.filled.items() if name in task.declared}
+        tries = self.limits.retries + 1
+        while True:
+            tries -= 1
+            outcome = execute(
+                task.path,
+                output=self.work / task.path.name,
+                parameters={**filled, **task.parameters},
+                manager=kernels.manager_class(),
+                seconds=deadline - time.monotonic(),
+            )
+            if not (outcome.died and tries) or kernels.closed or time.monotonic() > deadline:
+                break
+            self.tell(Step(task.name, "retried", outcome.seconds))
+        self.tell(Step(task.name, "failed" if outcome.failure else "done", outcome.seconds))
+        return outcome
+
+    def _finished(self, task: Task, outcome: Outcome | None) -> tuple[Page, Any]:
+        """Give the notebook of a task, fit to be shown, and what is to be said of it."""
+        if outcome is None:
+            spent = f"the run had used its {self.limits.total:g} seconds"
+            return self._not_run(task, spent), None
+        write_tables(outcome.notebook, self.tables / task.name)
+        outcome = outcome.without_paths(self.hidden)
+        page = Page(
+            name=task.name,
+            title=task.title,
+            answer=first_answer(blocks_of(outcome.notebook)),
+            seconds=round(outcome.seconds, 1),
+            status="failed" if outcome.failure else "complete",
+            failure=outcome.failure,
+        )
+        return page, outcome.notebook
+
+    def _not_run(self, task: Task, why: str) -> Page:
+        self.tell(Step(task.name, "not run"))
+        failure = Failure(task.name, 0, "Not run", why)
+        return Page(task.name, task.title, "", 0.0, "not run", failure)
+
+    def _write(self, run: Run, notebooks: Mapping[str, Any]) -> None:
+        """Write notebooks, pages and record; of a notebook that never ran there is no page."""
+        import nbformat
+
+        for name, notebook in notebooks.items():
+            nbformat.write(notebook, run.folder / f"{name}.ipynb")  # type: ignore[no-untyped-call]
+            page = export_html(notebook, name=name, run=run)
+            (run.folder / f"{name}.html").write_text(page, encoding="utf-8")
+        if not any(self.tables.iterdir()):
+            self.tables.rmdir()
+        write_record(run)
+        write_run_page(run)
+
+
+def _failure_message(run: Run) -> str:
+    said = [page.failure.sentence() for page in stopped(run.pages) if page.failure]
+    page = run.page.resolve()
+    if page.is_relative_to(Path.cwd()):
+        page = page.relative_to(Path.cwd())
+    return (
+        "\n".join(said) + f"\n  what ran up to there: {page}\n"
+        "  the last good report is unchanged; mend the notebook or the data and run again"
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {"Python": ".".join(map(str, sys.version_info[:3]))}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,284 @@
+"""The data of a report: where it is, its name (never its path), its content as a key, a part of it.
+
+The key is of the content, remembered under size, both times and number of each file: the system
+sets the time of change, so a file that was exchanged and dated back is read again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sysconfig
+import time
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from touchlab.errors import DataError, ParameterError
+from touchlab.reporting.record import no_window
+from touchlab.settings import REPORT, SWEEP, address_in, read_settings
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from touchlab.dataset import Dataset
+
+HASHES = ".hashes.json"
+_ENDINGS = (".parquet", ".csv", ".csv.gz")
+_FILE_DATABASES = ("duckdb", "sqlite")
+_RACY = 2_000_000_000  # nanoseconds in which a file may change without its time changing
+_REMEMBERED = 10_000
+_TIMES = {
+    "touches": "timestamp", "outcomes": "timestamp", "surveys": "timestamp", "experiments": "start",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A part of the data: customers with these traits, times from `first` up to before `last`."""
+
+    where: Mapping[str, Any] = field(default_factory=dict)
+    first: str = ""
+    last: str = ""
+
+    def __str__(self) -> str:
+        traits = [f"{name} = {value!r}" for name, value in sorted(self.where.items())]
+        since = [f"from {self.first}"] if self.first else []
+        until = [f"until {self.last}"] if self.last else []
+        return ", ".join([*traits, *since, *until])
+
+
+@dataclass(frozen=True)
+class Source:
+    """The data of a report: the name shown, where it is, and which part of it."""
+
+    name: str
+    place: str
+    cut: Cut | None = None
+
+
+def data_place(data: str | Path, root: Path) -> str:
+    """Make a data path absolute: from the working directory, or from the notebooks' side."""
+    if "://" in str(data):
+        return str(data)
+    for base in (Path.cwd(), root):
+        place = (base / Path(data).expanduser()).resolve()
+        if place.exists():
+            return str(place)
+    raise DataError(
+        f"data: there is nothing at {str(data)!r}\n"
+        "  looked in the working directory and beside the notebooks\n"
+        "  give a folder of Parquet or CSV files, or a database address"
+    )
+
+
+def data_name(place: str) -> str:
+    """Take the name of the data out of its path or address, without folders or passwords.
+
+    >>> data_name("/home/eva/shop 2026"), data_name("postgres://eva:secret@host/shop?ssl=1")
+    ('shop 2026', 'shop')
+    """
+    if "://" not in place:
+        return Path(place).name or "data"
+    address = urlsplit(place)
+    return Path(address.path).name or address.scheme
+
+
+def folder_name(text: str) -> str:
+    """Make a short name of safe characters for a folder.
+
+    >>> folder_name("../../Köln & Söhne 2026"), folder_name("../..")
+    ('Koln-Sohne-2026', 'data')
+    """
+    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
+    return re.sub(r"[^A-Za-z0-9]+", "-", letters).strip("-")[:40].strip("-") or "data"
+
+
+def hidden_names(place: str, root: Path) -> dict[str, str]:
+    """List the paths that do not belong into a report, with what stands there instead."""
+    return {
+        str(Path.home()): "~",
+        sysconfig.get_path("purelib"): "packages",
+        sysconfig.get_path("stdlib"): "python",
+        str(root): ".",
+        place: data_name(place),
+    }
+
+
+# --- the content as a key -----------------------------------------------------------------
+
+
+def digest(value: Any) -> str:
+    """Hash a plain value."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@cache
+def code_key() -> str:
+    """Hash this package: every file of code and every template."""
+    package = Path(__file__).resolve().parents[1]
+    whole = hashlib.sha256()
+    for file in sorted(package.rglob("*")):
+        if file.is_file() and not {"__pycache__", "_notebooks"} & {*file.parts}:
+            whole.update(f"{file.relative_to(package)}\0{file.stat().st_size}\0".encode())
+            whole.update(file.read_bytes())
+    return whole.hexdigest()[:32]
+
+
+def data_key(place: str, out: Path) -> str:
+    """Hash the content of the data; empty for a database server, whose content is not known."""
+    scheme, found, rest = place.partition("://")
+    if found and scheme not in _FILE_DATABASES:
+        return ""
+    path = Path(rest.split("?")[0] if found else place)
+    settings = read_settings(path) if path.is_dir() else {}
+    if address_in(settings):
+        return ""
+    known = _remembered(out)
+    files = {}
+    for file in _data_files(path):
+        name = file.relative_to(path).as_posix() if path.is_dir() else file.suffix
+        files[name] = _file_hash(file, known)
+    _remember(known, out)
+    if found and not files:
+        return ""
+    return digest([files, {n: v for n, v in settings.items() if n not in (REPORT, SWEEP)}])
+
+
+def _data_files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        log = path.with_name(f"{path.name}.wal")
+        return [file for file in (path, log) if file.is_file()]
+    files = (file for file in path.rglob("*") if file.name.lower().endswith(_ENDINGS))
+    return sorted(file for file in files if file.is_file() and file.name[0] not in "._")
+
+
+def _file_hash(file: Path, known: dict[str, list[Any]]) -> str:
+    """Hash one file, or recall its hash; changes `known`."""
+    name = digest(str(file.resolve()))  # its path does not belong into a folder of reports
+    try:
+        stat = file.stat()
+        state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+        if known.get(name, [None])[0] == state:
+            return known[name][1]
+        with file.open("rb") as content:
+            found = hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{file.name}: cannot be read: {error.strerror}\n  mend it") from error
+    if time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > _RACY:
+        known[name] = [state, found]
+    return found
+
+
+def _remembered(out: Path) -> dict[str, list[Any]]:
+    try:
+        known = json.loads((out / HASHES).read_text(encoding="utf-8"))
+        return {name: [list(state), str(found)] for name, (state, found) in known.items()}
+    except (OSError, ValueError, TypeError, AttributeError):  # absent, or not ours
+        return {}
+
+
+def _remember(known: Mapping[str, list[Any]], out: Path) -> None:
+    text = json.dumps(dict(list(known.items())[-_REMEMBERED:]))
+    target, draft = out / HASHES, out / f".work-{HASHES}"
+    if not target.is_file() or target.read_text(encoding="utf-8") != text:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(target)
+
+
+def describe(place: str) -> None:
+    """Print fingerprint, first and last time of the data as JSON."""
+    from touchlab.opening import open_data
+
+    data = open_data(place)
+    times = data.overview[["first", "last"]].dropna()
+    window = no_window()
+    if len(times):
+        window = {"first": times["first"].min(), "last": times["last"].max()}
+    found = {"fingerprint": data.fingerprint, "window": window}
+    print(json.dumps(found, default=lambda moment: moment.isoformat()))
+
+
+# --- a part as data of its own ------------------------------------------------------------
+
+
+def cut_data(source: Source, work: Path) -> str:
+    """Write the part that a sweep asks for below `work`; return where the data to read is.
+
+    Repairs are made before the cut, so the notes of a part do not count them. Touches before a
+    period are left out: exposures begin anew with it. So are experiments that began before it,
+    whose first outcomes it does not have; an end after the period is cut to it.
+    """
+    if source.cut is None:
+        return source.place
+    from touchlab.opening import open_data
+
+    data = open_data(source.place)
+    backend = next(iter(data.tables.values())).get_backend().name
+    if backend != "duckdb":
+        raise ParameterError(
+            f"sweep: {data.name!r} stays in its {backend}, and is not cut here into {source.cut}\n"
+            "  give each part a schema with views of its own, or sweep over parameters"
+        )
+    target = work / "data" / folder_name(source.name)
+    target.mkdir(parents=True)
+    customers = _customers(data, source.cut)
+    for name, table in data.tables.items():
+        part = _within(table, _TIMES.get(name), source.cut)
+        if customers is not None and name == "customers":
+            part = customers
+        elif customers is not None and "customer_id" in table.columns:
+            part = part.semi_join(customers, "customer_id")
+        part.to_parquet(target / f"{name}.parquet")
+    return str(target)
+
+
+def _customers(data: Dataset, cut: Cut) -> ir.Table | None:
+    """Give the customers of the segment, with their windows cut to the period."""
+    import ibis
+
+    if not data.has("customers"):
+        if cut.where:
+            raise ParameterError(
+                f"sweep: where needs a customers table, and {data.name!r} has none\n"
+                "  add one with the column, or sweep over periods or parameters"
+            )
+        return None
+    customers = data.tables["customers"]
+    for trait, wanted in cut.where.items():
+        if trait not in customers.columns:
+            raise ParameterError(
+                f"sweep: customers has no column {trait!r}\n"
+                f"  its columns are {', '.join(customers.columns)}"
+            )
+        values = [str(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
+        customers = customers.filter(customers[trait].cast("string").isin(values))
+    start, end = customers.observed_from, customers.observed_to
+    if cut.first:
+        start = ibis.greatest(start, ibis.timestamp(cut.first))
+    if cut.last:
+        end = ibis.least(end, ibis.timestamp(cut.last))
+    customers = customers.mutate(observed_from=start, observed_to=end)
+    customers = customers.filter(customers.observed_from < customers.observed_to)
+    if not customers.count().to_pyarrow().as_py():
+        raise ParameterError(f"sweep: no customer is in {cut}\n  check the values in touchlab.toml")
+    return customers
+
+
+def _within(table: ir.Table, time: str | None, cut: Cut) -> ir.Table:
+    """Keep the rows of the period; a table without times stays whole."""
+    import ibis
+
+    if time and cut.first:
+        table = table.filter(table[time] >= ibis.timestamp(cut.first))
+    if time and cut.last:
+        table = table.filter(table[time] < ibis.timestamp(cut.last))
+        if "end" in table.columns:
+            table = table.mutate(end=ibis.least(table.end, ibis.timestamp(cut.last)))
+    return table
