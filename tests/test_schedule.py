@@ -15,7 +15,7 @@ import yaml
 from touchlab.cli import main
 from touchlab.errors import DataError, ParameterError
 from touchlab.reporting import schedule
-from touchlab.reporting.schedule import cron_command, plan_schedule, systemd_word
+from touchlab.reporting.schedule import cron_command, systemd_word, write_schedule
 
 ROOT = Path(__file__).parents[1]
 AWKWARD = 'the shop\'s 100% "new" $HOME & co; `x` \\ ü'
@@ -38,7 +38,7 @@ def shop(tmp_path: Path) -> Path:
 def test_times_in_the_words_of_both(
     shop: Path, tmp_path: Path, every: str, at: str, cron: str, calendar: str
 ) -> None:
-    planned = plan_schedule(shop, every=every, at=at, out=tmp_path / "r")
+    planned = write_schedule(shop, every=every, at=at, out=tmp_path / "r")
     assert planned.cron.startswith(cron)
     assert f"\nOnCalendar={calendar}\n" in planned.timer
     if shutil.which("systemd-analyze"):
@@ -65,7 +65,7 @@ def test_cron_hands_over_every_word_as_it_was(
     script = tmp_path / "say 5%.py"
     script.write_text("import os, sys\nprint([os.getcwd(), *sys.argv[1:]])\nsys.exit(3)\n")
     monkeypatch.setattr(schedule, "_touchlab", lambda: [sys.executable, str(script)])
-    planned = plan_schedule(shop, out=tmp_path / "re ports 5%", only=["02"])
+    planned = write_schedule(shop, out=tmp_path / "re ports 5%", only=["02"])
     done = _in_an_empty_environment(_as_cron_does(planned.cron), tmp_path)
     words = [str(ROOT), "report", str(shop), "--out", str(tmp_path / "re ports 5%"), "--only", "02"]
     assert planned.log == tmp_path / "re ports 5%.log"
@@ -75,7 +75,7 @@ def test_cron_hands_over_every_word_as_it_was(
 
 
 def test_the_command_itself_runs_without_an_environment(shop: Path, tmp_path: Path) -> None:
-    planned = plan_schedule(shop, out=tmp_path / "r", only=["02"])
+    planned = write_schedule(shop, out=tmp_path / "r", only=["02"])
     # one word changed, or it would make a report: what is unknown is refused with code 2
     command = _as_cron_does(planned.cron).replace("--only 02", "--only nothing")
     done = _in_an_empty_environment(command, tmp_path)
@@ -93,10 +93,10 @@ def test_no_mail_where_it_went_well(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd on this machine")
 def test_systemd_takes_the_units(shop: Path, tmp_path: Path) -> None:
-    planned = plan_schedule(shop, out=tmp_path / "re ports 5%", only=["02"])
+    planned = write_schedule(shop, out=tmp_path / "re ports 5%", only=["02"])
     assert _verified(tmp_path / "good", planned) == ""
     # and it does look: a unit that is wrong is not taken
-    wrong = plan_schedule(shop, out=tmp_path / "r")
+    wrong = write_schedule(shop, out=tmp_path / "r")
     said = _verified(tmp_path / "bad", wrong, ("Type=oneshot", "Type=never"))
     assert "Failed to parse" in said
 
@@ -118,7 +118,7 @@ def test_systemd_words() -> None:
 
 
 def test_the_units_name_everything_in_full(shop: Path, tmp_path: Path) -> None:
-    planned = plan_schedule(shop, out=tmp_path / "r")
+    planned = write_schedule(shop, out=tmp_path / "r")
     assert planned.name == "touchlab-the-shop-s-100-new-HOME-co-x-u-day"
     assert planned.service == (
         "[Unit]\n"
@@ -137,7 +137,7 @@ def test_what_is_refused(shop: Path, tmp_path: Path) -> None:
     def refused(error: type[Exception] = ParameterError, **given: object) -> str:
         settings = {"data": shop, "out": tmp_path / "r", **given}
         with pytest.raises(error) as caught:
-            plan_schedule(settings.pop("data"), **settings)
+            write_schedule(settings.pop("data"), **settings)
         return str(caught.value)
 
     assert refused(every="hour") == ("every: 'hour' is not allowed\n  use any of day, week, month")
@@ -149,7 +149,7 @@ def test_what_is_refused(shop: Path, tmp_path: Path) -> None:
     assert refused(DataError, data=tmp_path / "nowhere").startswith("data: there is nothing at")
     said = refused(data="postgres://eva:hunter2@host/shop")
     assert "holds a password" in said and "hunter2" not in said
-    planned = plan_schedule("postgres://eva@host/shop", out=tmp_path / "r")
+    planned = write_schedule("postgres://eva@host/shop", out=tmp_path / "r")
     assert " postgres://eva@host/shop " in planned.cron
 
 

@@ -199,9 +199,9 @@ def share(run: str, out: str | None, no_notebooks: bool, **settings: Any) -> Non
 @_ONLY
 def schedule(data: str, **settings: Any) -> None:
     """Print the crontab line and the systemd units of a report on DATA at fixed times."""
-    from touchlab.reporting.schedule import plan_schedule
+    from touchlab.reporting.schedule import write_schedule
 
-    print(plan_schedule(data, **settings))
+    print(write_schedule(data, **settings))
 
 
 @touchlab.command(short_help="write a simulated company with a known truth")

@@ -35,6 +35,14 @@ for group in groups.split():
 """Reads the process groups that live, a line whenever one starts, and kills the last of them when
 the run is gone: also where a SIGKILL ended it, and a kernel is too busy in C to see that."""
 
+_KERNEL = """
+import gc
+gc.set_threshold(50_000, 20, 50)
+from ipykernel.kernelapp import launch_new_instance
+launch_new_instance()
+"""
+"""Looks for garbage more seldom than by default: that is a tenth of the time of a notebook, since
+hardly anything that imports and expressions make is garbage."""
 _DESCRIBE = "import sys; from touchlab.reporting.source import describe; describe(sys.argv[1])"
 
 
@@ -123,7 +131,7 @@ class _Manager(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        command = [sys.executable, "-P", "-c", _KERNEL, "-f", "{connection_file}"]
         return KernelSpec(argv=command, display_name="Python 3", language="python")
 
     async def start_kernel(self, **kwargs: Any) -> Any:  # type: ignore[override]

@@ -75,8 +75,6 @@ def read_parameters(source: str, *, notebook: str = "notebook") -> dict[str, Par
 
     Does not run the cell, so it answers only for lines of the form ``name = literal``.
 
-    Examples
-    --------
     >>> read_parameters('outcome = "churn"  # conversion, churn or referral')
     {'outcome': Parameter(name='outcome', default='churn', comment='conversion, churn or referral')}
     """
@@ -141,8 +139,6 @@ def check_parameters(
 ) -> dict[str, dict[str, Value]]:
     """Share the given values out to the notebooks that declare them, after checking all.
 
-    Examples
-    --------
     >>> one = read_parameters("outcome = 'conversion'")
     >>> check_parameters({"outcome": "churn"}, {"03_attribution": one, "01_map": {}})
     {'03_attribution': {'outcome': 'churn'}, '01_map': {}}
@@ -215,8 +211,6 @@ def parse_assignments(texts: Sequence[str], declared: Mapping[str, Parameter]) -
     The type of the default decides: ``010`` stays text for a text and ``true`` is a truth
     value only for a truth value. Lists and mappings are JSON; a list may also be ``a,b``.
 
-    Examples
-    --------
     >>> declared = read_parameters("code = ''\\nseed = 1\\nsynergy = False\\nweights = [0.4, 0.2]")
     >>> parse_assignments(["code=010", "seed=010", "synergy=true", "weights=1,2"], declared)
     {'code': '010', 'seed': 10, 'synergy': True, 'weights': [1.0, 2.0]}

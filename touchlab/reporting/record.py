@@ -123,8 +123,6 @@ def first_sentence(text: str) -> str:
     A point after a single letter, as in `U.S.`, ends no sentence; one after a longer short form
     does.
 
-    Examples
-    --------
     >>> first_sentence("69 % would have come anyway (badge: adjusted). email keeps most. More.")
     '69 % would have come anyway (badge: adjusted).'
     """

@@ -10,7 +10,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from touchlab.errors import ParameterError
-from touchlab.reporting.cells import blocks_of, first_answer
+from touchlab.reporting.cells import Block, blocks_of, first_answer
 from touchlab.reporting.export import export_html
 from touchlab.reporting.harvest import write_tables
 from touchlab.reporting.index import write_run_page
@@ -126,10 +126,7 @@ def run_report(
     parameters
         Values for the `parameters` cells. A value goes to every notebook that declares it.
     folder
-        Folder of the notebooks; found by :func:`notebooks_folder` if not given. Its parent is
-        the working directory of the kernels.
-    limits
-        How many at a time, time limits, tries, runs to keep.
+        Folder of the notebooks, else as `notebooks_folder` finds it; kernels work beside it.
     force
         Run everything, also if nothing has changed.
     progress
@@ -143,16 +140,12 @@ def run_report(
 
     Raises
     ------
-    ParameterError
-        A notebook or parameter is unknown, or a value is not allowed; nothing was run.
-    DataError
-        There is nothing at the place given as data; nothing was run.
+    ParameterError, DataError
+        A notebook, parameter, value or the place of the data is wrong; nothing was run.
     NotFinished
         A notebook stopped; the message names the notebook, the cell, the error and the page.
-    NotWritten
-        The folder `out` takes nothing: full, read-only, or `latest` is someone else's.
-    Busy
-        Another run held `out` for longer than ``limits.total`` seconds.
+    NotWritten, Busy
+        The folder `out` takes nothing, or another run held it for too long.
     """
     folder = (folder or notebooks_folder()).resolve()
     place = data_place(data, folder.parent)
@@ -230,6 +223,15 @@ def _is_whole(folder: Path, key: str) -> bool:
     return run.status == "complete" and run.key == key and all(file.is_file() for file in files)
 
 
+@dataclass(frozen=True)
+class Done:
+    """A notebook of a run with its page and the blocks of it; without them if it never started."""
+
+    page: Page
+    notebook: Any = None
+    blocks: Sequence[Block] = ()
+
+
 class _Execution:
     """The notebooks of one run, executed and made into pages below `work`."""
 
@@ -275,7 +277,7 @@ class _Execution:
 
         count = f"{len(tasks)} notebook" + ("s" if len(tasks) > 1 else "")
         self.tell(Step("", f"{self.draft.data}: {count}", total=len(tasks)))
-        done: dict[str, tuple[Page, Any]] = {}
+        done: dict[str, Done] = {}
         threads = max(1, (os.cpu_count() or 1) // self.limits.jobs)
         with (
             ThreadPoolExecutor(self.limits.jobs) as pool,
@@ -283,9 +285,9 @@ class _Execution:
         ):
             for reading in (False, True):
                 stage = [task for task in tasks if task.reads_tables is reading]
-                if any(page.failure for page, _ in done.values()):
+                if any(one.page.failure for one in done.values()):
                     why = "a notebook whose tables it reads stopped"
-                    done |= {task.name: (self._not_run(task, why), None) for task in stage}
+                    done |= {task.name: self._not_run(task, why) for task in stage}
                     continue
                 ordered = sorted(stage, key=self._longest_first)
                 running = {pool.submit(self._execute, task, kernels): task for task in ordered}
@@ -295,7 +297,7 @@ class _Execution:
                     task = running[future]
                     done[task.name] = self._finished(task, future.result())
             known = describing.result()
-        pages = tuple(done[task.name][0] for task in tasks)
+        pages = tuple(done[task.name].page for task in tasks)
         failures = [page.failure for page in stopped(pages)]
         run = replace(
             self.draft,
@@ -306,7 +308,7 @@ class _Execution:
             failure=failures[0] if failures else None,
             **known,
         )
-        self._write(run, {name: notebook for name, (_, notebook) in done.items() if notebook})
+        self._write(run, done.values())
         return run
 
     def _longest_first(self, task: Task) -> tuple[float, int]:
@@ -340,35 +342,37 @@ class _Execution:
         self.tell(Step(task.name, "failed" if outcome.failure else "done", outcome.seconds))
         return outcome
 
-    def _finished(self, task: Task, outcome: Outcome | None) -> tuple[Page, Any]:
+    def _finished(self, task: Task, outcome: Outcome | None) -> Done:
         """Give the notebook of a task, fit to be shown, and what is to be said of it."""
         if outcome is None:
             spent = f"the run had used its {self.limits.total:g} seconds"
-            return self._not_run(task, spent), None
+            return self._not_run(task, spent)
         write_tables(outcome.notebook, self.tables / task.name)
         outcome = outcome.without_paths(self.hidden)
+        blocks = blocks_of(outcome.notebook)
         page = Page(
             name=task.name,
             title=task.title,
-            answer=first_answer(blocks_of(outcome.notebook)),
+            answer=first_answer(blocks),
             seconds=round(outcome.seconds, 1),
             status="failed" if outcome.failure else "complete",
             failure=outcome.failure,
         )
-        return page, outcome.notebook
+        return Done(page, outcome.notebook, blocks)
 
-    def _not_run(self, task: Task, why: str) -> Page:
+    def _not_run(self, task: Task, why: str) -> Done:
         self.tell(Step(task.name, "not run"))
         failure = Failure(task.name, 0, "Not run", why)
-        return Page(task.name, task.title, "", 0.0, "not run", failure)
+        return Done(Page(task.name, task.title, "", 0.0, "not run", failure))
 
-    def _write(self, run: Run, notebooks: Mapping[str, Any]) -> None:
+    def _write(self, run: Run, done: Iterable[Done]) -> None:
         """Write notebooks, pages and record; of a notebook that never ran there is no page."""
         import nbformat
 
-        for name, notebook in notebooks.items():
-            nbformat.write(notebook, run.folder / f"{name}.ipynb")  # type: ignore[no-untyped-call]
-            page = export_html(notebook, name=name, run=run)
+        for one in (one for one in done if one.notebook):
+            name = one.page.name
+            nbformat.write(one.notebook, run.folder / f"{name}.ipynb")  # type: ignore[no-untyped-call]
+            page = export_html(one.notebook, name=name, run=run, blocks=one.blocks)
             (run.folder / f"{name}.html").write_text(page, encoding="utf-8")
         if not any(self.tables.iterdir()):
             self.tables.rmdir()

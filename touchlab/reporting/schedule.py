@@ -51,7 +51,7 @@ class Schedule:
         )
 
 
-def plan_schedule(
+def write_schedule(
     data: str | Path,
     *,
     every: str = "day",
@@ -61,34 +61,10 @@ def plan_schedule(
 ) -> Schedule:
     """Write the crontab line and the systemd units that make a report at fixed times.
 
-    Installs nothing. Paths are absolute and quoted for each of the two, so neither depends on
-    a shell's environment. Parameters of the report belong into ``[report]`` of
-    ``touchlab.toml`` beside the data. Does not look into the data: use ``touchlab check``.
-
-    Parameters
-    ----------
-    data
-        Folder, file or database address, as for ``touchlab report``.
-    every
-        ``day``, ``week`` (Mondays) or ``month`` (the first).
-    at
-        Time of day by the machine's clock, hours and minutes.
-    out
-        Folder of the reports; the log lies beside it and is called ``<out>.log``.
-    only
-        Names of notebooks, as for ``touchlab report``.
-
-    Returns
-    -------
-    Schedule
-        ``name, cron, service, timer, log``; as text all of it with how to install it.
-
-    Raises
-    ------
-    ParameterError
-        An interval, time, notebook or path is not allowed, or the address holds a password.
-    DataError
-        There is nothing at the place given as data.
+    Installs nothing, and does not look into the data. `every` is day, week (Mondays) or month (the
+    first), `at` a time of the machine's clock; the others are as for ``touchlab report``. Paths are
+    absolute and quoted for each of the two, so neither depends on a shell's environment. The log
+    lies beside the folder of the reports and is called ``<out>.log``.
     """
     if every not in EVERY:
         raise ParameterError(f"every: {every!r} is not allowed\n  use any of {', '.join(EVERY)}")
@@ -120,8 +96,6 @@ def cron_command(command: Sequence[str], folder: Path, log: Path) -> str:
     cron ends a command at a % and takes the rest as its input, also between quotes; only
     a backslash before it helps, and cron takes that away again.
 
-    Examples
-    --------
     >>> cron_command(["/bin/touchlab", "report", "/data/100 %"], Path("/work"), Path("/r.log"))
     "cd /work && /bin/touchlab report '/data/100 \\\\%' >>/r.log 2>&1
     || { code=$?; tail -n 20 /r.log; exit $code; }"
@@ -137,8 +111,6 @@ def cron_command(command: Sequence[str], folder: Path, log: Path) -> str:
 def systemd_word(word: str) -> str:
     """Quote one word of `ExecStart`: there % names a specifier, $ a variable.
 
-    Examples
-    --------
     >>> print(systemd_word('/data/100 % "new" $HOME'))
     "/data/100 %% \\"new\\" $$HOME"
     """

@@ -79,37 +79,14 @@ def share_run(
 
     The same run gives the same bytes.
 
-    Parameters
-    ----------
-    run_folder
-        Folder of a run, ``reports/latest``, or the name of a run in ``reports/``.
-    out
-        A name ending on ``.zip``, else a folder; ``<run id>.zip`` if not given.
-    data
-        What the run was made from. Without it customer ids and small counts on pages cannot
-        be looked for, and a note says so.
-    notebooks
-        Whether the executed notebooks, and so the code, go along.
-    pdf
-        Whether each page also goes along as PDF; needs Chromium or Chrome.
-    failed
-        Whether a run that did not finish may be shared.
-    force
-        Whether an earlier file or folder may be replaced.
+    `run_folder` may also be ``reports/latest`` or the name of a run in ``reports/``; `out` is a
+    name ending on ``.zip``, else a folder. `data` is what the run was made from: without it
+    customer ids and small counts on pages cannot be looked for, and a note says so. `failed` allows
+    a run that did not finish, `force` the end of an earlier file or folder.
 
-    Returns
-    -------
-    Shared
-        ``path``, ``files`` and ``notes``.
-
-    Raises
-    ------
-    ParameterError
-        There is no such run, it did not finish, or `out` is taken.
-    ReportError
-        Something must not be sent, or a PDF could not be made; nothing was written.
-    NotWritten
-        `out` cannot be written to.
+    Raises ParameterError where there is no such run, it did not finish, or `out` is taken;
+    ReportError where something must not be sent, or a PDF could not be made (nothing is written);
+    NotWritten where `out` cannot be written to.
     """
     run = find_run(run_folder)
     if run.status != "complete" and not failed:

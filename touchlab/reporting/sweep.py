@@ -56,14 +56,8 @@ def run_sweep(
     The arguments are those of :func:`run_report`. Names and parameters are checked before the
     first report starts; a report that stops, or whose part of the data holds no customers, does
     not keep the others from being made. At the end ``out/index.html`` has the answers side by
-    side. It compares no numbers between them.
-
-    Raises
-    ------
-    NotFinished
-        With what every stopped report says, after the last one.
-    ParameterError
-        There is no sweep, or something in it cannot be meant; nothing was run.
+    side. It compares no numbers between them. NotFinished, after the last one, has what every
+    stopped report says.
     """
     folder = (folder or notebooks_folder()).resolve()
     place = data_place(data, folder.parent)
