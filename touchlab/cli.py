@@ -66,7 +66,7 @@ def touchlab() -> None:
 @_DATA
 def check(data: str) -> None:
     """Open DATA (folder, .duckdb file or database URL); say what it holds and what was mended."""
-    from touchlab.opening import open_data
+    from touchlab.data.dataset import open_data
     from touchlab.show import readable
 
     opened = open_data(data)
@@ -137,10 +137,10 @@ def report(
 
 def _parameters(data: str, file: str | None, typed: Sequence[str]) -> dict[str, Any]:
     """Collect the values: beside the data, from a file, from the command line."""
+    from touchlab.data.locate import REPORT, settings_of
     from touchlab.reporting.notebooks import declared_parameters, notebooks_folder
     from touchlab.reporting.parameters import parse_assignments, read_parameter_file
     from touchlab.reporting.source import data_place
-    from touchlab.settings import REPORT, settings_of
 
     folder = notebooks_folder()
     beside = settings_of(data_place(data, folder.parent), REPORT)
@@ -227,8 +227,8 @@ def map_() -> None:
 @click.option("--out", help="file to write; touchpoints.csv in the folder if not given")
 def map_init(data: str, out: str | None) -> None:
     """Propose a map of the touchpoints that DATA holds, as CSV to be edited."""
-    from touchlab.experience.starter import NOT_KNOWN, default_path, write_map
-    from touchlab.opening import open_data
+    from touchlab.data.dataset import open_data
+    from touchlab.experience.map import NOT_KNOWN, default_path, write_map
 
     opened = open_data(data)
     path = Path(out) if out else default_path(opened, data)

@@ -124,7 +124,7 @@ def read_estimates(run: Run) -> Estimates:
 def _read(path: Path) -> pd.DataFrame | None:
     import pandas as pd
 
-    from touchlab.changes import measures
+    from touchlab.overview import measures
 
     try:
         frame = pd.read_parquet(path)
@@ -143,8 +143,8 @@ def newest_pair(known: Sequence[Estimates]) -> tuple[Estimates, Estimates] | Non
 
 
 def moved(before: Estimates, after: Estimates) -> Moved:
-    """Compare two runs as `touchlab.changes.compare` does; the template's script does the same."""
-    from touchlab.changes import compare
+    """Compare two runs as `touchlab.overview.compare` does; the template's script does the same."""
+    from touchlab.overview import compare
 
     found = compare(before.tables, after.tables)
     sound = found.before.between(found.before_low, found.before_high)
@@ -187,7 +187,7 @@ def packed(estimates: Estimates) -> dict[str, Any]:
 
 
 def _packed(name: str, frame: pd.DataFrame) -> dict[str, Any]:
-    from touchlab.changes import REMARKS, measures
+    from touchlab.overview import REMARKS, measures
 
     texts = _texts(frame)
     names = [c for c in texts if c not in REMARKS]

@@ -117,7 +117,7 @@ def few_and_named(folder: Path, data: str | Path, *, k: int) -> list[Finding]:
 
     `check_run` reads pages and notebooks; tables are shown to it as pages.
     """
-    from touchlab.opening import open_data
+    from touchlab.data.dataset import open_data
 
     tables: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as scratch:

@@ -217,7 +217,7 @@ def empty_few(text: str, limit: int) -> tuple[str, int]:
     >>> empty_few("day,events\\n1,3\\n2,40\\n", 10)
     ('day,events\\n1,\\n2,40\\n', 1)
     """
-    from touchlab.privacy import suppress
+    from touchlab.privacy.suppress import suppress
 
     table, words = read_csv(text), read_csv(text, as_text=True)
     few = suppress(table, k=limit).isna() & table.notna()

@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from touchlab.data.locate import REPORT, SWEEP, address_in, read_settings
 from touchlab.errors import DataError, ParameterError
 from touchlab.reporting.record import no_window
-from touchlab.settings import REPORT, SWEEP, address_in, read_settings
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from touchlab.dataset import Dataset
+    from touchlab.data.dataset import Dataset
 
 HASHES = ".hashes.json"
 _ENDINGS = (".parquet", ".csv", ".csv.gz")
@@ -194,7 +194,7 @@ def _remember(known: Mapping[str, list[Any]], out: Path) -> None:
 
 def describe(place: str) -> None:
     """Print fingerprint, first and last time of the data as JSON."""
-    from touchlab.opening import open_data
+    from touchlab.data.dataset import open_data
 
     data = open_data(place)
     times = data.overview[["first", "last"]].dropna()
@@ -217,7 +217,7 @@ def cut_data(source: Source, work: Path) -> str:
     """
     if source.cut is None:
         return source.place
-    from touchlab.opening import open_data
+    from touchlab.data.dataset import open_data
 
     data = open_data(source.place)
     backend = next(iter(data.tables.values())).get_backend().name

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from touchlab.data.locate import SETTINGS, SWEEP, settings_of
 from touchlab.errors import ParameterError
 from touchlab.reporting.index import write_index
 from touchlab.reporting.notebooks import choose_tasks, notebooks_folder
@@ -25,7 +26,6 @@ from touchlab.reporting.publish import LATEST, locked, not_written
 from touchlab.reporting.record import Busy, NotFinished, Run
 from touchlab.reporting.run import Limits, Progress, run_tasks
 from touchlab.reporting.source import Cut, Source, data_name, data_place, folder_name
-from touchlab.settings import SETTINGS, SWEEP, settings_of
 
 _WHERE, _FROM, _UNTIL = "where", "from", "until"
 _PATIENCE = 10.0  # seconds
