@@ -17,10 +17,10 @@ from report_runs import HOSTILE, drivers, notebook_of, stopped, write_run
 
 from touchlab.overview import compare
 from touchlab.reporting import Page, export_html, write_index
-from touchlab.reporting.cells import blocks_of
+from touchlab.reporting.files import BOM, csv_of, download
 from touchlab.reporting.index import moved, newest_pair, packed, read_estimates
+from touchlab.reporting.page import blocks_of, duration, moment, setting, window
 from touchlab.reporting.record import first_sentence, read_records
-from touchlab.reporting.spreadsheet import BOM, csv_of, download
 from touchlab.show import Table, keep
 
 
@@ -109,6 +109,17 @@ def test_tables_kept_for_other_pages_are_not_shown():
         if b.kind != "prose"
     ]  # fmt: skip
     assert block.kind == "code"
+
+
+def test_times_and_settings_are_written_for_reading():
+    assert moment("2026-02-28T09:30:00+00:00") == "28 Feb 2026, 09:30 UTC"
+    assert moment("no time") == "no time"
+    year = {"first": "2025-01-01T00:00:00", "last": "2025-12-31T23:10:00"}
+    assert (window(year), window({})) == ("1 Jan 2025 to 31 Dec 2025", "")
+    assert (duration(8.24), duration(75)) == ("8.2 s", "1 min 15 s")
+    assert [setting(v) for v in ("churn", True, [0.4, 0.2], {"a": False})] == [
+        "churn", "true", "0.4, 0.2", "a: false",
+    ]  # fmt: skip
 
 
 # --- scripts and the numbers inside the index ---------------------------------------------

@@ -32,11 +32,16 @@ from touchlab.reporting import (
     run_report,
     write_index,
 )
+from touchlab.reporting.clean import (
+    clean_drawing,
+    clean_html,
+    clean_markdown,
+    clean_text,
+    dress_tables,
+)
 from touchlab.reporting.execute import hide_paths
 from touchlab.reporting.record import read_records
-from touchlab.reporting.sanitise import clean_drawing, clean_html, clean_markdown, clean_text
 from touchlab.reporting.source import data_name, folder_name
-from touchlab.reporting.tables import dress_tables
 
 HOSTILE = (
     "<img src=x onerror=alert(1)><script>alert(2)</script><svg onload=alert(3)>"
@@ -501,6 +506,9 @@ def test_outputs_lose_links_out_and_prose_keeps_them():
     link = '<a href="https://example.org">paper</a>'
     assert clean_html(link) == "<a>paper</a>"
     assert clean_html(link, own=True) == link
+    cleaned = clean_html('<p class="answer" onclick="x()">Email <img src=x onerror=alert(1)></p>')
+    assert cleaned == '<p class="answer">Email &lt;img src=x onerror=alert(1)&gt;</p>'
+    assert clean_markdown("**12 %** of <b>all</b>") == "<p><strong>12 %</strong> of <b>all</b></p>"
     assert (
         clean_markdown("[p](javascript:alert(1))", own=True)
         == '<p><a href="#harmful-link">p</a></p>'

@@ -16,7 +16,7 @@ from matplotlib.colors import to_rgb
 import touchlab as tl
 from touchlab import plots, show
 from touchlab.errors import MissingInput
-from touchlab.show.figures import colour_names
+from touchlab.reporting.clean import figure_colours
 
 SVG = "{http://www.w3.org/2000/svg}"
 STYLE_SHEET = Path(tl.__file__).parent / "reporting" / "template" / "report.css"
@@ -122,18 +122,30 @@ def _named(drawing: str, *names: str) -> list[Element]:
     return [e for e in fromstring(drawing).iter() if e.tag in {SVG + name for name in names}]
 
 
+def _light() -> dict[str, str]:
+    theme = show.LIGHT
+    names = ("ink", "soft", "line", "paper", "accent", "shade")
+    palette = {str(place): colour for place, colour in enumerate(theme.palette) if place}
+    return {name: getattr(theme, name) for name in names} | palette
+
+
 def _dark() -> dict[str, str]:
     """The colours of figures on a dark screen, as the pages' style sheet has them."""
-    return dict(re.findall(r"--figure-(\w+): (#[0-9a-f]{6});", STYLE_SHEET.read_text()))
+    dark = STYLE_SHEET.read_text().partition("(prefers-color-scheme: dark)")[2]
+    return dict(re.findall(r"--figure-(\w+): (#[0-9a-f]{6});", dark))
+
+
+def test_the_style_sheet_knows_the_colours_of_figures() -> None:
+    assert {name: colour for colour, name in figure_colours().items()} == _light()
+    assert _dark().keys() == _light().keys()
 
 
 def test_every_colour_of_a_figure_has_a_dark_one() -> None:
-    assert _dark().keys() == set(colour_names().values())
     for picture in _drawings():
         for width in (show.WIDE, show.NARROW):
             for element in _named(picture.svg(width), "path", "use", "rect", "text", "g"):
                 inks = {element.attrib.get(name, "none") for name in ("fill", "stroke")} - {"none"}
-                assert inks <= colour_names().keys()
+                assert inks <= set(_light().values())
                 if element.tag == f"{SVG}text":  # black where it is not said
                     assert inks
 
@@ -150,8 +162,7 @@ def _contrast(one: str, other: str) -> float:
 
 
 def test_words_can_be_read_on_all_they_stand_on() -> None:
-    light = {name: colour for colour, name in colour_names().items()}
-    for colours in (light, _dark()):
+    for colours in (_light(), _dark()):
         assert _contrast(colours["ink"], colours["paper"]) > 7
         assert _contrast(colours["soft"], colours["paper"]) > 4.5
         assert _contrast(colours["ink"], colours["shade"]) > 4.5  # digits on a map of numbers

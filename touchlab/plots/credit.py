@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from touchlab.credit.frame import NO_TOUCH
 from touchlab.credit.sensitivity import most_debated
+from touchlab.data.customers import NO_TOUCH
 from touchlab.plots.parts import (
     MARKERS,
     MOST_LINES,

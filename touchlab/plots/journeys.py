@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -31,6 +30,8 @@ def plot_lengths(lengths: pd.DataFrame) -> Picture:
     title += f", of longer ones {per_cent(rate)}" if len(more) else ""
 
     def draw(theme: Theme, width: float) -> Figure:
+        import seaborn as sns  # slow to import, and few figures need it
+
         figure = Figure(figsize=(width, 4.2))
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
         x = np.arange(len(lengths))

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -107,6 +106,8 @@ def fill_map(
     axes: Axes, theme: Theme, shares: pd.DataFrame, width: float, vmax: float | None = None
 ) -> None:
     """Fill a map of shares, with its numbers in per cent."""
+    import seaborn as sns  # slow to import, and few figures need it
+
     digits = {"size": 8.5 if width > NARROW else 7, "color": theme.ink}
     sns.heatmap(
         shares * 100, ax=axes, cmap=theme.shades, annot=True, fmt=".0f", vmin=0, vmax=vmax,

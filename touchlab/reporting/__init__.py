@@ -6,7 +6,8 @@ execute.py     one notebook                         kernel.py  its process, and 
 publish.py     one run at a time; all of it put in its place, or nothing
 record.py      run.json                             index.py   the pages around the notebooks
 schedule.py    cron and systemd                     share.py   a run to send; leaks.py
-export.py, cells.py, tables.py, sanitise.py, harvest.py        a notebook as page and tables
+page.py        a notebook as a page                 clean.py   what may be on it
+files.py       tables as CSV and Parquet, pages as PDF
 """
 
 import lazy_loader

@@ -1,8 +1,8 @@
 """The names of the room; `__init__.py` loads each on first use."""
 
-from .export import export_html
 from .index import write_index
 from .notebooks import choose_notebooks, declared_parameters, notebooks_folder
+from .page import export_html
 from .parameters import Parameter, check_parameters, parse_assignments, read_parameters
 from .record import Busy, Failure, NotFinished, NotWritten, Page, Run
 from .run import Limits, Step, run_report

@@ -22,9 +22,9 @@ from nbformat.v4 import new_output
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillException
 
+from touchlab.reporting.clean import clean_text
 from touchlab.reporting.notebooks import read_notebook
 from touchlab.reporting.record import Failure
-from touchlab.reporting.sanitise import clean_text
 
 _MARKER = "papermill-error-cell-tag"
 _INJECTED = "injected-parameters"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from touchlab.reporting.export import render_page, setting
+from touchlab.reporting.page import render_page, setting
 from touchlab.reporting.record import FILE, TABLES, Run, put_in_place, read_records
 
 if TYPE_CHECKING:

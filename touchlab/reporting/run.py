@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from touchlab.errors import ParameterError
-from touchlab.reporting.cells import Block, blocks_of, first_answer
-from touchlab.reporting.export import export_html
-from touchlab.reporting.harvest import write_tables
+from touchlab.reporting.files import write_tables
 from touchlab.reporting.index import write_run_page
 from touchlab.reporting.notebooks import Task, choose_tasks, notebooks_folder
+from touchlab.reporting.page import Block, blocks_of, export_html, first_answer
 from touchlab.reporting.parameters import DATA, PREVIOUS, RESULTS
 from touchlab.reporting.publish import latest_name, locked, made, not_written, publish, workspace
 from touchlab.reporting.record import (

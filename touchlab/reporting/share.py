@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from touchlab.errors import ParameterError, ReportError
+from touchlab.reporting.files import without_links, write_pdfs
 from touchlab.reporting.leaks import (
     CSV,
     EMBEDDED_TABLE,
@@ -26,7 +27,6 @@ from touchlab.reporting.leaks import (
     read_csv,
     unpacked,
 )
-from touchlab.reporting.pdf import without_links, write_pdfs
 from touchlab.reporting.privacy_check import Finding
 from touchlab.reporting.publish import LATEST, latest_name
 from touchlab.reporting.record import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from touchlab.credit.frame import NO_TOUCH
 from touchlab.credit.sensitivity import most_debated
+from touchlab.data.customers import NO_TOUCH
 from touchlab.plots.parts import named, per_cent
 from touchlab.show import safe_sentence
 

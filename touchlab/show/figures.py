@@ -2,7 +2,7 @@
 
 A drawing holds the colours of `LIGHT` and nothing that a page would have to trust: no style,
 no script, no address outside itself. A page replaces each colour by a variable of its style
-sheet (`colour_names`), so one drawing serves light, dark and print; shown elsewhere it is light.
+sheet, so one drawing serves light, dark and print; shown elsewhere it is light.
 """
 
 from __future__ import annotations
@@ -73,13 +73,6 @@ LIGHT = Theme(
     "#1c2126", "#55606a", "#dfe3e6", "#ffffff", "#0b6e99", "#4398bd",
     ("#0b6e99", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#6a51a3", "#7f7f7f"),
 )  # fmt: skip
-
-
-def colour_names(theme: Theme = LIGHT) -> dict[str, str]:
-    """Name each colour of a theme, as a style sheet does after ``--figure-``."""
-    named = {colour: f"{place}" for place, colour in enumerate(theme.palette)}
-    alone = ("ink", "soft", "line", "paper", "accent", "shade")
-    return named | {getattr(theme, name): name for name in alone}
 
 
 @dataclass(frozen=True)
@@ -198,14 +191,10 @@ def _shorter(value: str) -> str:
 STYLE: Any = {
     "axes.edgecolor": LIGHT.line,
     "axes.facecolor": LIGHT.paper,
-    "axes.grid": False,
     "axes.labelcolor": LIGHT.soft,
-    "axes.labelsize": 9.5,
     "axes.prop_cycle": cycler(color=list(LIGHT.palette)),
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "axes.titlesize": 12,
-    "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "figure.dpi": 72,
     "figure.facecolor": "none",
@@ -213,14 +202,12 @@ STYLE: Any = {
     "grid.color": LIGHT.line,
     "legend.frameon": False,
     "legend.fontsize": 9,
-    "savefig.dpi": "figure",
     "svg.fonttype": "none",
     "text.color": LIGHT.ink,
     "text.parse_math": False,
     "xtick.color": LIGHT.soft,
     "xtick.labelsize": 9,
     "ytick.color": LIGHT.ink,
-    "ytick.labelsize": 9.5,
     "ytick.left": False,
 }
 """What matplotlib has to know."""

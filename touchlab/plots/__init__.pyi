@@ -1,0 +1,56 @@
+"""The names of the room; `__init__.py` loads each on first use."""
+
+from .budget import plot_cost_per_incremental, plot_reallocation, plot_response_curves
+from .credit import (
+    plot_credit,
+    plot_credit_by_month,
+    plot_credit_by_segment,
+    plot_lookbacks,
+    plot_markov,
+    plot_positions,
+    plot_removal,
+)
+from .drivers import plot_credit_and_drivers, plot_incremental, plot_scores
+from .experience import plot_flow, plot_gaps, plot_importance, plot_survey_scores
+from .journeys import plot_lengths, plot_months, plot_steps, plot_times
+from .parts import plot_intervals, plot_lines
+from .retention import (
+    plot_cohorts,
+    plot_incidence,
+    plot_lifetime_value,
+    plot_survival,
+    plot_validation,
+)
+from .touchpoint_map import plot_map
+
+__all__ = [
+    "plot_cohorts",
+    "plot_cost_per_incremental",
+    "plot_credit",
+    "plot_credit_and_drivers",
+    "plot_credit_by_month",
+    "plot_credit_by_segment",
+    "plot_flow",
+    "plot_gaps",
+    "plot_importance",
+    "plot_incidence",
+    "plot_incremental",
+    "plot_intervals",
+    "plot_lengths",
+    "plot_lifetime_value",
+    "plot_lines",
+    "plot_lookbacks",
+    "plot_map",
+    "plot_markov",
+    "plot_months",
+    "plot_positions",
+    "plot_reallocation",
+    "plot_removal",
+    "plot_response_curves",
+    "plot_scores",
+    "plot_steps",
+    "plot_survey_scores",
+    "plot_survival",
+    "plot_times",
+    "plot_validation",
+]

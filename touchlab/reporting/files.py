@@ -1,0 +1,176 @@
+"""What a reader can take along: tables as CSV and Parquet, pages as PDF."""
+
+import base64
+import csv
+import io
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from touchlab.errors import ReportError
+
+LONGEST = 60
+BOM = "\ufeff"  # without it a spreadsheet on Windows reads letters outside ASCII wrongly
+# Where a cell may begin: at its front, or after what some spreadsheets take for a separator.
+_FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", re.IGNORECASE)
+
+BROWSERS = (
+    "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge"
+)  # fmt: skip
+SECONDS = 120
+_QUIET = (
+    "--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+    "--no-pdf-header-footer",  # it would print where the file is
+)  # fmt: skip
+_LINK = re.compile(
+    r'<a\b[^>]*?\shref="(?!#|[a-z][\w+.-]*:)([^"#]*)[^"]*"[^>]*>(.*?)</a>', re.DOTALL
+)
+_WHEN = re.compile(rb"/(CreationDate|ModDate) \(D:[^)]*\)")
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file inside a page: its name and its data address."""
+
+    name: str
+    source: str
+
+
+def csv_of(numbers: Any) -> str:
+    """Write a table, as outputs carry it, as CSV; what a spreadsheet would run gets an apostrophe.
+
+    Notebooks come from anywhere: a ValueError says that it is no table of plain values.
+    """
+    found = numbers if isinstance(numbers, dict) else {}
+    columns, rows = found.get("columns"), found.get("data")
+    if not isinstance(columns, list) or not isinstance(rows, list):
+        raise ValueError("not a table: columns and data are not both lists")
+    if not all(isinstance(row, list) and len(row) == len(columns) for row in rows):
+        raise ValueError("not a table: rows of other lengths than the columns")
+    file = io.StringIO()
+    file.write(BOM)
+    csv.writer(file).writerows([_cell(value) for value in row] for row in [columns, *rows])
+    return file.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if value is None or isinstance(value, int | float):
+        return value
+    text = str(value)
+    return text if _NUMBER.fullmatch(text) else _FORMULA.sub(r"\1'", text)
+
+
+def download(numbers: Any, title: str) -> Download | None:
+    """Make a table a file inside the page, named after its title; nothing if it is no table."""
+    try:
+        text = csv_of(numbers)
+    except ValueError:
+        return None
+    packed = base64.b64encode(text.encode("utf-8", errors="replace")).decode("ascii")
+    return Download(f"{_as_name(title)}.csv", f"data:text/csv;base64,{packed}")
+
+
+def _as_name(title: str) -> str:
+    """Write a title with lower-case letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower())[:LONGEST].strip("-") or "table"
+
+
+def write_tables(notebook: Any, folder: Path) -> list[str]:
+    """Write the tables of a notebook into a folder, and return their names.
+
+    Kept tables go by their name (``drivers.parquet``), shown ones by place and caption
+    (``03-checks-a-row-a-touchpoint.parquet``); each is there as CSV as well. What a page
+    hides is missing in the files too. In CSV, text that a spreadsheet would run has an
+    apostrophe before it; Parquet has it as it is.
+    """
+    import pandas as pd
+
+    names = []
+    for name, numbers in _tables(notebook):
+        folder.mkdir(parents=True, exist_ok=True)
+        table = pd.DataFrame(numbers["data"], columns=numbers["columns"])
+        table.to_parquet(folder / f"{name}.parquet", index=False)
+        (folder / f"{name}.csv").write_bytes(csv_of(numbers).encode("utf-8", errors="replace"))
+        names.append(name)
+    return names
+
+
+def _tables(notebook: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    carried = [pair for output in outputs for pair in output.get("metadata", {}).items()]
+    place = 0
+    for mime, words in carried:
+        if not isinstance(words, dict):
+            continue
+        for name, numbers in words.get("kept", {}).items():
+            yield _as_name(name), numbers
+        if "table" in words:
+            place += 1
+            title = words.get("caption") or ("figure" if "image" in mime else "table")
+            yield f"{place:02d}-{_as_name(title)}", words["table"]
+
+
+def write_pdfs(folder: Path) -> list[Path]:
+    """Print every page of a folder to a PDF beside it, by a browser that is on the machine.
+
+    Links to other pages become words: a PDF would hold them as paths of this machine. Times of
+    creation are set to 1980, so the same page and browser give the same bytes. A ReportError
+    says that there is no browser, or that it failed or took longer than `SECONDS` for a page.
+    """
+    browser = find_browser()
+    with tempfile.TemporaryDirectory() as scratch:
+        return [_print(browser, page, Path(scratch)) for page in sorted(folder.glob("*.html"))]
+
+
+def find_browser() -> str:
+    """Find Chromium or a relative of it on the search path."""
+    for name in BROWSERS:
+        if path := shutil.which(name):
+            return path
+    raise ReportError(
+        f"pdf: no browser to print with; looked for {', '.join(BROWSERS)}\n"
+        "  install Chromium, or share without --pdf"
+    )
+
+
+def without_links(page: str, sent: set[str]) -> str:
+    """Turn links to files that are not sent into plain words.
+
+    >>> without_links('<a href="../index.html">All</a> <a href="a.html#b">A</a>', {"a.html"})
+    'All <a href="a.html#b">A</a>'
+    """
+    return _LINK.sub(lambda match: match[0] if unquote(match[1]) in sent else match[2], page)
+
+
+def _print(browser: str, page: Path, scratch: Path) -> Path:
+    source = scratch / "page.html"
+    source.write_text(without_links(page.read_text(encoding="utf-8"), set()), encoding="utf-8")
+    target = page.with_suffix(".pdf")
+    command = [browser, *_QUIET, f"--user-data-dir={scratch / 'profile'}"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--no-sandbox")  # Chromium does not start as root with it
+    command += [f"--print-to-pdf={target.resolve()}", source.as_uri()]
+    try:
+        code = subprocess.run(command, capture_output=True, timeout=SECONDS).returncode
+        why = f"the browser ended with code {code}" if code or not target.is_file() else ""
+    except subprocess.TimeoutExpired:
+        why = f"no answer within {SECONDS} seconds"
+    if why:
+        again = "try again, or share without --pdf"
+        raise ReportError(f"pdf: {page.name} was not printed: {why}\n  {again}") from None
+    # Same length, so that the addresses inside the file stay right.
+    target.write_bytes(_WHEN.sub(_in_1980, target.read_bytes()))
+    return target
+
+
+def _in_1980(found: re.Match[bytes]) -> bytes:
+    return re.sub(rb"\d{14}", b"19800101000000", found[0])
