@@ -73,7 +73,7 @@ def test_good_input_gives_no_warning():
 def test_unknown_names_are_refused():
     tables = company({"ad": 2, "mail": 2})
     refused(
-        "outcome: no outcome is named 'sale'\n  the data has conversion; use one of these",
+        "outcome: no outcome is named 'sale'\n  the data has conversion (256); use one of these",
         tables,
         outcome="sale",
     )

@@ -12,7 +12,7 @@ import touchlab as tl
 from touchlab.credit.rules import shapley_values
 from touchlab.drivers.effects import Past, Ratios, baseline, fair_shares, removal, tie
 from touchlab.drivers.fit import choose_pairs, fit_drivers
-from touchlab.drivers.model import probability, ratios
+from touchlab.drivers.model import chance, ratios
 from touchlab.moments.sample import sample_moments
 
 ONE_CELL = np.ones((1, 1))
@@ -92,7 +92,7 @@ def test_removal_and_baseline_are_worths_of_the_game(players, seed, once):
 def test_removal_by_hand():
     # 10 outcomes expected at a moment where a doubles and b halves the hazard: without a,
     # 5 remain (5 lost); without b, 20 would happen (-10); without both, 10.
-    ratios = np.log([[2.0], [0.5]])
+    ratios = Ratios(np.log([[2.0], [0.5]]))
     expected = np.array([10.0])
     assert removal(expected, ratios, ONE_CELL).ravel().tolist() == pytest.approx([5.0, -10.0])
     assert baseline(expected, ratios, ONE_CELL).tolist() == pytest.approx([10.0])
@@ -104,11 +104,11 @@ def test_outcomes_that_come_once_by_hand():
     # A constant hazard of 0.02 a day for 100 days, halved throughout by one touchpoint: of
     # 1000 customers 1 - e^-2 leave without it and 1 - e^-1 with it.
     days = (np.arange(2000) + 0.5) * 100 / 2000
-    h1, halved = 0.01, np.full((1, 2000), np.log(0.5))
+    h1, halved = 0.01, Ratios(np.full((1, 2000), np.log(0.5)))
     expected = 1000 * np.exp(-h1 * days) * h1 * 100 / 2000  # at risk, times hazard, times step
     draws = 4
     past = Past(
-        Ratios(np.full((1, 2000 * draws), np.log(0.5)), (), np.zeros((0, 2000 * draws))),
+        Ratios(np.full((1, 2000 * draws), np.log(0.5))),
         np.repeat(h1 * days / draws, draws),
         2000,
     )
@@ -143,15 +143,15 @@ def test_baseline_and_fair_shares_add_up_to_the_outcomes_observed(churn, sample)
 
 
 def test_shares_of_churn_are_near_shapley_values_of_all_coalitions(churn):
-    p, exposure, _ = probability(churn.model, churn.parameters)
+    p = chance(churn.model, churn.parameters)
+    exposure = churn.model.exposure(churn.parameters)
     past = churn._past(churn.parameters)
     random = np.random.default_rng(1)
     rows = np.sort(random.choice(len(p), 60, replace=False, p=p / p.sum()))
     draws = np.arange(len(past.hazard)).reshape(len(p), -1)[rows].ravel()
     single = ratios(churn.model, churn.parameters, exposure[:, rows]).single
-    here = Ratios(single, (), np.zeros((0, 60)))
-    before = Ratios(past.ratios.single[:, draws], (), np.zeros((0, len(draws))))
-    past = Past(before, past.hazard[draws], 60)
+    here = Ratios(single)
+    past = Past(Ratios(past.ratios.single[:, draws]), past.hazard[draws], 60)
     expected = np.full(60, 785 / 60)
     found = fair_shares(expected, here, np.ones((60, 1)), past)[:, 0]
     exact = shapley_values(worths(expected, here, past))

@@ -166,7 +166,7 @@ MESSAGES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "an unknown activity": (
         lambda: with_inactivity_churn(shop(PAIR), activity="order"),
-        "outcome: no outcome is named 'order'\n  the data has conversion; use one of these",
+        "outcome: no outcome is named 'order'\n  the data has conversion (3); use one of these",
     ),
 }
 

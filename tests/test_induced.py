@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 import touchlab as tl
+from touchlab.data.customers import DAY_SECONDS
 from touchlab.drivers.fit import fit_drivers
 from touchlab.drivers.induced import Link, Tracks, _roll, _steps, _weights
-from touchlab.moments.risk import DAY_SECONDS
 from touchlab.moments.sample import sample_moments
 from touchlab.simulate import OutcomeSpec, TouchpointSpec, World, simulate, true_effects
 
@@ -152,7 +152,7 @@ def test_one_touchpoint_brings_nothing():
 
 @pytest.mark.slow
 def test_total_effects_are_nearer_to_the_truth_than_direct_ones():
-    from touchlab.simulate.world import WORLDS
+    from touchlab.simulate.worlds import WORLDS
 
     errors = []
     for seed in (1, 2, 3):

@@ -473,7 +473,8 @@ FEW = (
         (
             few_orders(30),
             {"outcome": "order"},
-            "outcome: no outcome is named 'order'\n  the data has conversion; use one of these",
+            "outcome: no outcome is named 'order'\n"
+            "  the data has conversion (90); use one of these",
         ),
         (
             few_orders(30),

@@ -235,7 +235,7 @@ def test_coverage_counts_customers_of_every_segment() -> None:
     with pytest.raises(ParameterError) as caught:
         coverage_by_segment(tl.open_data(tables(customers=people)), by="regions")
     assert str(caught.value) == (
-        "by: 'regions' is not a trait of customers; did you mean 'region'?\n  use one of region"
+        "by: 'regions' is not a trait of customers; did you mean 'region'?\n  use one of: region"
     )
 
 

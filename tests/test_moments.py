@@ -247,7 +247,8 @@ def assert_refused(message: str, data: tl.Dataset, **settings: object) -> None:
 
 def test_unknown_outcome(three):
     assert_refused(
-        "outcome: no outcome is named 'buy'\n  the data has conversion, churn; use one of these",
+        "outcome: no outcome is named 'buy'\n"
+        "  the data has conversion (3), churn (1); use one of these",
         three,
         outcome="buy",
     )

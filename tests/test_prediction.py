@@ -8,8 +8,9 @@ import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
 import touchlab as tl
+from touchlab.drivers import hazard
 from touchlab.drivers.fit import fit_drivers
-from touchlab.drivers.prediction import _calibrate, _folds, _judge, _loss, check_prediction
+from touchlab.drivers.prediction import _calibrate, _folds, _judge, check_prediction
 from touchlab.simulate import OutcomeSpec, TouchpointSpec, World, simulate
 
 MODELS = ["regression", "gradient boosting", "without touchpoints", "one rate for all"]
@@ -47,7 +48,7 @@ def test_figures_are_those_of_scikit_learn():
     random = np.random.default_rng(1)
     event = (random.random(500) < 0.3).astype(float)
     p = np.round(np.clip(0.3 + 0.2 * event + random.normal(0, 0.2, 500), 0.01, 0.99), 2)  # ties
-    found = _judge(event, p, _loss(event, p), random.integers(0, 50, 500))
+    found = _judge(event, p, hazard.log_loss(event, p), random.integers(0, 50, 500))
     assert found["log_loss"] == pytest.approx(log_loss(event, p))
     assert found["auc"] == pytest.approx(roc_auc_score(event, p))
     assert found["auc_low"] < found["auc"] < found["auc_high"]

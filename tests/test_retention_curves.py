@@ -277,7 +277,7 @@ MESSAGES: dict[str, tuple[Callable[[], object], str]] = {
     "an unknown outcome": (
         lambda: survival_curves(spells([5], [1]), outcome="refund"),
         "outcome: no outcome is named 'refund'\n"
-        "  the data has churn, conversion; use one of these",
+        "  the data has churn (1), conversion (1); use one of these",
     ),
     "one group": (
         lambda: compare_groups(spells([5, 6], [1, 0], plan=["a", "a"]), by="plan"),

@@ -11,8 +11,8 @@ import touchlab as tl
 from touchlab.drivers import effects, model
 from touchlab.drivers.fit import fit_drivers
 from touchlab.drivers.hazard import tangent
-from touchlab.drivers.model import Sets, chance, exposures_at, hazard_at, ratios
-from touchlab.drivers.result import Drivers, Earlier, amounts
+from touchlab.drivers.model import Earlier, Sets, between, chance, ratios
+from touchlab.drivers.result import Drivers, amounts
 from touchlab.moments.sample import sample_moments
 from touchlab.numeric import GROUPS
 
@@ -40,10 +40,10 @@ def packed(churn) -> np.ndarray:
 
 def test_chances_and_ratios_are_those_of_each_set(churn, packed):
     sets = Sets.of(churn.model, packed)
-    for i, (own, found) in enumerate(zip(packed, sets.chances(churn.model.offset), strict=True)):
+    for i, (own, found) in enumerate(zip(packed, sets.chances(), strict=True)):
         given = churn.model.parameters(own)
-        exposure = exposures_at(churn.model, given.log_half_lives)
-        np.testing.assert_allclose(found, chance(churn.model, given, exposure), rtol=1e-11)
+        exposure = churn.model.exposure(given)
+        np.testing.assert_allclose(found, chance(churn.model, given), rtol=1e-11)
         known = ratios(churn.model, given, exposure)
         np.testing.assert_allclose(sets.ratios(i).each, known.each, rtol=1e-11, atol=1e-14)
         np.testing.assert_allclose(sets.ratios(i).whole, known.whole, rtol=1e-11, atol=1e-13)
@@ -74,11 +74,14 @@ def test_amounts_are_those_of_all_moments_at_once(churn, packed, quantity, monke
     found = amounts(churn.model, earlier, packed, weights, quantity, cells)
     for own, weight, amount in zip(packed, weights, found, strict=True):
         given = churn.model.parameters(own)
-        exposure = exposures_at(churn.model, given.log_half_lives)
-        expected = chance(churn.model, given, exposure) * weight[churn.model.group]
-        hazard, known = hazard_at(churn.model, given, earlier.saturated, earlier.controls)
+        expected = chance(churn.model, given) * weight[churn.model.group]
+        lives = churn.moments.half_lives
+        before, _ = between(earlier.saturated, lives, given.log_half_lives)
+        known = ratios(churn.model, given, before)
+        hazard = np.exp(known.whole + earlier.controls @ given.controls)
         past = effects.Past(known, hazard * earlier.days, count)
-        whole = quantity(expected, ratios(churn.model, given, exposure), cells, past)
+        here = ratios(churn.model, given, churn.model.exposure(given))
+        whole = quantity(expected, here, cells, past)
         np.testing.assert_allclose(amount, whole, rtol=1e-8, atol=1e-9)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from touchlab.cli import main
 from touchlab.errors import ParameterError, ReportError
-from touchlab.reporting import pdf as printing
+from touchlab.reporting import files as printing
 from touchlab.reporting.leaks import embedded_tables, find_leaks, machine_needles
 from touchlab.reporting.record import NotWritten
 from touchlab.reporting.share import empty_few, find_run, reduced, share_run

@@ -9,7 +9,7 @@ import pytest
 
 from touchlab.errors import ParameterError
 from touchlab.simulate import company_world, simulate, write_company
-from touchlab.simulate.company import CUSTOMERS, SEED, company_tables
+from touchlab.simulate.worlds import CUSTOMERS, SEED, company_tables
 
 SAMPLE = Path(__file__).parent.parent / "data" / "sample"
 DAY = pd.Timedelta("1D")

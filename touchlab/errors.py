@@ -1,8 +1,10 @@
-"""The few errors a user of touchlab meets.
+"""The few errors a user of touchlab meets, and how their messages write values and names.
 
 Each message says what failed, what was found, what is allowed and what to do.
 """
 
+import difflib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -31,3 +33,25 @@ class ReportError(TouchlabError):
 
 class TouchlabWarning(UserWarning):
     """Statistical trouble that leaves a usable result; also a note on that result."""
+
+
+def shorten(value: object, width: int = 60) -> str:
+    """Write a value from data into a message: on one line, not too long, nothing invisible."""
+    return _cut(repr(value) if isinstance(value, str) else str(value), width)
+
+
+def listing(names: Iterable[str], most: int = 12, width: int = 60) -> str:
+    """Write names from data into a message, the first few of them."""
+    shown = [_cut(repr(name)[1:-1], width) for name in names]
+    return ", ".join([*shown[:most], "..."] if len(shown) > most else shown)
+
+
+def nearest(name: str, allowed: Sequence[str], cutoff: float = 0.6) -> str:
+    """Return ``; did you mean 'x'?`` for the closest allowed name, or nothing."""
+    key = {a.lower().replace("_", ""): a for a in allowed}
+    close = difflib.get_close_matches(name.lower().replace("_", ""), [*key], 1, cutoff)
+    return f"; did you mean {key[close[0]]!r}?" if close else ""
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 3] + "..."

@@ -1,4 +1,4 @@
-"""Intervals for every credit: customer groups and the delete-a-group jackknife."""
+"""Numbers that every room needs: customer groups, the jackknife, intervals, Newton steps."""
 
 from __future__ import annotations
 
@@ -9,9 +9,25 @@ import ibis.expr.types as ir
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
+from threadpoolctl import threadpool_limits
 
+Floats = npt.NDArray[np.float64]
+Derivatives = Callable[[Floats], tuple[float, Floats, Floats]]
+"""From packed parameters (p,) to the log-likelihood, its slope (p,) and curvature (p, p)."""
 GROUPS = 50
 LEVEL = 0.95
+Z = float(stats.norm.ppf(0.5 + LEVEL / 2))
+"""Standard errors to each end of an interval."""
+SHAPE, SCALE = 7.0, 30.0
+"""Bounds of packed parameters: a shape of exp(7), 1,100, is as good as infinite."""
+MAX_STEPS, LONGEST = 200, 2.0
+PRECISION = 1e-10
+"""Log-likelihood that is not worth another step."""
+FLAT = 1e-9
+"""Curvature below this share of the largest counts as none."""
+one_thread = threadpool_limits.wrap(limits=1)
+"""Matrices are small: threads that wait for one another cost up to six times what they gain
+as soon as another process (a second kernel) wants the cores."""
 
 
 @ibis.udf.scalar.builtin
@@ -20,11 +36,7 @@ def md5(text: str) -> str:  # type: ignore[empty-body]
 
 
 def customer_group(customer: ir.Value, groups: int = GROUPS) -> ir.Value:
-    """Put a customer in one of `groups` groups, the same on every engine.
-
-    Whole numbers are mixed by Knuth's multiplicative hash, text by the first
-    three digits of its md5: engines' own hash functions all differ.
-    """
+    """Put a customer in a group: Knuth's hash of numbers, md5 of text, the same on every engine."""
     if customer.type().is_integer():
         mixed = (customer.abs() % 2**31 * 2_654_435_761) % 2**32
         return ((mixed - mixed % 65_536) / 65_536).cast("int64") % groups
@@ -38,38 +50,18 @@ def hash_uniform(text: ir.Value) -> ir.Value:
 
 def _hex_number(digest: ir.Value, places: int) -> ir.Value:
     """Read the first digits of a hexadecimal text; engines have no common function for it."""
-    digits = ibis.literal("0123456789abcdef")
-    number = ibis.literal(0, "int64")
+    digits, number = ibis.literal("0123456789abcdef"), ibis.literal(0, "int64")
     for place in range(places):
         number = number * 16 + digits.find(digest.substr(place, 1)).cast("int64")
     return number
 
 
-def jackknife(
-    estimate: npt.NDArray[np.float64], replicates: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the standard error and its degrees of freedom, per entry of `estimate`.
+def jackknife(estimate: Floats, replicates: Floats) -> tuple[Floats, Floats]:
+    """Standard error and its degrees of freedom, per entry of `estimate` (...,).
 
-    Parameters
-    ----------
-    estimate
-        Shape (...,): the estimate from all customers.
-    replicates
-        Shape (G, ...): the estimate without group g; NaN where it does not exist.
-
-    Notes
-    -----
+    `replicates` (G, ...) are the estimates without each group, NaN where one does not exist.
     Variance (G - 1) / G * sum (theta_-g - mean)^2, G - 1 degrees of freedom
     [Shao & Tu 1995, The Jackknife and Bootstrap].
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> totals = np.array([4.0, 6.0, 5.0, 5.0])
-    >>> scaled = (totals.sum() - totals) * 4 / 3     # totals without one group, scaled up
-    >>> error, freedom = jackknife(totals.sum(), scaled)
-    >>> round(float(error), 3), int(freedom)
-    (1.633, 3)
     """
     count = np.isfinite(replicates).sum(axis=0)
     mean = np.nansum(replicates, axis=0) / np.maximum(count, 1)
@@ -80,30 +72,16 @@ def jackknife(
 
 
 def interval(
-    estimate: npt.NDArray[np.float64],
-    error: npt.NDArray[np.float64],
-    freedom: npt.NDArray[np.float64],
+    estimate: Floats | float,
+    error: Floats | float,
+    freedom: Floats | float = GROUPS - 1,
     *,
-    level: float = LEVEL,
     low: float = -np.inf,
     high: float = np.inf,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+) -> tuple[Floats, Floats]:
     """Return the two ends of a t interval, cut at `low` and `high`."""
-    reach = stats.t.ppf(0.5 + level / 2, np.maximum(freedom, 1)) * error
+    reach = stats.t.ppf(0.5 + LEVEL / 2, np.maximum(freedom, 1)) * error
     return np.clip(estimate - reach, low, high), np.clip(estimate + reach, low, high)
-
-
-Floats = npt.NDArray[np.float64]
-Derivatives = Callable[[Floats], tuple[float, Floats, Floats]]
-"""From packed parameters (p,) to the log-likelihood, its slope (p,) and curvature (p, p)."""
-
-SHAPE, SCALE = 7.0, 30.0
-"""Bounds of packed parameters: a shape of exp(7), 1,100, is as good as infinite."""
-MAX_STEPS, LONGEST = 200, 2.0
-PRECISION = 1e-10
-"""Log-likelihood that is not worth another step."""
-FLAT = 1e-9
-"""Curvature below this share of the largest counts as none."""
 
 
 def maximise(derivatives: Derivatives, start: Floats, bound: Floats) -> Floats:
@@ -127,10 +105,7 @@ def maximise(derivatives: Derivatives, start: Floats, bound: Floats) -> Floats:
 
 
 def newton_step(slope: Floats, curvature: Floats) -> Floats:
-    """Step uphill, also where the likelihood is no hill [Dauphin et al. 2014].
-
-    Each direction of its own is held to `LONGEST`: a ridge does not cut short the others.
-    """
+    """Step uphill, each direction held to `LONGEST`, also where it is no hill [Dauphin 2014]."""
     values, vectors = np.linalg.eigh(-curvature)
     size = np.abs(values)
     size = np.maximum(size, FLAT * max(float(size.max()), FLAT))
@@ -138,11 +113,7 @@ def newton_step(slope: Floats, curvature: Floats) -> Floats:
 
 
 def in_logs(scale: Floats, slope: Floats, triangle: Floats) -> tuple[Floats, Floats]:
-    """Turn derivatives in parameters into derivatives in their logarithms.
-
-    `scale` is the slope of a parameter in its logarithm, (p,); `slope` is (p, n) and
-    `triangle`, the upper triangle of the curvature, (p (p + 1) / 2, n).
-    """
+    """Turn slopes (p, n) and triangles of curvature by parameters into those by their logs."""
     i, j = np.triu_indices(len(scale))
     slope = slope * scale[:, None]
     triangle = triangle * (scale[i] * scale[j])[:, None]

@@ -69,9 +69,9 @@ def once(asked: tuple[object, ...], compute: Callable[[], Answer], *, data: Any 
     return answer
 
 
-def once_about(files: tuple[object, ...]) -> Callable[[str, Callable[[], Any]], Any]:
+def once_about(files: tuple[object, ...], what: str, compute: Callable[[], Answer]) -> Answer:
     """`once` for what is asked of files in a state; where there are none, nothing is known."""
-    return lambda what, compute: once((*files, what), compute) if files else compute()
+    return once((*files, what), compute) if files else compute()
 
 
 class _Writer(pickle.Pickler):

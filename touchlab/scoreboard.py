@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from touchlab.credit.attribute import attribute
-from touchlab.credit.frame import NO_TOUCH
+from touchlab.data.customers import NO_TOUCH
 from touchlab.data.dataset import Dataset, open_data
 from touchlab.drivers.calibrate import calibrate
 from touchlab.drivers.experiments import holdout_effects

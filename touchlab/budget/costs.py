@@ -13,10 +13,11 @@ import pandas as pd
 
 from touchlab.data.checks import nearest
 from touchlab.data.contract import listing
+from touchlab.data.customers import seconds
 from touchlab.drivers.checks import DESCRIPTIVE
 from touchlab.drivers.result import Drivers
 from touchlab.errors import MissingInput, ParameterError
-from touchlab.moments.risk import ENDING, risk_windows, seconds
+from touchlab.moments.risk import ENDING, risk_windows
 from touchlab.numeric import Floats
 
 NO_COSTS = (

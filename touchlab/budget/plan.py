@@ -25,10 +25,9 @@ from touchlab.budget.costs import (
 from touchlab.budget.response import Response, Responses
 from touchlab.data.contract import listing
 from touchlab.drivers.checks import DESCRIPTIVE
-from touchlab.drivers.hazard import one_thread
 from touchlab.drivers.result import UNCHECKED, Drivers
 from touchlab.moments.risk import ENDING
-from touchlab.numeric import GROUPS, LEVEL, Floats
+from touchlab.numeric import GROUPS, LEVEL, Floats, one_thread
 
 Given = tuple[Floats, float, Floats, Floats, int]
 """What `best_plan` takes beside the response."""
@@ -257,9 +256,7 @@ def reallocate(
     Examples
     --------
     >>> import touchlab as tl
-    >>> from touchlab.budget import reallocate
-    >>> drivers = tl.fit_drivers(tl.open_data("data/sample"))
-    >>> plan = reallocate(drivers)
+    >>> plan = tl.reallocate(tl.fit_drivers(tl.open_data("data/sample")))
     >>> plan.table.columns.tolist()[:4]
     ['touchpoint', 'cost_now', 'cost_planned', 'change']
     >>> bool(abs(plan.table.change.sum()) < 0.01)

@@ -17,7 +17,7 @@ Good & Toulmin [1956]; like theirs it should not go far beyond m = 2 (docs/decis
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -26,13 +26,21 @@ import numpy.typing as npt
 
 from touchlab.data.contract import listing
 from touchlab.drivers.fit import EXTREME
-from touchlab.drivers.model import Parameters, Sets, between, hazard_at, saturate, some_of
+from touchlab.drivers.model import (
+    NEGLIGIBLE,
+    Earlier,
+    Parameters,
+    Rows,
+    Sets,
+    between,
+    saturate,
+    some_of,
+)
 from touchlab.drivers.result import Drivers
 from touchlab.errors import MissingInput, ParameterError
 from touchlab.moments.look import Points
 from touchlab.numeric import GROUPS, Floats
 
-Places = npt.NDArray[np.int64]
 ALONE = 1.5
 """Effective number of touches, A^2 / B, below which a moment is taken to know one touch."""
 
@@ -41,7 +49,7 @@ ALONE = 1.5
 class Lift:
     """Hazard factor of one touchpoint, over what it is now, at the moments that it reaches."""
 
-    rows: Places
+    rows: Rows
     exposure: Floats
     squares: Floats
     effect: float
@@ -82,7 +90,7 @@ class Lift:
         return np.asarray(1 / np.exp(self._now))
 
     @cached_property
-    def _several(self) -> Places:
+    def _several(self) -> Rows:
         """Rows that know more than one touch."""
         return np.flatnonzero(self.exposure**2 >= ALONE * self.squares)
 
@@ -151,10 +159,6 @@ def exposure_at(exposure: npt.NDArray[Any], half_lives: Sequence[float], days: f
     return np.asarray(np.exp(low + part * (high - low)))
 
 
-NEGLIGIBLE = 1e-4
-"""Exposure below which a moment is as good as untouched."""
-
-
 @dataclass(frozen=True)
 class Response:
     """Expected outcomes by the multipliers of touches, for one set of parameters.
@@ -209,7 +213,7 @@ def _left(hazard: Floats, met: Floats, size: int) -> Floats:
 class Known:
     """Exposure to one touchpoint by half-life, at the moments that it reaches."""
 
-    rows: Places
+    rows: Rows
     exposure: npt.NDArray[np.float32]
     saturated: npt.NDArray[np.float32]
 
@@ -230,19 +234,16 @@ class Responses:
             )
         moments, size = drivers.moments, len(drivers.moments.table)
         _refuse_extremes(drivers, touchpoints)
-        self.earlier = moments.earlier
-        each = 0 if self.earlier is None else len(self.earlier.table) // size
-        step = 1 if most is None else -(-size * (1 + each) // most)
-        rows = np.arange(0, size, step)
-        self.drivers, self.step = drivers, step
-        self.model = drivers.model if step == 1 else some_of(drivers.model, rows)
+        looked_at = size + (len(moments.earlier.table) if moments.earlier else 0)
+        step = 1 if most is None else -(-looked_at // most)
+        self.drivers, self.step, self.model = drivers, step, drivers.model
+        if step > 1:
+            self.model = some_of(drivers.model, np.arange(0, size, step), past=True)
         self.places = [moments.touchpoints.index(name) for name in touchpoints]
         self.known = self._know(self.model.moments)
-        if self.earlier is not None:
-            self.earlier = _part(self.earlier, (rows[:, None] * each + np.arange(each)).ravel())
-            self.controls = drivers.model.controls.at(self.earlier)
-            self.saturated = saturate(self.earlier.exposure, self.model.saturation)
-            self.known_earlier = self._know(self.earlier)
+        self.earlier = Earlier.of(self.model)
+        if self.model.moments.earlier is not None:
+            self.known_earlier = self._know(self.model.moments.earlier)
 
     def whole(self) -> Response:
         """The response as estimated."""
@@ -265,21 +266,19 @@ class Responses:
 
     def _at(self, packed: Floats, weights: Floats) -> Iterator[Response]:
         """Responses at sets of parameters (sets, parameters), groups weighted (sets, groups)."""
-        chances = Sets.of(self.model, packed).chances(self.model.offset)
+        chances = Sets.of(self.model, packed).chances()
         for own, p, weight in zip(packed, chances, weights, strict=True):
             expected = p * self.model.moments.events_each * self.step * weight[self.model.group]
             yield self._response(self.model.parameters(own), expected)
 
     def _response(self, given: Parameters, expected: Floats) -> Response:
-        model, moments = self.model, self.model.moments
         field = self._field(given, self.known, len(expected))
         if self.earlier is None:
             return Response(expected, field)
-        hazard, _ = hazard_at(model, given, self.saturated, self.controls)
-        draws = len(hazard) // len(expected)
-        days = np.repeat(moments.table.since.to_numpy(float) / draws, draws)
-        past = self._field(given, self.known_earlier, len(hazard))
-        return Response(expected, field, past, hazard * days)
+        hazard = next(self.earlier.pasts(self.model, given.packed[None])).hazard
+        return Response(
+            expected, field, self._field(given, self.known_earlier, len(hazard)), hazard
+        )
 
     def _know(self, points: Points) -> list[Known]:
         found = []
@@ -311,8 +310,3 @@ def _refuse_extremes(drivers: Drivers, touchpoints: Sequence[str]) -> None:
             "nearly separate outcomes from the rest\n  with more outcomes, or `costs` without it, "
             "this says where the next euro brings most"
         )
-
-
-def _part(points: Points, rows: Places) -> Points:
-    table = points.table.iloc[rows].reset_index(drop=True)
-    return replace(points, table=table, exposure=points.exposure[:, :, rows])

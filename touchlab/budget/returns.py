@@ -13,10 +13,9 @@ from touchlab.budget.costs import find_costs, refuse_unknown, wanted
 from touchlab.budget.plan import per_outcome
 from touchlab.budget.response import Responses
 from touchlab.credit.attribute import attribute
-from touchlab.drivers.hazard import one_thread
 from touchlab.drivers.result import Drivers
 from touchlab.errors import ParameterError
-from touchlab.numeric import GROUPS, LEVEL
+from touchlab.numeric import GROUPS, LEVEL, one_thread
 
 MULTIPLIERS = (0.0, 0.5, 1.0, 1.5, 2.0)
 DRAWS, MOST_MOMENTS = 60, 20_000
@@ -73,8 +72,7 @@ def cost_per_incremental(
     Examples
     --------
     >>> import touchlab as tl
-    >>> from touchlab.budget import cost_per_incremental
-    >>> table = cost_per_incremental(tl.fit_drivers(tl.open_data("data/sample")))
+    >>> table = tl.cost_per_incremental(tl.fit_drivers(tl.open_data("data/sample")))
     >>> table.set_index("touchpoint").reading[["display", "retargeting"]].tolist()
     ['bounded', 'no upper end']
     """
@@ -147,8 +145,7 @@ def response_curves(
     Examples
     --------
     >>> import touchlab as tl
-    >>> from touchlab.budget import response_curves
-    >>> curves = response_curves(tl.fit_drivers(tl.open_data("data/sample")))
+    >>> curves = tl.response_curves(tl.fit_drivers(tl.open_data("data/sample")))
     >>> curves[curves.touchpoint == "display"].multiplier.tolist()
     [0.0, 0.5, 1.0, 1.5, 2.0]
     """

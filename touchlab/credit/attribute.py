@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from touchlab.credit.frame import (
-    NO_TOUCH,
     Credit,
     Total,
     credit_of_cells,
@@ -23,6 +22,7 @@ from touchlab.credit.frame import (
 from touchlab.credit.markov import chain_of_order, removals
 from touchlab.credit.rules import RULES
 from touchlab.data.checks import nearest
+from touchlab.data.customers import NO_TOUCH
 from touchlab.data.dataset import Dataset
 from touchlab.errors import DataError, MissingInput, ParameterError
 from touchlab.journeys.build import Journeys, build_journeys, held, order_events

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from touchlab.credit.frame import NO_TOUCH
 from touchlab.data.checks import nearest
+from touchlab.data.customers import NO_TOUCH
 from touchlab.data.dataset import Dataset
 from touchlab.errors import MissingInput, ParameterError
 from touchlab.journeys.counts import Measure

@@ -14,8 +14,6 @@ from touchlab.numeric import Floats, interval, jackknife
 
 Ints = npt.NDArray[np.int64]
 
-NO_TOUCH = "(no touch)"
-
 
 @dataclass(frozen=True)
 class Credit:

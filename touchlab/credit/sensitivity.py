@@ -17,7 +17,8 @@ from touchlab.credit.attribute import (
     choose_models,
 )
 from touchlab.credit.cost import return_on_cost, touch_costs
-from touchlab.credit.frame import NO_TOUCH, credit_of_cells, segments, tidy_credit, total_by_group
+from touchlab.credit.frame import credit_of_cells, segments, tidy_credit, total_by_group
+from touchlab.data.customers import NO_TOUCH, traits
 from touchlab.data.dataset import Dataset
 from touchlab.errors import MissingInput, ParameterError
 from touchlab.journeys.build import Journeys, build_journeys, order_events
@@ -100,11 +101,9 @@ def by_segment(
             "No customers table: with traits such as region, credit would be shown by segment."
         )
     if not segment:
-        fixed = {"customer_id", "observed_from", "observed_to"}
-        traits = sorted(set(data.tables["customers"].columns) - fixed)
         raise MissingInput(
             "No segment was asked for. Set the parameter “segment” to one of "
-            f"{', '.join(traits) or 'the traits of customers'} to see credit by it."
+            f"{', '.join(sorted(traits(data))) or 'the traits of customers'} to see credit by it."
         )
     return _segmented(data, by=segment, outcome=outcome, lookback=lookback)
 

@@ -1,6 +1,7 @@
 """Data in: one contract, and tables of any kind opened and checked against it.
 
-`contract` says what the tables must hold; `locate` finds them, `connect` reaches databases and
-clusters, `readers` bring files and frames into the engine, `paths` reads journeys already
-counted; `checks` holds them against the contract; `dataset` is what opening gives.
+In the order of opening: `contract` says what tables must hold; `readers` bring files and frames
+into the engine, `connect` reaches databases and clusters, `locate` finds the tables of a source;
+`checks` holds them against the contract, `paths` reads journeys already counted; `dataset` is what
+opening gives, `customers` what the other rooms ask of it. Each knows only those before it.
 """

@@ -1,4 +1,4 @@
-"""Reach a database or a cluster by its address, and tell its troubles in our words.
+"""Reach a database or a cluster by its address, and say its troubles in our words.
 
 Secrets come from the environment alone: an address with one written into it is refused, so
 none can end up in a notebook, a record, a log or the list of processes.
@@ -10,10 +10,9 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import wraps
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -30,6 +29,11 @@ EXTRAS = {"postgres": "postgres", "postgresql": "postgres", "spark": "spark"}
 """Extras of touchlab that bring the driver, by scheme; others are Ibis's own."""
 ASKING = ("execute", "to_pyarrow", "to_pyarrow_batches", "create_table", "create_view", "raw_sql")
 """Where a backend talks to its server."""
+NEEDED_JAVA = 17
+ANSWER_SECONDS = 10.0
+QUIET = {"spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
+ARROW = {"spark.sql.execution.arrow.pyspark.enabled": "true"}
+"""Without it small tables go to the cluster through Python there, which it need not have."""
 _NAME = re.compile(r"\$\{(\w+)\}")
 _SECRET = re.compile(r"(?i)pass|secret|token|key|credential")
 
@@ -60,11 +64,7 @@ TROUBLES: tuple[tuple[str, str, str], ...] = (
         "no server answers there",
         "check host and port, that the server runs, and that no firewall is in between",
     ),
-    (
-        r"SCHEMA_NOT_FOUND",
-        "there is no such database",
-        "check what stands after the host",
-    ),
+    (r"SCHEMA_NOT_FOUND", "there is no such database", "check what stands after the host"),
     (
         r"database \"[^\"]*\" does not exist",
         "the server has no such database",
@@ -125,47 +125,62 @@ class Address:
     """With the values of the environment, as a driver takes it."""
     secrets: tuple[str, ...] = field(repr=False, default=())
 
-    @property
-    def where(self) -> str:
-        """What stands after the host."""
-        return self.shown.partition("://")[2].partition("/")[2]
-
 
 @dataclass(frozen=True)
 class Connection:
-    """Tables within reach: by their names, and which names there are."""
+    """Tables within reach of a backend, in a database or a folder of Parquet files."""
 
     name: str
-    table: Callable[[str], ir.Table | None]
-    """None where there is no table of that name."""
-    found: Callable[[], list[str]]
+    backend: Any
+    database: str | None = None
+    folder: str = ""
+
+    def table(self, wanted: str) -> ir.Table | None:
+        """Look a table up, its schema before a dot; None where it is not there."""
+        if self.folder:
+            return self._parquet(wanted)
+        schema, _, own = wanted.rpartition(".")
+        try:
+            return self.backend.table(own, database=schema or self.database)
+        except TableNotFound:
+            return None
+
+    def found(self) -> list[str]:
+        """Name the tables that are there; a folder of a cluster is not listed."""
+        if self.folder:
+            return []
+        if self.backend.name == "duckdb":  # Ibis 12 asks DuckDB 2 through a method that is gone
+            return sorted(n for (n, *_) in self.backend.con.execute("SHOW TABLES").fetchall())
+        return sorted(self.backend.list_tables(database=self.database))
+
+    def _parquet(self, table: str) -> ir.Table | None:
+        """Read ``folder/table.parquet`` or the folder of parts ``folder/table``."""
+        from pyspark.errors import AnalysisException
+
+        for name in (f"{table}.parquet", table):
+            try:
+                return self.backend.read_parquet(f"{self.folder}/{name}")
+            except AnalysisException as error:
+                if "PATH_NOT_FOUND" not in str(error):
+                    raise
+        return None
 
 
-def read_address(text: str, environment: Mapping[str, str] | None = None) -> Address:
+def read_address(text: str, environment: Mapping[str, str] = os.environ) -> Address:
     """Take an address apart, and put values of the environment in the place of ``${NAME}``.
 
-    Raises
-    ------
-    DataError
-        If a secret is written into it, or the environment lacks a name.
-
-    Examples
-    --------
     >>> address = read_address("postgres://ann:${SHOP}@host/shop", {"SHOP": "a/b"})
-    >>> address
-    Address(scheme='postgres', shown='postgres://host/shop')
-    >>> address.full
-    'postgres://ann:a%2Fb@host/shop'
+    >>> address, address.full
+    (Address(scheme='postgres', shown='postgres://host/shop'), 'postgres://ann:a%2Fb@host/shop')
     """
-    environment = os.environ if environment is None else environment
     scheme, rest = ADDRESS.match(text).groups()  # type: ignore[union-attr]
     user, _, place = rest.partition("?")[0].rpartition("@")
     if not user:  # a mistyped one can have its password here
         place = re.sub(r":(?!\d+(/|$)|//).*", "", place)
     shown = f"{scheme}://{place}"
-    settings = dict(re.findall(r"[?&]([^=&]+)=([^&]*)", rest))
-    given = [rest.partition("?")[0].rpartition("@")[0].partition(":")[2]]
-    given += [value for name, value in settings.items() if _SECRET.search(name)]
+    given = [user.partition(":")[2]]
+    settings = re.findall(r"[?&]([^=&]+)=([^&]*)", rest)
+    given += [value for name, value in settings if _SECRET.search(name)]
     if any(_NAME.sub("", value) for value in given):
         raise DataError(
             f"{shown}: a secret is written into the address\n"
@@ -180,37 +195,18 @@ def read_address(text: str, environment: Mapping[str, str] | None = None) -> Add
                 f"  set it before touchlab starts: export {name}=..."
             )
     full = _NAME.sub(lambda found: quote(environment[found[1]], safe=""), text)
-    secrets = (environment[name] for name in names)
-    return Address(scheme, shown, full, tuple(filter(None, secrets)))
+    return Address(scheme, shown, full, tuple(filter(None, (environment[n] for n in names))))
 
 
 def connect(text: str) -> Connection:
     """Connect to an address; tables are looked up when they are asked for."""
     address = read_address(text)
-    with told(address.shown, address.secrets):
+    with explained(address.shown, address.secrets):
         if address.scheme == "spark":
-            return connect_spark(address)
+            return _connect_spark(address)
         backend = _backend(address)
-    name = address.where.partition("/")[0].partition("?")[0] or address.scheme
-    return in_backend(in_our_errors(backend, address.shown), name)
-
-
-def in_backend(backend: Any, name: str, database: str | None = None) -> Connection:
-    """Look tables up in an Ibis backend; a name may have its schema before a dot."""
-
-    def table(wanted: str) -> ir.Table | None:
-        schema, _, own = wanted.rpartition(".")
-        try:
-            return backend.table(own, database=schema or database)
-        except TableNotFound:
-            return None
-
-    def found() -> list[str]:
-        if backend.name == "duckdb":  # Ibis 12 asks DuckDB 2 through a method that is gone
-            return sorted(n for (n, *_) in backend.con.execute("SHOW TABLES").fetchall())
-        return sorted(backend.list_tables(database=database))
-
-    return Connection(name, table, found)
+    database = address.shown.partition("://")[2].partition("/")[2].partition("/")[0]
+    return Connection(database or address.scheme, in_our_errors(backend, address.shown))
 
 
 def _backend(address: Address) -> Any:
@@ -225,33 +221,30 @@ def _backend(address: Address) -> Any:
     except ImportError:
         extra = EXTRAS.get(address.scheme)
         package = f"touchlab[{extra}]" if extra else f"ibis-framework[{address.scheme}]"
-        raise DataError(
-            f"{address.shown}: the driver is not installed\n  pip install '{package}'"
-        ) from None
+        raise _no_driver(address.shown, package) from None
     if backend.name == "postgres":
         # it compiles each query before it runs, which takes longer than to run it
         backend.raw_sql("SET jit = off").close()
     return backend
 
 
+def _no_driver(shown: str, package: str) -> DataError:
+    return DataError(f"{shown}: the driver is not installed\n  pip install '{package}'")
+
+
 def in_our_errors(backend: Any, shown: str) -> Any:
-    """Let a backend of our own tell what its server says in our words; returns it."""
+    """Let a backend of our own explain what its server says; returns it.
+
+    The one place where an object of another library is changed: a lazy table asks its backend
+    itself, from any room, so there is no call of ours around which an error could be caught.
+    """
     for name in ASKING:
-        setattr(backend, name, _telling(getattr(backend, name), shown))
+        setattr(backend, name, explained(shown)(getattr(backend, name)))
     return backend
 
 
-def _telling(ask: Callable[..., Any], shown: str) -> Callable[..., Any]:
-    @wraps(ask)
-    def asking(*given: Any, **named: Any) -> Any:
-        with told(shown):
-            return ask(*given, **named)
-
-    return asking
-
-
 @contextmanager
-def told(shown: str, secrets: tuple[str, ...] = ()) -> Iterator[None]:
+def explained(shown: str, secrets: tuple[str, ...] = ()) -> Iterator[None]:
     """Turn errors of drivers into a DataError that says what happened and what to do."""
     try:
         yield
@@ -265,17 +258,31 @@ def told(shown: str, secrets: tuple[str, ...] = ()) -> Iterator[None]:
         raise DataError(f"{shown}: {what}\n  {why}\n  {mend}") from None
 
 
-# spark: Spark as an engine: a session from an address, a session of one's own, or its frames.
+# Spark: a session from an address, a session of one's own, or its frames; it need not be there.
 
 
-NEEDED_JAVA = 17
-ANSWER_SECONDS = 10.0
-QUIET = {"spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
-ARROW = {"spark.sql.execution.arrow.pyspark.enabled": "true"}
-"""Without it small tables go to the cluster through Python there, which it need not have."""
+def is_spark(value: object, kind: str) -> bool:
+    """Say whether this is a ``SparkSession`` or a ``DataFrame`` of Spark."""
+    return type(value).__module__.startswith("pyspark.sql") and type(value).__name__ == kind
 
 
-def connect_spark(address: Address) -> Connection:
+def of_session(session: Any, shown: str = "spark") -> Connection:
+    """Find tables and temporary views of a session, in its current database."""
+    return Connection("spark", in_our_errors(ibis.pyspark.connect(session, **ARROW), shown))
+
+
+def of_frames(frames: Mapping[str, Any]) -> dict[str, ir.Table]:
+    """Turn Spark frames of one session into tables."""
+    backend = of_session(next(iter(frames.values())).sparkSession).backend
+    tables = {}
+    for table, frame in frames.items():
+        name = ibis.util.gen_name("frame")
+        frame.createOrReplaceTempView(name)
+        tables[table] = backend.table(name)
+    return tables
+
+
+def _connect_spark(address: Address) -> Connection:
     """Start a session on a cluster, and find tables in a database or a folder of Parquet files.
 
     ``spark://host:7077/shop`` and ``spark://host:7077/catalog.shop`` name a database;
@@ -287,70 +294,18 @@ def connect_spark(address: Address) -> Connection:
     host, _, where = place.rpartition("@")[2].partition("/")
     master = f"spark://{host}" if ":" in host else re.sub(r"^local$", "local[*]", host)
     given = {name: unquote(value) for name, value in re.findall(r"([^&=]+)=([^&]*)", settings)}
-    session = _session(master, given, address.shown)
-    folder = where if "://" in where else f"/{where}"
+    backend = of_session(_session(master, given, address.shown), address.shown).backend
     name = Path(where).name.rpartition(".")[2] or "spark"
-    backend = _backend_spark(session, address.shown)
     if "/" in where:
-        return Connection(name, lambda table: _parquet(backend, folder, table), list)
-    return in_backend(backend, name, where or None)
-
-
-def is_session(value: object) -> bool:
-    """Say whether this is a Spark session; PySpark need not be there."""
-    return _is_spark(value) and type(value).__name__ == "SparkSession"
-
-
-def is_frame(value: object) -> bool:
-    """Say whether this is a Spark frame; PySpark need not be there."""
-    return _is_spark(value) and type(value).__name__ == "DataFrame"
-
-
-def of_session(session: Any) -> Connection:
-    """Find tables and temporary views of a session, in its current database."""
-    return in_backend(_backend_spark(session, "spark"), "spark")
-
-
-def of_frames(frames: dict[str, Any]) -> dict[str, ir.Table]:
-    """Turn Spark frames of one session into tables."""
-    backend = _backend_spark(next(iter(frames.values())).sparkSession, "spark")
-    return {name: _view(backend, frame) for name, frame in frames.items()}
-
-
-def _is_spark(value: object) -> bool:
-    return type(value).__module__.startswith("pyspark.sql")
-
-
-def _backend_spark(session: Any, shown: str) -> Any:
-    return in_our_errors(ibis.pyspark.connect(session, **ARROW), shown)
-
-
-def _view(backend: Any, frame: Any) -> ir.Table:
-    name = ibis.util.gen_name("frame")
-    frame.createOrReplaceTempView(name)
-    return backend.table(name)
-
-
-def _parquet(backend: Any, folder: str, table: str) -> ir.Table | None:
-    """Read ``folder/table.parquet`` or the folder of parts ``folder/table``."""
-    from pyspark.errors import AnalysisException
-
-    for name in (f"{table}.parquet", table):
-        try:
-            return backend.read_parquet(f"{folder}/{name}")
-        except AnalysisException as error:
-            if "PATH_NOT_FOUND" not in str(error):
-                raise
-    return None
+        return Connection(name, backend, folder=where if "://" in where else f"/{where}")
+    return Connection(name, backend, where or None)
 
 
 def _session(master: str, settings: dict[str, str], shown: str) -> Any:
     try:
         from pyspark.sql import SparkSession
     except ImportError:
-        raise DataError(
-            f"{shown}: the driver is not installed\n  pip install 'touchlab[spark]'"
-        ) from None
+        raise _no_driver(shown, "touchlab[spark]") from None
     running = SparkSession.getActiveSession()
     if running is not None:
         if running.sparkContext.master != master:
@@ -362,9 +317,7 @@ def _session(master: str, settings: dict[str, str], shown: str) -> Any:
     _need_java(shown)
     _need_master(master, shown)
     builder = SparkSession.builder.master(master).appName("touchlab")
-    for name, value in (QUIET | ARROW | settings).items():
-        builder = builder.config(name, value)
-    return builder.getOrCreate()
+    return builder.config(map=QUIET | ARROW | settings).getOrCreate()
 
 
 def _need_java(shown: str) -> None:

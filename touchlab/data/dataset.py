@@ -1,31 +1,49 @@
-"""Checked tables that keep the contract, still in the engine."""
+"""Open data of any kind into one Dataset: checked tables that keep the contract, in the engine."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from touchlab.data.checks import Ask, Checked, Row, check_table, one_row
-from touchlab.data.contract import NEEDED, PATHS, TABLES, Note, Problem, listing, shorten
-from touchlab.data.locate import SPECS, Located, locate
+from touchlab.data.checks import Checked, check_table, one_row
+from touchlab.data.contract import NEEDED, PATHS, TABLES, Note, Problem
+from touchlab.data.locate import Located, locate
+from touchlab.data.paths import split_paths
 from touchlab.data.readers import WHOLE_FILE, engine_errors, forget, in_our_words, keep, view
-from touchlab.errors import DataError, MissingInput
+from touchlab.errors import DataError, MissingInput, listing, shorten
 from touchlab.once import once_about
 
 BETWEEN, NOTHING = "\x1f", "\x1e"  # control characters, which names do not hold
-
-
 NO_TIMES = (
     "A paths table has no times and no customers: with touches and outcomes, this is answered."
 )
+NO_WINDOWS = (
+    "no customers table: observation windows are taken from the events, and people "
+    "who were never touched are unknown"
+)
+OUTSIDE = "outside the customer's observation window, dropped"
+ALL_OUTSIDE = "are outside the customer's observation window"
+STRANGERS = "no customer with an outcome has a touch; are the ids of the same kind?"
+
+
+class Tables(dict[str, ir.Table]):
+    """Checked tables, with the state of the files that they are of.
+
+    A copy with other tables is a plain dict, and so of no file: what is known of these files
+    is never said of it.
+    """
+
+    def __init__(self, tables: Mapping[str, ir.Table], files: tuple[object, ...]) -> None:
+        super().__init__(tables)
+        self.files = files
 
 
 @dataclass(frozen=True)
@@ -41,9 +59,11 @@ class Dataset:
     tables: Mapping[str, ir.Table]
     notes: pd.DataFrame
     parameters: Mapping[str, Any]
-    files: tuple[object, ...] = field(default=(), init=False, repr=False, compare=False)
-    """State of the files that all of it was read from. Not an argument: a copy with other
-    tables, made by `dataclasses.replace`, is of no file."""
+
+    @property
+    def files(self) -> tuple[object, ...]:
+        """State of the files that all of it was read from; none once the tables are others."""
+        return getattr(self.tables, "files", ())
 
     @property
     def touches(self) -> ir.Table:
@@ -65,7 +85,7 @@ class Dataset:
     @cached_property
     def overview(self) -> pd.DataFrame:
         """A row a table: rows, customers, first and last time (UTC)."""
-        return once_about(self.files)("overview", self._overview)
+        return once_about(self.files, "overview", self._overview)
 
     def _overview(self) -> pd.DataFrame:
         rows = []
@@ -90,7 +110,7 @@ class Dataset:
 
         Another engine, such as PostgreSQL, hashes the same rows to another fingerprint.
         """
-        return once_about(self.files)("fingerprint", self._fingerprint)
+        return once_about(self.files, "fingerprint", self._fingerprint)
 
     def _fingerprint(self) -> str:
         parts = []
@@ -117,18 +137,6 @@ def _as_text(table: ir.Table, column: str) -> ir.StringValue:
     if values.type().is_numeric() and not values.type().is_boolean() and column != "customer_id":
         values = values.cast("float64")
     return values.cast("string").fill_null(NOTHING)
-
-
-# opening: Open data of any kind into one Dataset of checked, lazy tables.
-
-
-NO_WINDOWS = (
-    "no customers table: observation windows are taken from the events, and people "
-    "who were never touched are unknown"
-)
-OUTSIDE = "outside the customer's observation window, dropped"
-ALL_OUTSIDE = "are outside the customer's observation window"
-STRANGERS = "no customer with an outcome has a touch; are the ids of the same kind?"
 
 
 def open_data(source: Any) -> Dataset:
@@ -190,11 +198,21 @@ def open_data(source: Any) -> Dataset:
         forget(located.loaded.values())
 
 
+def notes_table(notes: list[Note]) -> pd.DataFrame:
+    """Lay notes out as `Dataset.notes`: table, rows, note."""
+    rows = [(note.table, note.rows, note.note) for note in notes]
+    return pd.DataFrame(rows, columns=["table", "rows", "note"])
+
+
+def _dataset(located: Located, tables: Mapping[str, ir.Table], notes: list[Note]) -> Dataset:
+    opened = Tables(tables, located.files)
+    return Dataset(located.name, opened, notes_table(notes), located.parameters)
+
+
 def _open_tables(located: Located) -> Dataset:
     problems, notes = list(located.problems), list(located.notes)
     known = {(problem.table, problem.column) for problem in problems}
-    ask = once_about(located.files)
-    checked = {name: _check(located, name, ask) for name in TABLES if name in located.tables}
+    checked = {name: check_table(located, name) for name in TABLES if name in located.tables}
     for one in checked.values():
         problems += [p for p in one.problems if (p.table, p.column) not in known]
         notes += one.notes
@@ -204,31 +222,30 @@ def _open_tables(located: Located) -> Dataset:
             mend = f"give {name} as a Parquet or CSV file, a database table or a frame"
             problems.append(Problem(name, "", rule, mend))
     tables = _same_ids({n: c.table for n, c in checked.items() if c.table is not None})
-    cut = _cut_to_windows(tables, problems, notes, ask)
+    cut = {}
+    if "customers" in tables:
+        cut = {n: _cut_to_windows(located, tables, n) for n in NEEDED if n in tables}
+        problems += [problem for one in cut.values() for problem in one.problems]
+        notes += [note for one in cut.values() for note in one.notes]
+    elif not problems:
+        notes.append(Note("customers", 0, NO_WINDOWS))
     _refuse(problems, located.name)
+    changed = {name: one.table for name, one in cut.items() if one.table is not None}
+    tables |= changed
     if located.embedded:
-        for name, table in tables.items():
-            hold = keep if name in cut or name in located.loaded else view
-            tables[name] = hold(table, name)
-    notes += _strangers(tables, ask)
-    return _dataset(located, tables, notes)
+        copied = changed.keys() | located.loaded.keys()
+        tables = {n: (keep if n in copied else view)(table, n) for n, table in tables.items()}
+    return _dataset(located, tables, notes + _strangers(located, tables))
 
 
-def _dataset(located: Located, tables: Mapping[str, ir.Table], notes: list[Note]) -> Dataset:
-    rows = [(note.table, note.rows, note.note) for note in notes]
-    frame = pd.DataFrame(rows, columns=["table", "rows", "note"])
-    opened = Dataset(located.name, tables, frame, located.parameters)
-    object.__setattr__(opened, "files", located.files)
-    return opened
-
-
-def _check(located: Located, name: str, ask: Ask) -> Checked:
-    raw, untyped = located.tables[name], name in located.untyped
-    try:
-        return check_table(raw, SPECS[name], ordered=located.embedded, untyped=untyped, ask=ask)
-    except engine_errors() as error:
-        mend = WHOLE_FILE if located.embedded else "check the table, or export it to Parquet"
-        return Checked(None, [Problem(name, "", f"cannot be read: {in_our_words(error)}", mend)])
+def _open_paths(located: Located) -> Dataset:
+    checked = check_table(located, PATHS.name)
+    _refuse([*located.problems, *checked.problems], located.name)
+    unused = "is not used: the paths table stands in its place"
+    notes = [Note(name, 0, unused) for name in located.tables if name != PATHS.name]
+    frame = checked.table.to_pandas() if checked.table is not None else pd.DataFrame()
+    tables, more = split_paths(frame)
+    return _dataset(located, tables, [*located.notes, *notes, *checked.notes, *more])
 
 
 def _refuse(problems: list[Problem], name: str) -> None:
@@ -247,68 +264,40 @@ def _same_ids(tables: dict[str, ir.Table]) -> dict[str, ir.Table]:
     }
 
 
-def _cut_to_windows(
-    tables: dict[str, ir.Table], problems: list[Problem], notes: list[Note], ask: Ask
-) -> set[str]:
-    """Drop what lies outside its customer's window; a customer without a window is a problem.
-
-    Changes `tables`, and returns the names of those it changed.
-    """
-    if "customers" not in tables:
-        if not problems:
-            notes.append(Note("customers", 0, NO_WINDOWS))
-        return set()
+def _cut_to_windows(located: Located, tables: Mapping[str, ir.Table], name: str) -> Checked:
+    """Drop what lies outside its customer's window; a customer without a window is a problem."""
     windows = tables["customers"].select("customer_id", "observed_from", "observed_to")
-    changed = set()
-    for name in [name for name in NEEDED if name in tables]:
-        joined = tables[name].left_join(windows, "customer_id")
-        unknown = joined.observed_from.isnull()
-        inside = joined.timestamp.between(joined.observed_from, joined.observed_to)
-        counts = joined.aggregate(
-            rows=joined.count(),
-            unknown=unknown.sum(),
-            outside=(~unknown & ~inside).sum(),
-            example=joined.customer_id.min(where=unknown),
-        )
-        row = ask(f"{name}: windows", partial(one_row, counts))
-        if row["unknown"]:
-            rule = "are of customers that the customers table does not have"
-            mend = "add them to customers with their windows, or leave the customers table out"
-            example = f"value {shorten(row['example'])}"
-            place = name, "customer_id", rule, mend
-            problems.append(Problem(*place, row["unknown"], row["rows"], example))
-        elif row["outside"] == row["rows"]:
-            mend = "check the windows, and that both are in UTC"
-            problems.append(Problem(name, "timestamp", ALL_OUTSIDE, mend, row["rows"], row["rows"]))
-        elif row["outside"]:
-            notes.append(Note(name, row["outside"], OUTSIDE))
-            tables[name] = joined.filter(inside).select(tables[name].columns)
-            changed.add(name)
-    return changed
+    joined = tables[name].left_join(windows, "customer_id")
+    unknown = joined.observed_from.isnull()
+    inside = joined.timestamp.between(joined.observed_from, joined.observed_to)
+    counts = joined.aggregate(
+        rows=joined.count(),
+        unknown=unknown.sum(),
+        outside=(~unknown & ~inside).sum(),
+        example=joined.customer_id.min(where=unknown),
+    )
+    row = located.ask(f"{name}: windows", lambda: one_row(counts))
+    if row["unknown"]:
+        rule = "are of customers that the customers table does not have"
+        mend = "add them to customers with their windows, or leave the customers table out"
+        example = f"value {shorten(row['example'])}"
+        place = name, "customer_id", rule, mend
+        return Checked(problems=[Problem(*place, row["unknown"], row["rows"], example)])
+    if row["outside"] == row["rows"]:
+        mend = "check the windows, and that both are in UTC"
+        place = name, "timestamp", ALL_OUTSIDE, mend
+        return Checked(problems=[Problem(*place, row["rows"], row["rows"])])
+    if not row["outside"]:
+        return Checked()
+    cut = joined.filter(inside).select(tables[name].columns)
+    return Checked(cut, notes=[Note(name, row["outside"], OUTSIDE)])
 
 
-def _strangers(tables: Mapping[str, ir.Table], ask: Ask) -> list[Note]:
+def _strangers(located: Located, tables: Mapping[str, ir.Table]) -> list[Note]:
     """Note it if touches and outcomes share no customer: their ids may be of two kinds."""
     touches, outcomes = tables["touches"], tables["outcomes"]
-
-    def count() -> Row:
-        shared = touches.semi_join(outcomes, "customer_id").select("customer_id").limit(1)
-        if shared.to_pyarrow().num_rows:
-            return {"rows": 0}
-        return {"rows": int(outcomes.count().to_pyarrow().as_py())}
-
-    rows = ask("strangers", count)["rows"]
-    return [Note("outcomes", rows, STRANGERS)] if rows else []
-
-
-def _open_paths(located: Located) -> Dataset:
-    from touchlab.data.paths import split_paths
-
-    checked = _check(located, PATHS.name, once_about(located.files))
-    _refuse([*located.problems, *checked.problems], located.name)
-    unused = "is not used: the paths table stands in its place"
-    notes = [Note(name, 0, unused) for name in located.tables if name != PATHS.name]
-    frame = checked.table.to_pandas() if checked.table is not None else pd.DataFrame()
-    tables, more = split_paths(frame)
-    notes = [*located.notes, *notes, *checked.notes, *more]
-    return _dataset(located, tables, notes)
+    shared = touches.semi_join(outcomes, "customer_id").select("customer_id").limit(1)
+    found = located.ask("shared customers", lambda: {"rows": shared.to_pyarrow().num_rows})
+    if found["rows"]:
+        return []
+    return [Note("outcomes", int(outcomes.count().to_pyarrow().as_py()), STRANGERS)]

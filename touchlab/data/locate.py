@@ -1,10 +1,13 @@
-"""`touchlab.toml` beside the data: its address, names of one's own, report parameters, a sweep."""
+"""Find the raw tables: files of a folder, tables of a database, or frames.
+
+`touchlab.toml` beside the data gives its address, names of one's own, report parameters, sweeps.
+"""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,18 +17,8 @@ import ibis.expr.types as ir
 import pandas as pd
 from ibis.backends import BaseBackend
 
-from touchlab.data.checks import nearest
-from touchlab.data.connect import (
-    ADDRESS,
-    Connection,
-    connect,
-    in_backend,
-    is_frame,
-    is_session,
-    of_frames,
-    of_session,
-)
-from touchlab.data.contract import NEEDED, PATHS, TABLES, Note, Problem, listing
+from touchlab.data.connect import ADDRESS, Connection, connect, is_spark, of_frames, of_session
+from touchlab.data.contract import NEEDED, PATHS, SPECS, Note, Problem
 from touchlab.data.readers import (
     Unreadable,
     engine_errors,
@@ -35,60 +28,17 @@ from touchlab.data.readers import (
     read_frame,
     read_parquet,
 )
-from touchlab.errors import DataError
+from touchlab.errors import DataError, listing, nearest
+from touchlab.once import once_about
 
 SETTINGS = "touchlab.toml"
 REPORT, SWEEP, DATA = "report", "sweep", "data"
-
-
-def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
-    """Read `touchlab.toml`: a section for each table, [data], [report] and [sweep.name]."""
-    path = folder / SETTINGS
-    if not path.is_file():
-        return {}
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError:
-        raise DataError(f"{SETTINGS}: it is not UTF-8 text\n  save it again in UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"{SETTINGS}: {error}\n  give valid TOML, such as name = 'text'") from None
-    tables = [*TABLES, PATHS.name]
-    for section, values in settings.items():
-        if section not in (*tables, REPORT, SWEEP, DATA):
-            from touchlab.data.checks import nearest
-
-            rule = f"{SETTINGS}: [{section}] is not a section" + nearest(section, tables)
-            raise DataError(
-                f"{rule}\n  the sections are {', '.join(tables)}, report, sweep and data"
-            )
-        if not isinstance(values, dict):
-            rule = f"{SETTINGS}: {section} is a value, not a section"
-            raise DataError(f"{rule}\n  write [{section}] on a line of its own")
-    if DATA in settings and [*settings[DATA]] != ["address"]:
-        rule = f"{SETTINGS}: [{DATA}] holds {', '.join(settings[DATA]) or 'nothing'}"
-        raise DataError(f"{rule}\n  give one line: address = 'postgres://user@host/database'")
-    return settings
-
-
-def settings_of(source: str, section: str) -> dict[str, Any]:
-    """Read one section beside the data; empty if there is none, or the data is no folder."""
-    folder = Path(source)
-    return dict(read_settings(folder).get(section, {})) if folder.is_dir() else {}
-
-
-def address_in(settings: Mapping[str, Mapping[str, Any]]) -> str:
-    """Read where the tables are, if they are not in the folder of the settings itself."""
-    return str(settings.get(DATA, {}).get("address", ""))
-
-
-# locate: Find the raw tables: files of a folder, tables of a database, or frames.
-
-
-Settings = Mapping[str, Mapping[str, Any]]
-SPECS = {**TABLES, PATHS.name: PATHS}
 ENDINGS = (".parquet", ".csv", ".csv.gz")
 FILE_DATABASES = ("duckdb", "sqlite")
 FOLDER = "give a folder with touches.parquet (or .csv) and outcomes.parquet"
+
+Settings = Mapping[str, Mapping[str, Any]]
+Row = dict[str, Any]
 
 
 @dataclass
@@ -110,15 +60,65 @@ class Located:
     files: tuple[object, ...] = ()
     """The files that all of it was read from, with what tells that they have not changed."""
 
+    def ask(self, what: str, compute: Callable[[], Row]) -> Row:
+        """Count something in the tables; of files in one state, once in a report run."""
+        return once_about(self.files, what, compute)
+
+    def load(self, table: str, read: Callable[[str, Any], ir.Table], given: Any) -> None:
+        """Read a table; what cannot be read is a problem. All but Parquet is copied."""
+        try:
+            self.tables[table] = read(table, given)
+        except Unreadable as unreadable:
+            self.problems.append(unreadable.problem)
+        else:
+            if read is not read_parquet:
+                self.loaded[table] = self.tables[table]
+
+
+def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
+    """Read `touchlab.toml`: a section for each table, [data], [report] and [sweep.name]."""
+    path = folder / SETTINGS
+    if not path.is_file():
+        return {}
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise DataError(f"{SETTINGS}: it is not UTF-8 text\n  save it again in UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"{SETTINGS}: {error}\n  give valid TOML, such as name = 'text'") from None
+    for section, values in settings.items():
+        if section not in (*SPECS, REPORT, SWEEP, DATA):
+            rule = f"[{section}] is not a section" + nearest(section, [*SPECS])
+            mend = f"the sections are {', '.join(SPECS)}, report, sweep and data"
+            raise DataError(f"{SETTINGS}: {rule}\n  {mend}")
+        if not isinstance(values, dict):
+            rule = f"{SETTINGS}: {section} is a value, not a section"
+            raise DataError(f"{rule}\n  write [{section}] on a line of its own")
+    if DATA in settings and [*settings[DATA]] != ["address"]:
+        rule = f"{SETTINGS}: [{DATA}] holds {', '.join(settings[DATA]) or 'nothing'}"
+        raise DataError(f"{rule}\n  give one line: address = 'postgres://user@host/database'")
+    return settings
+
+
+def settings_of(source: str, section: str) -> dict[str, Any]:
+    """Read one section beside the data; empty if there is none, or the data is no folder."""
+    folder = Path(source)
+    return dict(read_settings(folder).get(section, {})) if folder.is_dir() else {}
+
+
+def address_in(settings: Settings) -> str:
+    """Read where the tables are, if they are not in the folder of the settings itself."""
+    return str(settings.get(DATA, {}).get("address", ""))
+
 
 def locate(source: Any) -> Located:
     """Find the tables of `source`; what cannot be read is a problem or a DataError."""
     if isinstance(source, Mapping):
         return _given(source)
-    if is_session(source):
+    if is_spark(source, "SparkSession"):
         return _connected(of_session(source))
     if isinstance(source, BaseBackend):
-        return _connected(in_backend(source, source.name))
+        return _connected(Connection(source.name, source))
     if isinstance(source, str) and (address := ADDRESS.match(source)):
         if address[1] in FILE_DATABASES:
             return _file_database(source)
@@ -142,33 +142,51 @@ def locate(source: Any) -> Located:
     raise DataError(f"{shown}: {what}\n  {FOLDER}")
 
 
+def _beside_notebooks(path: Path) -> Path:
+    """Find `data/sample` from a notebook too: JupyterLab runs it within its own folder."""
+    parent = Path.cwd().parent / path
+    in_notebooks = Path.cwd().name == "notebooks" and not path.is_absolute()
+    return parent if in_notebooks and not path.exists() and parent.exists() else path
+
+
 def _folder(path: Path) -> Located:
     settings = read_settings(path)
+    own = {table: values for table, values in settings.items() if table in SPECS}
+    names = {table: str(own.get(table, {}).get("table", table)) for table in SPECS}
     if address := address_in(settings):
-        return _elsewhere(address, settings, path.resolve().name)
+        located = _connected(connect(address), names)
+    else:
+        located = _files(path, {table: name.lower() for table, name in names.items()})
+    located.name, located.parameters = path.resolve().name, settings.get(REPORT, {})
+    _rename(located, own)
+    return located
+
+
+def _files(path: Path, names: Mapping[str, str]) -> Located:
+    """Take the files of a folder, or folders of parts, that have the names of tables."""
     entries = sorted(f for f in path.iterdir() if f.name != SETTINGS)
-    located = Located(path.resolve().name, True, found=[f.name for f in entries])
-    located.parameters = settings.pop(REPORT, {})
-    for section in (SWEEP, DATA):
-        settings.pop(section, None)
+    located = Located("", True, found=[f.name for f in entries])
     states = [_state(file) for file in (path / SETTINGS,) if file.is_file()]
-    for table in SPECS:
-        own = str(settings.get(table, {}).get("table", table)).lower()
-        names = {own, *(f"{own}{ending}" for ending in ENDINGS)}
-        sources = [f for f in entries if f.name.lower() in names and (_is_data(f) or f.is_dir())]
+    for table, name in names.items():
+        allowed = {name, *(f"{name}{ending}" for ending in ENDINGS)}
+        sources = [f for f in entries if f.name.lower() in allowed and (_is_data(f) or f.is_dir())]
         files = [file for source in sources for file in _data_files(source)]
+        kinds = {file.suffix.lower() == ".parquet" for file in files}
         if len(sources) > 1:
             rule = f"found twice: {listing(f.name for f in sources)}"
             located.problems.append(Problem(table, "", rule, "keep one of them"))
-        elif len({_is_parquet(file) for file in files}) > 1:
+        elif len(kinds) > 1:
             rule = f"Parquet and CSV are mixed: {listing(f.name for f in files)}"
             located.problems.append(Problem(table, "", rule, "keep one kind"))
         elif files:
             states += map(_state, files)  # as they were before they are read
-            _read(located, table, files)
-    located.files = tuple(states)
-    _note_near_names(located, entries, settings)
-    _rename(located, settings)
+            located.load(table, read_parquet if True in kinds else read_csv, files)
+    located.untyped, located.files = set(located.loaded), tuple(states)
+    for file in entries:  # one that looks meant but has no table's name would go unnoticed
+        stem = file.name.split(".")[0]
+        near = nearest(stem, list(SPECS), cutoff=0.75)
+        if near and _is_data(file) and stem.lower() not in {*SPECS, *names.values()}:
+            located.notes.append(Note(stem, 0, f"{file.name} is not used{near}"))
     return located
 
 
@@ -189,34 +207,6 @@ def _is_data(file: Path) -> bool:
     return file.name.lower().endswith(ENDINGS) and file.is_file()
 
 
-def _is_parquet(file: Path) -> bool:
-    return file.suffix.lower() == ".parquet"
-
-
-def _read(located: Located, table: str, files: list[Path]) -> None:
-    try:
-        if _is_parquet(files[0]):
-            located.tables[table] = read_parquet(table, files)
-        else:
-            located.tables[table] = read_csv(table, files)
-            located.loaded[table] = located.tables[table]
-            located.untyped.add(table)
-    except Unreadable as unreadable:
-        located.problems.append(unreadable.problem)
-
-
-def _note_near_names(
-    located: Located, entries: list[Path], settings: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """Say so where a file looks meant but its name is not a table's: it would go unnoticed."""
-    own = {str(v.get("table", table)).lower() for table, v in settings.items()} | set(SPECS)
-    for file in entries:
-        stem = file.name.split(".")[0]
-        near = nearest(stem, list(SPECS), cutoff=0.75)
-        if near and _is_data(file) and stem.lower() not in own:
-            located.notes.append(Note(stem, 0, f"{file.name} is not used{near}"))
-
-
 def _file_database(text: str) -> Located:
     scheme, _, rest = text.partition("://")
     path = rest.partition("?")[0]
@@ -224,7 +214,7 @@ def _file_database(text: str) -> Located:
         raise DataError(f"{scheme}://{path}: the file does not exist\n  check the path")
     try:
         backend = open_duckdb(path) if scheme == "duckdb" else ibis.connect(text)
-        located = _connected(in_backend(backend, Path(path).stem or scheme))
+        located = _connected(Connection(Path(path).stem or scheme, backend))
         if scheme == "duckdb" and path:  # SQLite may hold its newest rows in a file beside it
             located.files = (_state(Path(path)),)
         return located
@@ -234,75 +224,48 @@ def _file_database(text: str) -> Located:
         raise DataError(f"{scheme}://{path}: cannot connect\n  {why}\n  {mend}") from None
 
 
-def _elsewhere(address: str, settings: Settings, name: str) -> Located:
-    """Find tables at the address that a folder's settings give, by the names they give."""
-    own = {table: settings[table] for table in SPECS if table in settings}
-    names = {table: str(columns.get("table", table)) for table, columns in own.items()}
-    located = _connected(connect(address), names)
-    located.name, located.parameters = name, settings.get(REPORT, {})
-    _rename(located, own)
-    return located
-
-
 def _connected(connection: Connection, names: Mapping[str, str] | None = None) -> Located:
     """Take the tables of the contract out of a database; what else is there is of no concern."""
-    tables = {table: connection.table((names or {}).get(table, table)) for table in SPECS}
-    there = {name: table for name, table in tables.items() if table is not None}
+    looked_up = {table: connection.table((names or {}).get(table, table)) for table in SPECS}
+    there = {name: table for name, table in looked_up.items() if table is not None}
     enough = set(NEEDED) <= there.keys() or PATHS.name in there
     return Located(connection.name, False, there, found=[] if enough else connection.found())
 
 
-def _given(frames: Mapping[str, Any]) -> Located:
+def _given(tables: Mapping[str, Any]) -> Located:
     """Take frames, or tables of one engine."""
-    lazy = {name: table for name, table in frames.items() if not isinstance(table, pd.DataFrame)}
-    if lazy and all(map(is_frame, lazy.values())):
+    lazy = {name: table for name, table in tables.items() if not isinstance(table, pd.DataFrame)}
+    if lazy and all(is_spark(table, "DataFrame") for table in lazy.values()):
         lazy = dict(of_frames(lazy))
-    if not lazy or not all(isinstance(table, ir.Table) for table in lazy.values()):
-        return _frames(frames)
-    if len(lazy) < len(frames) or len({id(t.get_backend()) for t in lazy.values()}) > 1:
+    frames = not lazy or not all(isinstance(table, ir.Table) for table in lazy.values())
+    if not frames and (len(lazy) < len(tables) or len({*map(_engine_of, lazy.values())}) > 1):
         raise DataError(
             "open_data: the tables are of more than one engine\n"
             "  give all as pandas frames, or all as tables of one connection"
         )
-    located = Located("tables", False, found=list(lazy))
-    for name, table in lazy.items():
-        if name in SPECS:
-            located.tables[name] = table
-        else:
-            located.problems.append(_no_such_table(name))
-    return located
-
-
-def _no_such_table(name: object) -> Problem:
-    rule = "is not a table of the contract" + nearest(str(name), list(SPECS))
-    return Problem(listing([str(name)]), "", rule, f"the tables are {', '.join(SPECS)}")
-
-
-def _frames(frames: Mapping[str, pd.DataFrame]) -> Located:
-    located = Located("frames", True, found=[str(name) for name in frames])
-    for name, frame in frames.items():
+    located = Located(
+        "frames" if frames else "tables", frames, found=[str(name) for name in tables]
+    )
+    for name, table in tables.items():
         if name not in SPECS:
-            located.problems.append(_no_such_table(name))
-        elif not isinstance(frame, pd.DataFrame):
-            rule = f"is a {type(frame).__name__}, not a pandas DataFrame"
-            located.problems.append(Problem(name, "", rule, "give a pandas DataFrame"))
+            rule = "is not a table of the contract" + nearest(str(name), list(SPECS))
+            mend = f"the tables are {', '.join(SPECS)}"
+            located.problems.append(Problem(listing([str(name)]), "", rule, mend))
+        elif not frames:
+            located.tables[name] = lazy[name]
+        elif isinstance(table, pd.DataFrame):
+            located.load(name, read_frame, table)
         else:
-            try:
-                located.tables[name] = read_frame(name, frame)
-                located.loaded[name] = located.tables[name]
-            except Unreadable as unreadable:
-                located.problems.append(unreadable.problem)
+            rule = f"is a {type(table).__name__}, not a pandas DataFrame"
+            located.problems.append(Problem(name, "", rule, "give a pandas DataFrame"))
     return located
 
 
-def _beside_notebooks(path: Path) -> Path:
-    """Find `data/sample` from a notebook too: JupyterLab runs it within its own folder."""
-    parent = Path.cwd().parent / path
-    in_notebooks = Path.cwd().name == "notebooks" and not path.is_absolute()
-    return parent if in_notebooks and not path.exists() and parent.exists() else path
+def _engine_of(table: ir.Table) -> int:
+    return id(table.get_backend())
 
 
-def _rename(located: Located, settings: Mapping[str, Mapping[str, Any]]) -> None:
+def _rename(located: Located, settings: Settings) -> None:
     """Give columns the names of the contract; a column already so named makes room."""
     for table, mapping in settings.items():
         renames = {ours: theirs for ours, theirs in mapping.items() if ours != "table"}
@@ -323,10 +286,10 @@ def _bad_renames(table: str, raw: ir.Table, renames: Mapping[str, Any]) -> Itera
     spec = SPECS[table]
     for ours, theirs in renames.items():
         if ours not in spec.order and not spec.traits:
-            near = nearest(ours, spec.order)
-            rule = f"{SETTINGS} maps a column that the table does not have{near}"
-            yield Problem(table, ours, rule, f"its columns are {', '.join(spec.order)}")
+            rule = f"{SETTINGS} maps a column that the table does not have"
+            mend = f"its columns are {', '.join(spec.order)}"
+            yield Problem(table, ours, rule + nearest(ours, spec.order), mend)
         if theirs not in raw.columns:
-            near = nearest(str(theirs), raw.columns)
-            rule = f"{SETTINGS} maps it to {theirs!r}, which is not a column{near}"
-            yield Problem(table, ours, rule, f"give one of {listing(raw.columns)}")
+            rule = f"{SETTINGS} maps it to {theirs!r}, which is not a column"
+            mend = f"give one of {listing(raw.columns)}"
+            yield Problem(table, ours, rule + nearest(str(theirs), raw.columns), mend)

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from touchlab.data.contract import EXACT, Note, shorten
+from touchlab.data.checks import EXACT
+from touchlab.data.contract import Note
 from touchlab.data.readers import keep
-from touchlab.errors import DataError, ParameterError
+from touchlab.errors import DataError, ParameterError, shorten
 from touchlab.numeric import GROUPS, Floats
 
 SEPARATOR = ">"
@@ -23,30 +24,8 @@ NO_CONVERSIONS = "have a value but no conversions; the value is left out"
 def paths_from_columns(
     frame: pd.DataFrame, *, steps: Sequence[str], conversions: str, value: str | None = None
 ) -> pd.DataFrame:
-    """Turn a table of one row a journey, a column a step, into a paths table.
+    """Turn a table of a row a journey and a column a step into a paths table; gaps are skipped.
 
-    Parameters
-    ----------
-    frame
-        A row a journey.
-    steps
-        Its columns with touchpoints, first step first; missing values are skipped.
-    conversions, value
-        Its columns with the number of outcomes (0 for a journey without) and their value.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``path, conversions, null`` and ``value`` where given; open it with
-        ``open_data({"paths": ...})``.
-
-    Raises
-    ------
-    ParameterError
-        For columns that the frame does not have.
-
-    Examples
-    --------
     >>> import pandas as pd
     >>> clicks = pd.DataFrame({"one": ["a", "b"], "two": ["b", None], "sold": [1, 0]})
     >>> paths_from_columns(clicks, steps=["one", "two"], conversions="sold")
@@ -74,12 +53,12 @@ def paths_from_columns(
 def split_paths(paths: pd.DataFrame) -> tuple[dict[str, ir.Table], list[Note]]:
     """Turn checked paths into `steps` (a row a touch) and `ends` (a row an outcome).
 
-    Counts of whole journeys are dealt out to customer groups at random, with a
-    fixed seed, as if each journey were its own customer; fractional counts
-    cannot be, and stay in one group.
+    Counts of whole journeys are dealt out to customer groups at random, with a fixed seed, as
+    if each journey were its own customer; fractional counts cannot be, and stay in one group.
     """
     names = paths.path.str.split(SEPARATOR).map(lambda parts: [p.strip() for p in parts])
-    null = paths["null"].fillna(0.0) if "null" in paths else pd.Series(0.0, index=paths.index)
+    nothing = pd.Series(0.0, index=paths.index)
+    null = paths.get("null", nothing).fillna(0.0)
     counts = np.column_stack([paths.conversions, null]).astype(np.float64)
     _refuse_paths(paths, names, counts)
     value = np.full(len(paths), np.nan)
@@ -94,16 +73,15 @@ def split_paths(paths: pd.DataFrame) -> tuple[dict[str, ir.Table], list[Note]]:
     steps["touchpoint"] = names.iloc[journeys.path].explode().to_numpy()
     steps["step"] = steps.groupby("customer").cumcount().to_numpy()
     ends = journeys.loc[journeys.conversions > 0, ["customer", "group", "value"]]
-    ends["weight"] = journeys.conversions[ends.index]
-    ends["step"] = journeys.length[ends.index]
+    ends = ends.assign(weight=journeys.conversions, step=journeys.length)
     notes = [] if whole else [Note("paths", len(paths), NO_INTERVALS)]
     if lost := int(((value > 0) & (counts[:, 0] == 0)).sum()):
         notes.append(Note("paths", lost, NO_CONVERSIONS))
-    return {"steps": keep(_to_arrow(steps), "steps"), "ends": keep(_to_arrow(ends), "ends")}, notes
-
-
-def _to_arrow(frame: pd.DataFrame) -> pa.Table:
-    return pa.Table.from_pandas(frame, preserve_index=False)
+    parts = {"steps": steps, "ends": ends}
+    return {
+        name: keep(pa.Table.from_pandas(part, preserve_index=False), name)
+        for name, part in parts.items()
+    }, notes
 
 
 def _refuse_paths(paths: pd.DataFrame, names: pd.Series, counts: Floats) -> None:

@@ -1,7 +1,7 @@
-"""Bring one table into the engine: Parquet and CSV files, and frames.
+"""The embedded engine, and what brings tables into it: Parquet and CSV files, and frames.
 
-A reader changes no value. What cannot be read is a `Problem` in our words, so
-that no error of another library reaches the user.
+A reader changes no value. What cannot be read is a `Problem` in our words, so that no error of
+another library reaches the user.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ import pyarrow as pa
 from ibis.backends.duckdb import Backend
 from ibis.common.exceptions import IbisError
 
-from touchlab.data.contract import Problem, shorten
-from touchlab.errors import DataError, ParameterError
+from touchlab.data.contract import Problem
+from touchlab.errors import DataError, ParameterError, shorten
 
 DELIMITERS = ",;\t|"
 HEADER_BYTES = 65_536
 MEMORY = "TOUCHLAB_MEMORY"
 KEPT = "touchlab_"
 """How the names of kept tables begin."""
+AS_UTF8 = "save it again as CSV UTF-8"
+Names = tuple[str, ...]
 WHOLE_FILE = "give a whole Parquet file, or a CSV file in UTF-8 with one header line"
 
 
@@ -47,7 +49,7 @@ class Unreadable(Exception):
 
 @cache
 def engine() -> Backend:
-    """Return the embedded engine: DuckDB in memory."""
+    """Return the embedded engine: DuckDB in memory, one for this process."""
     return open_duckdb()
 
 
@@ -90,17 +92,24 @@ def engine_errors(*more: type[Exception]) -> tuple[type[Exception], ...]:
     return (IbisError, pa.ArrowException, *driver_errors(), *more)
 
 
+def in_our_words(error: object) -> str:
+    """Return the first line of an engine's error, without its class and without folders."""
+    first = re.sub(r"^(\w+ )*Error: ", "", str(error).strip().split("\n")[0])
+    first = re.sub(r"(?<=['\"\s])(?:/|[A-Z]:\\)[^'\"]*[/\\]", "", first)
+    return first if len(first) <= 200 else first[:197] + "..."
+
+
 def keep(table: ir.Table | pa.Table, name: str) -> ir.Table:
     """Compute a table once: a temporary one of its own engine, gone with the session at the latest.
 
     An engine without temporary tables computes it anew for each question.
     """
     backend = engine() if isinstance(table, pa.Table) else table.get_backend()
-    label = f"{KEPT}{name}_{uuid4().hex}"
+    label = _own_name(name)
     if backend.name == "pyspark":  # its views are temporary, and it remembers what they hold
-        view = backend.create_view(label, table)
+        remembered = backend.create_view(label, table)
         backend.raw_sql(f"CACHE LAZY TABLE {label}")
-        return view
+        return remembered
     if not getattr(backend, "supports_temporary_tables", False):
         return table
     return backend.create_table(label, table, temp=True)
@@ -108,7 +117,11 @@ def keep(table: ir.Table | pa.Table, name: str) -> ir.Table:
 
 def view(table: ir.Table, name: str) -> ir.Table:
     """Give a table of our engine a name: what is asked of it is written in less time."""
-    return engine().create_view(f"{KEPT}{name}_{uuid4().hex}", table)
+    return engine().create_view(_own_name(name), table)
+
+
+def _own_name(name: str) -> str:
+    return f"{KEPT}{name}_{uuid4().hex}"
 
 
 def forget(tables: Iterable[ir.Table]) -> None:
@@ -130,11 +143,11 @@ def forget(tables: Iterable[ir.Table]) -> None:
 @contextmanager
 def kept(table: ir.Table, name: str) -> Iterator[ir.Table]:
     """Compute a table once, for as long as the block runs."""
-    held = keep(table, name)
+    computed = keep(table, name)
     try:
-        yield held
+        yield computed
     finally:
-        forget([held])
+        forget([computed])
 
 
 def read_parquet(table: str, files: Sequence[Path]) -> ir.Table:
@@ -153,7 +166,7 @@ def read_csv(table: str, files: Sequence[Path]) -> ir.Table:
     at the values too, and skip lines until they fit.
     """
     headers = {file: _header(table, file) for file in files}
-    every = list(dict.fromkeys(column for _, columns in headers.values() for column in columns))
+    every = tuple(dict.fromkeys(column for _, columns in headers.values() for column in columns))
     alike: dict[tuple[object, ...], list[Path]] = {}
     for file, header in headers.items():
         alike.setdefault((*header, _is_gzip(file)), []).append(file)
@@ -173,9 +186,7 @@ def _is_gzip(file: Path) -> bool:
     return file.suffix.lower() == ".gz"
 
 
-def _parse_csv(
-    files: list[Path], delimiter: str, columns: tuple[str, ...], every: list[str]
-) -> ir.Table:
+def _parse_csv(files: list[Path], delimiter: str, columns: Names, every: Names) -> ir.Table:
     part = engine().read_csv(
         [str(file) for file in files],
         auto_detect=False,
@@ -190,7 +201,7 @@ def _parse_csv(
     return part.select(**{c: part[c].nullif("") if c in columns else null for c in every})
 
 
-def _header(table: str, file: Path) -> tuple[str, tuple[str, ...]]:
+def _header(table: str, file: Path) -> tuple[str, Names]:
     """Return the delimiter that cuts the header into most columns, and the columns."""
     try:
         with gzip.open(file) if _is_gzip(file) else file.open("rb") as opened:
@@ -198,7 +209,7 @@ def _header(table: str, file: Path) -> tuple[str, tuple[str, ...]]:
     except (OSError, EOFError) as error:
         raise Unreadable(table, f"{file.name} cannot be read: {error}", WHOLE_FILE) from None
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start:
-        raise Unreadable(table, f"{file.name} is not UTF-8 text", "save it again as CSV UTF-8")
+        raise Unreadable(table, f"{file.name} is not UTF-8 text", AS_UTF8)
     text = start.decode("utf-8-sig", errors="replace")
     rows = {d: next(csv.reader(io.StringIO(text, newline=""), delimiter=d), []) for d in DELIMITERS}
     delimiter = max(rows, key=lambda d: len(rows[d]))
@@ -215,17 +226,13 @@ def _csv_trouble(name: str, text: str) -> tuple[str, str]:
     line = re.search(r"Line: (\d+)", text)
     place = f"line {int(line[1]):,} of {name}" if line else name
     if "unicode" in text.lower() or "utf-8" in text.lower():
-        return f"{place} is not UTF-8 text", "save it again as CSV UTF-8"
+        return f"{place} is not UTF-8 text", AS_UTF8
     if counts := re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text):
-        return (
-            f"{place} has {counts[2]} values, the header has {counts[1]} columns",
-            "give every row the columns of the header; quote values with a delimiter inside",
-        )
+        mend = "give every row the columns of the header; quote values with a delimiter inside"
+        return f"{place} has {counts[2]} values, the header has {counts[1]} columns", mend
     if "unterminated quote" in text:
-        return (
-            f"{place} has a quote that does not close",
-            'write a quote within a quoted value twice ("")',
-        )
+        mend = 'write a quote within a quoted value twice ("")'
+        return f"{place} has a quote that does not close", mend
     if "invalid state" in text:
         return f"{place} mixes line ends or quotes", "save it again with one kind of line end"
     return f"{place} cannot be read: {in_our_words(text)}", WHOLE_FILE
@@ -274,15 +281,8 @@ def _refuse_twins(table: str, columns: Iterable[str]) -> None:
     """Refuse two columns of one name; the engine does not tell upper and lower case apart."""
     seen: dict[str, str] = {}
     for column in columns:
-        if column.lower() in seen:
-            names = " and ".join(map(repr, dict.fromkeys([seen[column.lower()], column])))
-            rule = f"has two columns named {names}"
-            raise Unreadable(table, rule, "keep one of them, or rename one")
+        if first := seen.get(column.lower()):
+            names = " and ".join(map(repr, dict.fromkeys([first, column])))
+            mend = "keep one of them, or rename one"
+            raise Unreadable(table, f"has two columns named {names}", mend)
         seen[column.lower()] = column
-
-
-def in_our_words(error: object) -> str:
-    """Return the first line of an engine's error, without its class and without folders."""
-    first = re.sub(r"^(\w+ )*Error: ", "", str(error).strip().split("\n")[0])
-    first = re.sub(r"(?<=['\"\s])(?:/|[A-Z]:\\)[^'\"]*[/\\]", "", first)
-    return first if len(first) <= 200 else first[:197] + "..."

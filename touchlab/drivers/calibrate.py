@@ -1,8 +1,8 @@
-"""What the drivers and an experiment say together about one touchpoint, and the effect for it."""
+"""Bringing the drivers in line with experiments: one target and one effect a touchpoint."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
 from typing import Any
@@ -11,26 +11,19 @@ import ibis
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import optimize
 
 from touchlab.data.contract import listing
-from touchlab.drivers.design import Columns, Controls, Maker
+from touchlab.drivers.design import Columns
 from touchlab.drivers.effects import Past, Ratios
 from touchlab.drivers.experiments import ARMS, Holdouts, by_group
-from touchlab.drivers.hazard import LARGEST, one_thread
+from touchlab.drivers.hazard import LARGEST
 from touchlab.drivers.lead import lead_test
-from touchlab.drivers.model import (
-    Model,
-    Parameters,
-    between,
-    chance,
-    exposures_at,
-    ratios,
-    saturate,
-)
+from touchlab.drivers.model import NEGLIGIBLE, Model, between, chance, ratios, saturate
 from touchlab.drivers.result import Drivers
 from touchlab.errors import ParameterError
 from touchlab.moments.look import Points
-from touchlab.numeric import GROUPS, Floats, jackknife
+from touchlab.numeric import GROUPS, Floats, jackknife, one_thread
 
 Flags = npt.NDArray[np.bool_]
 DOUBT = 0.5
@@ -42,237 +35,7 @@ RANDOMISED = 0.5
 """Weight of the experiment from which on an effect is called randomised."""
 ENOUGH, COVERED = 100, 0.1
 """Customers in each arm, and share of all time at risk in the experiment, for that name."""
-HALVINGS = 40
 STEP = 1e-3
-NEGLIGIBLE = 1e-4
-"""Exposure below which a moment adds nothing to a removal."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """The calibrated coefficient of a touchpoint, whole and without each group."""
-
-    effect: float
-    replicates: Floats
-    row: dict[str, object]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """Expected removal of one touchpoint: among the treated, beyond that in the holdout."""
-
-    removed: Callable[[float], float]
-    """By coefficient; in outcomes of all treated customers."""
-    effect: float
-    """The model's own coefficient."""
-    others: float
-    """What other touchpoints brought to the treated arm beyond the holdout."""
-
-
-def find_targets(
-    drivers: Drivers, holdouts: Holdouts, names: Sequence[str], *, doubted: Collection[str]
-) -> list[Target]:
-    """Weigh model and experiment, and solve for the coefficients that repeat the result."""
-    places = [drivers.moments.touchpoints.index(name) for name in names]
-    arms = [_arms(drivers, holdouts, name) for name in names]
-    people = [by_group(holdouts.groups, name, "n") for name in names]
-    found: list[list[Contrast]] = [[] for _ in names]
-    for without, packed in enumerate([drivers.parameters.packed, *drivers.replicates], start=-1):
-        expectation = _expect(drivers, packed, without)
-        for own, place, arm, n in zip(found, places, arms, people, strict=True):
-            own.append(_contrast(expectation, place, arm, n))
-    return [
-        _find_target(drivers, holdouts, name, contrasts, _base_share(drivers, arm), name in doubted)
-        for name, contrasts, arm in zip(names, found, arms, strict=True)
-    ]
-
-
-def _find_target(
-    drivers: Drivers,
-    holdouts: Holdouts,
-    name: str,
-    found: list[Contrast],
-    covered: float,
-    doubted: bool,
-) -> Target:
-    people = by_group(holdouts.groups, name, "n")
-    itt = _difference(people, by_group(holdouts.groups, name, "total"))
-    direct = itt - np.array([one.others for one in found])
-    model = np.array([one.removed(one.effect) for one in found])
-    slope = _slope(found[0], found[0].effect)
-    weight, bias = weigh(direct, model, doubt=DOUBT * slope, doubted=doubted)
-    target = weight * direct + (1 - weight) * model
-    enough = min(people.sum(axis=1)) >= ENOUGH and covered >= COVERED
-    row = {
-        "touchpoint": name,
-        "experiment": direct[0],
-        "model": model[0],
-        "target": target[0],
-        "weight": weight,
-        "doubted": doubted,
-        "covered": covered,
-        "reached": False,
-        "randomised": False,
-    }
-    effect = _solve(found[0].removed, target[0])
-    if effect is None or slope <= 0:
-        note = f"{name}: no effect agrees with its experiment; left as estimated"
-        own = np.array([one.effect for one in found])
-        return Target(own[0], own[1:], row | {"weight": 0.0, "target": model[0]}, (note,))
-    replicates = _solve_again(found[1:], target[1:], effect)
-    error, _ = jackknife(target[0], target[1:])
-    if error > 0:
-        replicates = effect + (replicates - effect) * np.hypot(1, (1 - weight) * bias / error)
-    row |= {"reached": True, "randomised": bool(enough and weight >= RANDOMISED)}
-    return Target(effect, replicates.clip(-LARGEST, LARGEST), row, ())
-
-
-def weigh(direct: Floats, model: Floats, *, doubt: float, doubted: bool) -> tuple[float, float]:
-    """Weight of the experiment, and by how much the two differ beyond chance.
-
-    The first two have the estimate first, then those without each group.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rest = np.tile([-1.0, 1.0], 25)
-    >>> experiment, model = np.r_[100, 100 + 3 * rest], np.r_[100, 100 + rest[::-1]]
-    >>> weight, bias = weigh(experiment, model, doubt=10.0, doubted=False)
-    >>> round(weight, 2), bias
-    (0.33, 0.0)
-    >>> weight, bias = weigh(experiment, model + 300, doubt=10.0, doubted=False)
-    >>> round(weight, 2), round(bias)
-    (0.99, 295)
-    """
-    apart, _ = jackknife(direct[0] - model[0], direct[1:] - model[1:])
-    error, _ = jackknife(direct[0], direct[1:])
-    own, _ = jackknife(model[0], model[1:])
-    chance = float(apart) ** 2
-    bias = max((direct[0] - model[0]) ** 2 - CHANCE**2 * chance, 0.0)
-    shared = (float(error) ** 2 + float(own) ** 2 - chance) / 2
-    whole = chance + max(bias, doubt**2)
-    trust = (float(error) ** 2 - shared) / whole if whole > 0 else 0.0
-    weight = 1.0 if doubted else 1.0 - float(np.clip(trust, 0.0, 1.0))
-    return weight, float(np.sqrt(bias))
-
-
-def _arms(drivers: Drivers, holdouts: Holdouts, name: str) -> Flags:
-    """Which moments lie in the experiment of a touchpoint, by arm: (arms, moments)."""
-    table = drivers.moments.table
-    known = ibis.memtable(table[["customer"]].drop_duplicates())
-    units = holdouts.units.filter(holdouts.units.touchpoint == name)
-    units = units.semi_join(known, units.customer_id == known.customer).to_pandas()
-    sample = table[["customer", "time"]].assign(moment=np.arange(len(table)))
-    rows = sample.merge(units, left_on="customer", right_on="customer_id")
-    rows = rows[(rows.time > rows.start) & (rows.time <= rows.stop)]
-    inside = np.zeros((len(ARMS), len(table)), dtype=bool)
-    for place, arm in enumerate(ARMS):
-        inside[place, rows.moment[rows.arm == arm]] = True
-    return inside
-
-
-def _base_share(drivers: Drivers, arms: Flags) -> float:
-    base = drivers.moments.table.event.to_numpy() == 0
-    return float(arms[:, base].any(axis=0).mean())
-
-
-def _difference(people: Floats, total: Floats) -> Floats:
-    """Intention-to-treat effect in outcomes of all treated: whole, then without each group."""
-    n = people.sum(axis=1)[:, None] - np.column_stack([np.zeros(2), people])
-    sums = total.sum(axis=1)[:, None] - np.column_stack([np.zeros(2), total])
-    rate = sums / n.clip(min=1)
-    return np.asarray((rate[0] - rate[1]) * people[0].sum())
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """What the model expects at each moment, with some parameters, without one group."""
-
-    drivers: Drivers
-    given: Parameters
-    without: int
-    expected: Floats
-    exposure: Floats
-    found: Ratios
-    past: Past | None
-
-
-def _expect(drivers: Drivers, packed: Floats, without: int) -> Expectation:
-    """Evaluate the model without one group of customers, or with all (-1)."""
-    given = drivers.model.parameters(packed)
-    exposure = exposures_at(drivers.model, given.log_half_lives)
-    expected = chance(drivers.model, given, exposure) * drivers.moments.events_each
-    if without >= 0:
-        expected = expected * (drivers.moments.table.group.to_numpy() != without)
-    found = ratios(drivers.model, given, exposure)
-    return Expectation(drivers, given, without, expected, exposure, found, drivers._past(given))
-
-
-def _contrast(model: Expectation, place: int, arms: Flags, people: Floats) -> Contrast:
-    """Prepare the model's side of the comparison."""
-    n = people.sum(axis=1) - (people[:, model.without] if model.without >= 0 else 0.0)
-    rows = np.flatnonzero(arms.any(axis=0))
-    cells = people[0].sum() * (arms[0, rows] / max(n[0], 1) - arms[1, rows] / max(n[1], 1))
-    expected, whole = model.expected[rows] * cells, model.found.whole[rows]
-    each = model.found.each[place, rows]
-    others = float((expected * np.exp(-each)) @ -np.expm1(each - whole))
-    if model.past is None:
-        touched = model.exposure[place, rows] > NEGLIGIBLE
-        rows, expected = rows[touched], expected[touched]
-    own = model.exposure[place, rows]
-    pairs = model.found.each[place, rows] - model.found.single[place, rows]
-    again = _again(model, place, rows)
-
-    def removed(effect: float) -> float:
-        return float(expected @ -np.expm1(again(effect) - effect * own - pairs))
-
-    return Contrast(removed, float(model.given.effects[place]), others)
-
-
-def _again(
-    model: Expectation, place: int, rows: npt.NDArray[np.int64]
-) -> Callable[[float], Floats | float]:
-    """How many more would be at risk (log), for outcomes that come once; see effects."""
-    past = model.past
-    if past is None:
-        return lambda effect: 0.0
-    each_moment = len(past.hazard) // past.moments
-    draws = (rows[:, None] * each_moment + np.arange(each_moment)).ravel()
-    hazard, own_effect = past.hazard[draws], model.given.effects[place]
-    single, each = past.ratios.single[place, draws], past.ratios.each[place, draws]
-    exposure = single / own_effect if own_effect else np.zeros(len(draws))
-
-    def gather(effect: float) -> Floats:
-        lost = hazard * -np.expm1(-(effect - own_effect) * exposure - each)
-        return np.asarray(lost.reshape(len(rows), -1).sum(axis=1))
-
-    return gather
-
-
-def _solve(removed: Callable[[float], float], target: float) -> float | None:
-    """Find the coefficient whose removal is the target, if there is one."""
-    low, high = -LARGEST, LARGEST
-    if not removed(low) < target < removed(high):
-        return None
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if removed(middle) < target else (low, middle)
-    return (low + high) / 2
-
-
-def _solve_again(found: list[Contrast], target: Floats, effect: float) -> Floats:
-    """One Newton step for each group left out, from the effect of all."""
-    solved = np.full(GROUPS, effect)
-    for g, one in enumerate(found):
-        slope = _slope(one, effect)
-        if slope > 0:
-            solved[g] += (target[g] - one.removed(effect)) / slope
-    return solved
-
-
-def _slope(one: Contrast, effect: float) -> float:
-    return (one.removed(effect + STEP) - one.removed(effect - STEP)) / (2 * STEP)
 
 
 @dataclass(frozen=True, repr=False)
@@ -359,9 +122,8 @@ def calibrate(
     Examples
     --------
     >>> import touchlab as tl
-    >>> from touchlab.drivers.calibration import calibrate, holdout_effects
     >>> data = tl.open_data("data/sample")
-    >>> calibrated = calibrate(tl.fit_drivers(data), holdout_effects(data))
+    >>> calibrated = tl.calibrate(tl.fit_drivers(data), tl.holdout_effects(data))
     >>> calibrated.change.touchpoint.tolist()
     ['email_newsletter', 'retargeting']
     """
@@ -369,24 +131,19 @@ def calibrate(
     if doubted is None:
         lead = lead_test(holdouts.data, drivers)
         doubted = list(lead.touchpoint[lead.lead_fires])
-    found = find_targets(drivers, holdouts, names, doubted=doubted)
     places = [drivers.moments.touchpoints.index(name) for name in names]
-    replicates = np.column_stack([one.replicates for one in found])
-    model = _keep_intent(drivers, places)
+    arms = [_arms(drivers, holdouts, name) for name in names]
+    contrasts = _contrasts(drivers, holdouts, places, arms)
+    found = [
+        _find_target(drivers, holdouts, name, contrasts[name], arm, name in doubted)
+        for name, arm in zip(names, arms, strict=True)
+    ]
     own = {part.name: getattr(drivers, part.name) for part in fields(Drivers)}
-    own |= {
-        "model": model,
-        "parameters": model.parameters(
-            _shift(drivers.parameters, places, np.array([one.effect for one in found]))
-        ),
-        "replicates": np.stack(
-            [
-                _shift(drivers.model.parameters(packed), places, effects)
-                for packed, effects in zip(drivers.replicates, replicates, strict=True)
-            ]
-        ),
-        "notes": (*drivers.notes, *holdouts.notes, *(note for one in found for note in one.notes)),
-    }
+    own["model"] = model = _keep_intent(drivers, places)
+    packed = np.vstack([drivers.parameters.packed, drivers.replicates])
+    shifted = _shift(drivers.model, packed, places, np.column_stack([one.effects for one in found]))
+    own |= {"parameters": model.parameters(shifted[0]), "replicates": shifted[1:]}
+    own["notes"] = (*drivers.notes, *holdouts.notes, *(one.note for one in found if one.note))
     table = pd.DataFrame([one.row for one in found])
     return CalibratedDrivers(**own, uncalibrated=drivers, experiments=table)
 
@@ -412,16 +169,197 @@ def _shared(drivers: Drivers, holdouts: Holdouts) -> list[str]:
     raise ParameterError(f"calibrate: {wrong}\n  {mend}")
 
 
+@dataclass(frozen=True)
+class Target:
+    """The calibrated coefficient of a touchpoint: whole, then without each group."""
+
+    effects: Floats
+    row: dict[str, object]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Expected removal of one touchpoint: among the treated, beyond that in the holdout."""
+
+    removed: Callable[[float], float]
+    """By coefficient; in outcomes of all treated customers."""
+    effect: float
+    """The model's own coefficient."""
+    others: float
+    """What other touchpoints brought to the treated arm beyond the holdout."""
+
+    def slope(self, effect: float) -> float:
+        return (self.removed(effect + STEP) - self.removed(effect - STEP)) / (2 * STEP)
+
+
+def _find_target(
+    drivers: Drivers,
+    holdouts: Holdouts,
+    name: str,
+    found: list[Contrast],
+    arms: Flags,
+    doubted: bool,
+) -> Target:
+    """Weigh model and experiment, and solve for the coefficients that repeat the result."""
+    people = by_group(holdouts.groups, name, "n")
+    itt = _difference(people, by_group(holdouts.groups, name, "total"))
+    direct = itt - np.array([one.others for one in found])
+    own = np.array([one.effect for one in found])
+    model = np.array([one.removed(one.effect) for one in found])
+    slope = found[0].slope(own[0])
+    weight, bias = weigh(direct, model, doubt=DOUBT * slope, doubted=doubted)
+    target = weight * direct + (1 - weight) * model
+    covered = float(arms[:, drivers.model.event == 0].any(axis=0).mean())
+    row = {"touchpoint": name, "experiment": direct[0], "model": model[0], "target": target[0]}
+    row |= {"weight": weight, "doubted": doubted, "covered": covered}
+    row |= {"reached": False, "randomised": False}
+    removed = found[0].removed
+    if not removed(-LARGEST) < target[0] < removed(LARGEST) or slope <= 0:
+        note = f"{name}: no effect agrees with its experiment; left as estimated"
+        return Target(own, row | {"weight": 0.0, "target": model[0]}, note)
+    effect = optimize.brentq(lambda b: removed(b) - target[0], -LARGEST, LARGEST, xtol=1e-12)
+    replicates = np.full(GROUPS, effect)
+    for g, one in enumerate(found[1:]):  # one Newton step from the effect of all
+        if (slope := one.slope(effect)) > 0:
+            replicates[g] += (target[g + 1] - one.removed(effect)) / slope
+    error, _ = jackknife(target[0], target[1:])
+    if error > 0:
+        replicates = effect + (replicates - effect) * np.hypot(1, (1 - weight) * bias / error)
+    enough = min(people.sum(axis=1)) >= ENOUGH and covered >= COVERED
+    row |= {"reached": True, "randomised": bool(enough and weight >= RANDOMISED)}
+    return Target(np.append(effect, replicates.clip(-LARGEST, LARGEST)), row)
+
+
+def weigh(direct: Floats, model: Floats, *, doubt: float, doubted: bool) -> tuple[float, float]:
+    """Weight of the experiment, and by how much the two differ beyond chance.
+
+    The first two have the estimate first, then those without each group.
+
+    >>> rest = np.tile([-1.0, 1.0], 25)
+    >>> experiment, model = np.r_[100, 100 + 3 * rest], np.r_[100, 100 + rest[::-1]]
+    >>> weight, bias = weigh(experiment, model, doubt=10.0, doubted=False)
+    >>> round(weight, 2), bias
+    (0.33, 0.0)
+    >>> weight, bias = weigh(experiment, model + 300, doubt=10.0, doubted=False)
+    >>> round(weight, 2), round(bias)
+    (0.99, 295)
+    """
+    apart, _ = jackknife(direct[0] - model[0], direct[1:] - model[1:])
+    error, _ = jackknife(direct[0], direct[1:])
+    own, _ = jackknife(model[0], model[1:])
+    chance = float(apart) ** 2
+    bias = max((direct[0] - model[0]) ** 2 - CHANCE**2 * chance, 0.0)
+    shared = (float(error) ** 2 + float(own) ** 2 - chance) / 2
+    whole = chance + max(bias, doubt**2)
+    trust = (float(error) ** 2 - shared) / whole if whole > 0 else 0.0
+    weight = 1.0 if doubted else 1.0 - float(np.clip(trust, 0.0, 1.0))
+    return weight, float(np.sqrt(bias))
+
+
+def _arms(drivers: Drivers, holdouts: Holdouts, name: str) -> Flags:
+    """Which moments lie in the experiment of a touchpoint, by arm: (arms, moments)."""
+    table = drivers.moments.table
+    known = ibis.memtable(table[["customer"]].drop_duplicates())
+    units = holdouts.units.filter(holdouts.units.touchpoint == name)
+    units = units.semi_join(known, units.customer_id == known.customer).to_pandas()
+    sample = table[["customer", "time"]].assign(moment=np.arange(len(table)))
+    rows = sample.merge(units, left_on="customer", right_on="customer_id")
+    rows = rows[(rows.time > rows.start) & (rows.time <= rows.stop)]
+    inside = np.zeros((len(ARMS), len(table)), dtype=bool)
+    for place, arm in enumerate(ARMS):
+        inside[place, rows.moment[rows.arm == arm]] = True
+    return inside
+
+
+def _difference(people: Floats, total: Floats) -> Floats:
+    """Intention-to-treat effect in outcomes of all treated: whole, then without each group."""
+    n = people.sum(axis=1)[:, None] - np.column_stack([np.zeros(2), people])
+    sums = total.sum(axis=1)[:, None] - np.column_stack([np.zeros(2), total])
+    rate = sums / n.clip(min=1)
+    return np.asarray((rate[0] - rate[1]) * people[0].sum())
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What the model expects at each moment, with some parameters."""
+
+    expected: Floats
+    effects: Floats
+    exposure: Floats
+    found: Ratios
+    past: Past | None
+
+
+def _contrasts(
+    drivers: Drivers, holdouts: Holdouts, places: list[int], arms: list[Flags]
+) -> dict[str, list[Contrast]]:
+    """The model's side of each comparison: with all customers, then without each group."""
+    names = [drivers.moments.touchpoints[place] for place in places]
+    people = [by_group(holdouts.groups, name, "n") for name in names]
+    contrasts: dict[str, list[Contrast]] = {name: [] for name in names}
+    for without, packed in enumerate([drivers.parameters.packed, *drivers.replicates], start=-1):
+        given = drivers.model.parameters(packed)
+        exposure = drivers.model.exposure(given)
+        expected = chance(drivers.model, given, exposure) * drivers.moments.events_each
+        expected = expected * (drivers.model.group != without)
+        found = ratios(drivers.model, given, exposure)
+        now = Expectation(expected, given.effects, exposure, found, drivers._past(given))
+        for name, place, arm, own in zip(names, places, arms, people, strict=True):
+            n = own.sum(axis=1) - (own[:, without] if without >= 0 else 0.0)
+            cells = own[0].sum() * (arm[0] / max(n[0], 1) - arm[1] / max(n[1], 1))
+            contrasts[name].append(_contrast(now, place, np.flatnonzero(arm.any(axis=0)), cells))
+    return contrasts
+
+
+def _contrast(now: Expectation, place: int, rows: npt.NDArray[np.int64], cells: Floats) -> Contrast:
+    expected = now.expected[rows] * cells[rows]
+    each, whole = now.found.each[place, rows], now.found.whole[rows]
+    others = float((expected * np.exp(-each)) @ -np.expm1(each - whole))
+    if now.past is None:
+        touched = now.exposure[place, rows] > NEGLIGIBLE
+        rows, expected = rows[touched], expected[touched]
+    exposure, again = now.exposure[place, rows], _again(now, place, rows)
+    pairs = now.found.each[place, rows] - now.found.single[place, rows]
+
+    def removed(effect: float) -> float:
+        return float(expected @ -np.expm1(again(effect) - effect * exposure - pairs))
+
+    return Contrast(removed, float(now.effects[place]), others)
+
+
+def _again(
+    now: Expectation, place: int, rows: npt.NDArray[np.int64]
+) -> Callable[[float], Floats | float]:
+    """How many more would be at risk (log), for outcomes that come once; see effects."""
+    past, own_effect = now.past, now.effects[place]
+    if past is None:
+        return lambda effect: 0.0
+    draws = np.arange(len(past.hazard)).reshape(past.moments, -1)[rows].ravel()
+    hazard, each = past.hazard[draws], past.ratios.each[place, draws]
+    exposure = past.ratios.single[place, draws] / own_effect if own_effect else np.zeros_like(each)
+
+    def gather(effect: float) -> Floats:
+        lost = hazard * -np.expm1(-(effect - own_effect) * exposure - each)
+        return np.asarray(lost.reshape(len(rows), -1).sum(axis=1))
+
+    return gather
+
+
 def _keep_intent(drivers: Drivers, places: list[int]) -> Model:
     """Add the exposures of calibrated touchpoints to the controls, unscaled."""
     model, moments, controls = drivers.model, drivers.moments, drivers.model.controls
-    makers = tuple(_exposure_of(drivers, place) for place in places)
-    matrix = np.column_stack([*(next(iter(make(moments).values())) for make in makers)])
     names = tuple(f"intent shown by {moments.touchpoints[place]}" for place in places)
-    wider = Controls(
-        matrix=np.column_stack([controls.matrix, matrix]),
+    lives = drivers.parameters.log_half_lives
+    makers = tuple(
+        partial(_intent, name, place, model.saturation, moments.half_lives, lives[[place]])
+        for name, place in zip(names, places, strict=True)
+    )
+    exposure = model.exposure(drivers.parameters)[places]
+    wider = replace(
+        controls,
+        matrix=np.column_stack([controls.matrix, exposure.T]),
         names=(*controls.names, *names),
-        notes=controls.notes,
         makers=(*controls.makers, *makers),
         centre=np.append(controls.centre, np.zeros(len(places))),
         spread=np.append(controls.spread, np.ones(len(places))),
@@ -429,29 +367,20 @@ def _keep_intent(drivers: Drivers, places: list[int]) -> Model:
     return replace(model, controls=wider)
 
 
-def _exposure_of(drivers: Drivers, place: int) -> Maker:
-    moments, saturation = drivers.moments, drivers.model.saturation
-    days = drivers.parameters.log_half_lives[place : place + 1]
-    name = f"intent shown by {moments.touchpoints[place]}"
-    return partial(_felt, name, place, saturation, moments.half_lives, days)
-
-
-def _felt(
+def _intent(
     name: str,
     place: int,
     saturation: str,
     half_lives: tuple[float, ...],
-    days: Floats,
+    log_half_life: Floats,
     points: Points,
 ) -> Columns:
     saturated = saturate(points.exposure[place : place + 1], saturation)
-    return {name: between(saturated, half_lives, days)[0][0]}
+    return {name: between(saturated, half_lives, log_half_life)[0][0]}
 
 
-def _shift(given: Parameters, places: list[int], effects: Floats) -> Floats:
+def _shift(model: Model, packed: Floats, places: list[int], effects: Floats) -> Floats:
     """Set effects, and add what they lose as coefficients of the new controls."""
-    packed = given.packed.copy()
-    lost = packed[places] - effects
-    packed[places] = effects
-    end = len(packed) - given.pairs
-    return np.concatenate([packed[:end], lost, packed[end:]])
+    shifted, end = packed.copy(), packed.shape[1] - len(model.pairs)
+    shifted[:, places] = effects
+    return np.column_stack([shifted[:, :end], packed[:, places] - effects, packed[:, end:]])

@@ -15,17 +15,26 @@ from scipy.special import expit
 
 from touchlab.data.dataset import Dataset
 from touchlab.drivers.calibrate import CalibratedDrivers
-from touchlab.drivers.hazard import RIDGE
+from touchlab.drivers.fit import FEW_EVENTS
+from touchlab.drivers.hazard import RIDGE, Tangent
 from touchlab.drivers.lead import fires, follows_outcome, lead_test
-from touchlab.drivers.model import products
+from touchlab.drivers.model import PRESENT, Model, products
 from touchlab.drivers.result import Drivers
 from touchlab.errors import DataError, ParameterError
 from touchlab.moments.risk import ENDING
 from touchlab.numeric import GROUPS, Floats, jackknife
 
-PRESENT = 0.05
-"""Exposure above which a touchpoint counts as present: about four half-lives after one touch."""
-NEWTON_STEPS = 4
+NEWTON_STEPS = 8
+RANDOMISED, ADJUSTED, DESCRIPTIVE = "randomised", "adjusted", "descriptive"
+MEANING = {
+    RANDOMISED: "an experiment stands behind its figure",
+    ADJUSTED: "no check speaks against its figure, which is no proof",
+    DESCRIPTIVE: "something speaks against calling its figure an effect",
+}
+RARE, COMMON = 0.01, 0.99
+TROUBLE = re.compile(r"support|complain|hotline|help.?desk|refund|trouble|cancel", re.IGNORECASE)
+COLUMNS = ["touchpoint", "badge", "lead_ratio", "lead_low", "lead_high", "lead_fires", "e_value"]
+COLUMNS += ["e_value_low", "present", "early", "late", "stable_p", "stable", "warning"]
 
 
 def e_value(ratio: npt.ArrayLike) -> Floats:
@@ -33,25 +42,9 @@ def e_value(ratio: npt.ArrayLike) -> Floats:
 
     A hidden cause would have to be tied to both touch and outcome by a risk ratio of at
     least this, beyond what is controlled for. 1: nothing is needed. It does not say
-    whether such a cause exists.
+    whether such a cause exists. RR + sqrt(RR (RR - 1)), of 1 / RR where RR is below 1
+    [VanderWeele & Ding 2017]; hazard ratios of rare outcomes are near risk ratios.
 
-    Parameters
-    ----------
-    ratio
-        Risk or hazard ratios above 0 (hazard ratios of rare outcomes are near risk ratios).
-
-    Returns
-    -------
-    numpy.ndarray
-        RR + sqrt(RR (RR - 1)), of 1 / RR where RR is below 1 [VanderWeele & Ding 2017].
-
-    Raises
-    ------
-    ParameterError
-        If a ratio is not above 0.
-
-    Examples
-    --------
     >>> e_value([3.9, 1.8, 1 / 1.8, 1.0]).round(2).tolist()
     [7.26, 3.0, 3.0, 1.0]
     """
@@ -62,39 +55,25 @@ def e_value(ratio: npt.ArrayLike) -> Floats:
     return np.asarray(harm + np.sqrt(harm * (harm - 1)))
 
 
-def e_values(drivers: Drivers) -> pd.DataFrame:
-    """Give the E-value of every hazard ratio and of the end of its interval nearest 1.
-
-    Columns: touchpoint, e_value, e_value_low (1 where the interval holds 1).
-    """
+def _e_values(drivers: Drivers) -> pd.DataFrame:
+    """E-values of every hazard ratio, and of the end of its interval nearest 1."""
     ratios = drivers.hazard_ratios
-    covers = (ratios.ci_low <= 1) & (ratios.ci_high >= 1)
-    nearest = np.where(covers, 1.0, np.where(ratios.ci_low > 1, ratios.ci_low, ratios.ci_high))
-    return pd.DataFrame(
-        {
-            "touchpoint": ratios.touchpoint,
-            "e_value": e_value(ratios.hazard_ratio),
-            "e_value_low": e_value(nearest),
-        }
-    )
+    # 1 where the interval holds 1
+    nearest = np.clip(1.0, ratios.ci_low, ratios.ci_high)
+    values = {"e_value": e_value(ratios.hazard_ratio), "e_value_low": e_value(nearest)}
+    return pd.DataFrame({"touchpoint": ratios.touchpoint, **values})
 
 
 def presence(drivers: Drivers) -> pd.DataFrame:
     """Tell at which share of all time at risk each touchpoint is present: touchpoint, present, n.
 
-    Present: exposure above 0.05, that is for about four half-lives after one touch. `n` is the
-    number of moments of time at risk, the denominator. Without moments of both kinds there
-    is nothing to compare.
+    `n` is the number of moments of time at risk, the denominator. Without moments of both kinds
+    there is nothing to compare.
     """
-    base = drivers.moments.table.event.to_numpy() == 0
-    exposure, _ = drivers.model.exposures(drivers.parameters.log_half_lives)
-    return pd.DataFrame(
-        {
-            "touchpoint": drivers.moments.touchpoints,
-            "present": (exposure[:, base] > PRESENT).mean(axis=1),
-            "n": int(base.sum()),
-        }
-    )
+    base = drivers.model.event == 0
+    present = (drivers.model.exposure(drivers.parameters)[:, base] > PRESENT).mean(axis=1)
+    names = drivers.moments.touchpoints
+    return pd.DataFrame({"touchpoint": names, "present": present, "n": int(base.sum())})
 
 
 def stability(drivers: Drivers) -> pd.DataFrame:
@@ -102,72 +81,47 @@ def stability(drivers: Drivers) -> pd.DataFrame:
 
     The halves hold equally many events. A difference says that one number for the whole
     time hides something (a new campaign, a season, another mix of customers); it does not
-    say what.
+    say what. The regression is refitted with exposure x half added; half-lives, controls and
+    synergies are held.
 
-    Parameters
-    ----------
-    drivers
-        As returned by ``fit_drivers``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row a touchpoint: ``touchpoint, early, late, stable_p, stable``: hazard ratios just
-        after one touch in each half, the p-value of their difference (group jackknife), and
-        whether it is unremarkable given the number of touchpoints.
-
-    Notes
-    -----
-    The regression is refitted with exposure x half added, half-lives, controls and synergies held.
+    Columns: touchpoint, early, late (hazard ratios just after one touch), stable_p (of their
+    difference), stable (unremarkable given the number of touchpoints).
     """
-    moments, k = drivers.moments, drivers.model.touchpoints
-    event, day = moments.table.event.to_numpy(float), moments.table.day.to_numpy(float)
-    late = day > np.median(day[event == 1])
-    one = np.log(2.0) if drivers.model.saturation == "log" else 1 - np.exp(-1.0)
-    exposure, _ = drivers.model.exposures(drivers.parameters.log_half_lives)
-    known = drivers.model.controls.matrix @ drivers.parameters.controls + drivers.model.offset
-    known = known + drivers.parameters.synergies @ products(exposure, drivers.model.pairs)
+    model, given, k = drivers.model, drivers.parameters, drivers.model.touchpoints
+    day = drivers.moments.table.day.to_numpy(float)
+    late = day > np.median(day[model.event == 1])
+    exposure = model.exposure(given)
+    known = model.controls.matrix @ given.controls + model.offset
+    known = known + given.synergies @ products(exposure, model.pairs)
     design = np.concatenate([exposure * ~late, exposure * late, [np.ones(len(late)), late]])
-    effects, replicates = _refit(design, known, event, moments.table.group.to_numpy(), 2 * k)
+    pull = np.diag(np.repeat([2 * RIDGE, 1e-6], [2 * k, 2]))
+    effects, replicates = _refit(design, known, pull, model)
     change = effects[k : 2 * k] - effects[:k]
     error, freedom = jackknife(change, replicates[:, k : 2 * k] - replicates[:, :k])
     with np.errstate(invalid="ignore", divide="ignore"):
         p = 2 * stats.t.sf(np.abs(change) / error, np.maximum(freedom, 1))
     # Present in one half only: there is no second effect to compare with.
     halves = (exposure[:, half].max(axis=1, initial=0.0) for half in (~late, late))
-    both = np.logical_and.reduce([most > PRESENT for most in halves])
-    p = np.where(both, p, np.nan)
-    return pd.DataFrame(
-        {
-            "touchpoint": moments.touchpoints,
-            "early": np.exp(one * effects[:k]),
-            "late": np.exp(one * effects[k : 2 * k]),
-            "stable_p": p,
-            "stable": ~fires(p),
-        }
-    )
+    p = np.where(np.minimum(*halves) > PRESENT, p, np.nan)
+    early, later = np.exp(model.one_touch * effects[: 2 * k]).reshape(2, k)
+    found = {"early": early, "late": later, "stable_p": p, "stable": ~fires(p)}
+    return pd.DataFrame({"touchpoint": drivers.moments.touchpoints, **found})
 
 
-def _refit(
-    design: Floats, known: Floats, event: Floats, group: npt.NDArray[np.int64], pulled: int
-) -> tuple[Floats, Floats]:
+def _refit(design: Floats, known: Floats, penalty: Floats, model: Model) -> tuple[Floats, Floats]:
     """Fit a ridge logistic regression, whole and with each group left out by one Newton step."""
-    penalty = np.diag(np.where(np.arange(len(design)) < pulled, 2 * RIDGE, 1e-6))
     effects = np.zeros(len(design))
-    for _ in range(2 * NEWTON_STEPS):
-        p = expit(known + effects @ design)
-        curvature = (design * (p * (1 - p))) @ design.T + penalty
-        step = np.linalg.solve(curvature, design @ (event - p) - penalty @ effects)
+    for _ in range(NEWTON_STEPS):
+        now = Tangent(design, expit(known + effects @ design), model.event)
+        step = np.linalg.solve(now.curvature + penalty, -now.slope - penalty @ effects)
         # A step of more than one hazard doubling overshoots where a half has few touches.
         effects = effects + step * min(1.0, 1.0 / max(np.abs(step).max(), 1e-12))
-    p = expit(known + effects @ design)
-    replicates = np.repeat(effects[None], GROUPS, axis=0)
-    whole = (design * (p * (1 - p))) @ design.T + penalty
+    p, replicates = expit(known + effects @ design), np.repeat(effects[None], GROUPS, axis=0)
+    whole = Tangent(design, p, model.event).curvature + penalty
     for g in range(GROUPS):
-        own = design[:, group == g]
-        part = (own * (p * (1 - p))[group == g]) @ own.T
-        score = own @ (event - p)[group == g]
-        replicates[g] -= np.linalg.lstsq(whole - part, score, rcond=None)[0]
+        own = model.group == g
+        part = Tangent(design[:, own], p[own], model.event[own])
+        replicates[g] += np.linalg.lstsq(whole - part.curvature, part.slope, rcond=None)[0]
     return effects, replicates
 
 
@@ -181,22 +135,7 @@ def negative_control(
     model mistakes something else for an effect, and may do so for other touchpoints too.
     One that holds 0 does not prove the others right.
 
-    Parameters
-    ----------
-    drivers
-        As returned by ``fit_drivers``.
-    touchpoints
-        Names, or None for all touchpoints (an outcome as the control).
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``touchpoint, outcome, incremental, ci_low, ci_high, hazard_ratio, n, passes``.
-
-    Raises
-    ------
-    ParameterError
-        For a touchpoint that the drivers do not have.
+    Columns: touchpoint, outcome, incremental, ci_low, ci_high, hazard_ratio, n, passes.
     """
     known = list(drivers.moments.touchpoints)
     named = [touchpoints] if isinstance(touchpoints, str) else touchpoints
@@ -212,34 +151,6 @@ def negative_control(
     table["passes"] = (table.ci_low <= 0) & (table.ci_high >= 0)
     columns = ["touchpoint", "outcome", "incremental", "ci_low", "ci_high", "hazard_ratio", "n"]
     return table[[*columns, "passes"]]
-
-
-RANDOMISED, ADJUSTED, DESCRIPTIVE = "randomised", "adjusted", "descriptive"
-RARE, COMMON = 0.01, 0.99
-FEW_EVENTS = 30
-TROUBLE = re.compile(r"support|complain|hotline|help.?desk|refund|trouble|cancel", re.IGNORECASE)
-MEANING = {
-    RANDOMISED: "an experiment stands behind its figure",
-    ADJUSTED: "no check speaks against its figure, which is no proof",
-    DESCRIPTIVE: "something speaks against calling its figure an effect",
-}
-COLUMNS = [
-    "touchpoint",
-    "badge",
-    "lead_ratio",
-    "lead_low",
-    "lead_high",
-    "lead_fires",
-    "e_value",
-    "e_value_low",
-    "present",
-    "early",
-    "late",
-    "stable_p",
-    "stable",
-    "warning",
-]
-NO_LEAD = "the lead test could not be run for {names}: {why}"
 
 
 @dataclass(frozen=True)
@@ -261,11 +172,7 @@ class Checks:
         if len(counts) == 1:
             badge = counts.index[0]
             return f"Every touchpoint for {self.outcome} is {badge}: {MEANING[badge]}."
-        parts = [
-            f"{counts[badge]} {badge}"
-            for badge in (RANDOMISED, ADJUSTED, DESCRIPTIVE)
-            if badge in counts
-        ]
+        parts = [f"{counts[badge]} {badge}" for badge in MEANING if badge in counts]
         text = f"Of {len(self.table)} touchpoints for {self.outcome}: {', '.join(parts)}."
         weak = list(self.table.touchpoint[self.table.badge == DESCRIPTIVE])
         if weak:
@@ -312,22 +219,24 @@ def check_drivers(data: Dataset, drivers: Drivers, *, lead_days: float | None = 
     Examples
     --------
     >>> import touchlab as tl
-    >>> from touchlab.drivers.checks import check_drivers
     >>> data = tl.open_data("data/sample")
-    >>> checks = check_drivers(data, tl.fit_drivers(data, outcome="churn"))
+    >>> checks = tl.check_drivers(data, tl.fit_drivers(data, outcome="churn"))
     >>> checks.table.set_index("touchpoint").badge["support_contact"]
     'descriptive'
     """
     _same_data(data, drivers)
     lead = lead_test(data, drivers, lead_days=lead_days)
     table = lead.drop(columns=["lead_p", "lead_events"])
-    for part in (e_values(drivers), presence(drivers).drop(columns="n"), stability(drivers)):
+    for part in (_e_values(drivers), presence(drivers).drop(columns="n"), stability(drivers)):
         table = table.merge(part, on="touchpoint", validate="one_to_one")
     names = drivers.moments.touchpoints
     follows = dict(zip(names, follows_outcome(data, drivers.moments), strict=True))
     trouble = _caused_by_trouble(data, drivers)
     reasons = [_reasons(row, drivers, follows, trouble) for _, row in table.iterrows()]
-    randomised = _randomised(drivers)
+    randomised: set[str] = set()
+    if isinstance(drivers, CalibratedDrivers):
+        found = drivers.experiments
+        randomised = set(found.touchpoint[found.randomised])
     table["badge"] = [
         RANDOMISED if name in randomised else DESCRIPTIVE if against else ADJUSTED
         for name, (against, _) in zip(table.touchpoint, reasons, strict=True)
@@ -343,13 +252,6 @@ def _same_data(data: Dataset, drivers: Drivers) -> None:
             "check_drivers: the data has none of the touchpoints of the drivers\n"
             "  give the data that the drivers were fitted to"
         )
-
-
-def _randomised(drivers: Drivers) -> set[str]:
-    if not isinstance(drivers, CalibratedDrivers):
-        return set()
-    found = drivers.experiments
-    return set(found.touchpoint[found.randomised])
 
 
 def _caused_by_trouble(data: Dataset, drivers: Drivers) -> set[str]:
@@ -411,10 +313,10 @@ def _notes(lead: pd.DataFrame, drivers: Drivers) -> tuple[str, ...]:
     unknown = lead[lead.lead_ratio.isna()]
     if unknown.empty:
         return ()
-    outcome = drivers.moments.risk.outcome
+    outcome, names = drivers.moments.risk.outcome, "any touchpoint"
+    why = "too few events or touches whose whole window is observed"
     if outcome in ENDING:
         why = f"{outcome} ends the observation, nothing can come after it"
-        return (NO_LEAD.format(names="any touchpoint", why=why),)
-    names = ", ".join(unknown.touchpoint) if len(unknown) < len(lead) else "any touchpoint"
-    why = "too few events or touches whose whole window is observed"
-    return (NO_LEAD.format(names=names, why=why),)
+    elif len(unknown) < len(lead):
+        names = ", ".join(unknown.touchpoint)
+    return (f"the lead test could not be run for {names}: {why}",)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import linalg
 from sklearn.preprocessing import SplineTransformer
@@ -55,14 +54,6 @@ def build_controls(moments: Moments, *, touch_rate: bool = False, traits: bool =
 
     `touch_rate` adds the customer's long-run rate of touches, a stand-in for intent:
     it helps where intent is hidden and harms where it is not (see the scoreboard).
-
-    Examples
-    --------
-    >>> import touchlab as tl
-    >>> from touchlab.moments import sample_moments
-    >>> moments = sample_moments(tl.open_data("data/sample"), outcome="churn")
-    >>> build_controls(moments, traits=False).names[:3]
-    ('intercept', 'time at risk 1', 'time at risk 2')
     """
     table = moments.table
     makers = [_intercept, _spline("time at risk", table.since, "since", pieces=4)]
@@ -79,11 +70,6 @@ def build_controls(moments: Moments, *, touch_rate: bool = False, traits: bool =
     unused = "traits not used, as they never vary, have no common value or follow from others"
     notes = (f"{unused}: {listing(lost)}",) if lost else ()
     return Controls(matrix, tuple(kept), notes, tuple(makers), centre, spread)
-
-
-def take(controls: Controls, rows: npt.NDArray[np.int64] | slice) -> Controls:
-    """The controls of some of the moments, scaled as before."""
-    return replace(controls, matrix=controls.matrix[rows])
 
 
 def _make(makers: tuple[Maker, ...] | list[Maker], points: Points) -> Columns:
@@ -104,7 +90,6 @@ def _spline(name: str, values: pd.Series, column: str, *, pieces: int) -> Maker:
     spline = SplineTransformer(
         degree=3, knots=knots[:, None], include_bias=False, extrapolation="linear"
     ).fit(values.to_numpy()[:, None])
-
     return partial(_spline_columns, name, column, spline)
 
 

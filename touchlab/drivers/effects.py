@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 
@@ -20,8 +22,8 @@ class Ratios:
     """
 
     single: Floats
-    pairs: Pairs
-    joint: Floats
+    pairs: Pairs = ()
+    joint: Floats = field(default_factory=lambda: np.zeros((0, 1)))
 
     @cached_property
     def each(self) -> Floats:
@@ -29,9 +31,8 @@ class Ratios:
         if not self.pairs:
             return self.single
         lost = self.single.copy()
-        for (a, b), own in zip(self.pairs, self.joint, strict=True):
-            lost[a] += own
-            lost[b] += own
+        for pair, own in zip(self.pairs, self.joint, strict=True):
+            lost[list(pair)] += own
         return lost
 
     @cached_property
@@ -55,40 +56,30 @@ class Ratios:
         factor = 1 + q * gain
         slopes = gain / factor
         alone = np.ones(len(self.single), dtype=bool)
-        for group in self.tied:
-            alone[list(group)] = False
+        alone[[t for group in self.tied for t in group]] = False
         value = np.prod(factor[alone], axis=0)
         for group in self.tied:
-            own, own_slopes = self._group_along(group, q)
+            own, own_slopes = self._along_tied(group, q)
             value = value * own
             slopes[list(group)] = own_slopes / own
         return value, value * slopes
 
-    def _group_along(self, group: tuple[int, ...], q: float) -> tuple[Floats, Floats]:
-        size = len(group)
-        inside = [(i, pair) for i, pair in enumerate(self.pairs) if set(pair) <= set(group)]
+    def _along_tied(self, group: tuple[int, ...], q: float) -> tuple[Floats, Floats]:
         value = np.zeros(self.single.shape[1])
-        slopes = np.zeros((size, self.single.shape[1]))
-        for code in range(1 << size):
-            members = {t for place, t in enumerate(group) if code >> place & 1}
-            log_ratio = np.zeros(self.single.shape[1])
-            for t in members:
-                log_ratio += self.single[t]
-            for i, pair in inside:
-                if set(pair) <= members:
-                    log_ratio += self.joint[i]
-            own = np.exp(log_ratio) * q ** len(members) * (1 - q) ** (size - len(members))
+        slopes = np.zeros((len(group), len(value)))
+        for counts in product((False, True), repeat=len(group)):
+            inside = {t for t, counted in zip(group, counts, strict=True) if counted}
+            joint = [i for i, pair in enumerate(self.pairs) if inside.issuperset(pair)]
+            log_ratio = self.single[sorted(inside)].sum(axis=0) + self.joint[joint].sum(axis=0)
+            own = np.exp(log_ratio) * np.prod(np.where(counts, q, 1 - q))
             value += own
-            for place, t in enumerate(group):
-                slopes[place] += own / q if t in members else own / (q - 1)
+            slopes += own / np.where(counts, q, q - 1)[:, None]
         return value, slopes
 
 
 def tie(pairs: Pairs) -> tuple[tuple[int, ...], ...]:
     """Group touchpoints that are connected by pairs.
 
-    Examples
-    --------
     >>> tie(((0, 1), (4, 5), (1, 3)))
     ((0, 1, 3), (4, 5))
     """
@@ -113,39 +104,37 @@ class Past:
         return values.reshape(*values.shape[:-1], self.moments, -1).sum(axis=-1)
 
 
-def removal(
-    expected: Floats, log_ratio: Floats | Ratios, cells: Floats, past: Past | None = None
-) -> Floats:
+def removal(expected: Floats, ratios: Ratios, cells: Floats, past: Past | None = None) -> Floats:
     """Expected outcomes lost when one touchpoint is removed; (touchpoints, cells).
 
-    `expected` (moments,), `log_ratio` (touchpoints, moments) or Ratios, `cells`
-    (moments, cells): the weight of each moment in each segment.
+    At a moment that is expected * (1 - exp(-beta s(A))). `expected` has shape (moments,),
+    `cells` (moments, cells): the weight of each moment in each segment.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> doubling = np.log([[2.0, 1.0]])              # one touchpoint at two moments
+    >>> doubling = Ratios(np.log([[2.0, 1.0]]))              # one touchpoint at two moments
     >>> removal(np.array([10.0, 5.0]), doubling, np.ones((2, 1))).tolist()
     [[5.0]]
     """
-    left = -_ratios(log_ratio).each
-    if past is not None:
-        left = left + past.gather(past.hazard * -np.expm1(-past.ratios.each))
-    return (expected * -np.expm1(left)) @ cells
+    return (expected * -np.expm1(_without(lambda found: found.each, ratios, past))) @ cells
 
 
-def baseline(
-    expected: Floats, log_ratio: Floats | Ratios, cells: Floats, past: Past | None = None
-) -> Floats:
+def baseline(expected: Floats, ratios: Ratios, cells: Floats, past: Past | None = None) -> Floats:
     """Expected outcomes without any touchpoint; (cells,)."""
-    left = -_ratios(log_ratio).whole
+    return (expected * np.exp(_without(lambda found: found.whole, ratios, past))) @ cells
+
+
+def _without(gone: Callable[[Ratios], Floats], ratios: Ratios, past: Past | None) -> Floats:
+    """Log of outcomes expected over those now, if part of the log hazard goes.
+
+    For outcomes that come once, who meets less hazard before a moment is still at risk there.
+    """
+    left = -gone(ratios)
     if past is not None:
-        left = left + past.gather(past.hazard * -np.expm1(-past.ratios.whole))
-    return (expected * np.exp(left)) @ cells
+        left = left + past.gather(past.hazard * -np.expm1(-gone(past.ratios)))
+    return left
 
 
 def fair_shares(
-    expected: Floats, log_ratio: Floats | Ratios, cells: Floats, past: Past | None = None
+    expected: Floats, ratios: Ratios, cells: Floats, past: Past | None = None
 ) -> Floats:
     """Shapley shares of expected minus baseline; (touchpoints, cells), at any number.
 
@@ -158,7 +147,6 @@ def fair_shares(
     along the diagonal. Shares then add up as before, but are those of a game that differs
     from v by the variance of H(S) over coalitions (docs/decisions/0006).
     """
-    ratios = _ratios(log_ratio)
     count = len(ratios.single)
     nodes, weights = np.polynomial.legendre.leggauss(count // 2 + (1 if past is None else 8))
     base = expected * np.exp(-ratios.whole)
@@ -172,9 +160,3 @@ def fair_shares(
             slopes = again * (slopes - value * past.gather(without * past_slopes))
         shares += weight * ((base * slopes) @ cells)
     return shares
-
-
-def _ratios(given: Floats | Ratios) -> Ratios:
-    if isinstance(given, Ratios):
-        return given
-    return Ratios(given, (), np.zeros((0, given.shape[1])))

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from touchlab.data.customers import DAY_SECONDS, seconds
 from touchlab.data.dataset import Dataset
 from touchlab.data.readers import keep
 from touchlab.errors import DataError, MissingInput, ParameterError
-from touchlab.moments.risk import DAY_SECONDS, Risk, comes_again, find_risk, risk_windows, seconds
-from touchlab.numeric import GROUPS, LEVEL, Floats, customer_group, jackknife
+from touchlab.moments.risk import Risk, comes_again, find_risk, risk_windows
+from touchlab.numeric import GROUPS, LEVEL, Floats, Z, customer_group, jackknife
 
 MEASURES = ("count", "value")
 POWER = 0.8
@@ -117,8 +118,7 @@ def holdout_effects(
     Examples
     --------
     >>> import touchlab as tl
-    >>> from touchlab.drivers.calibration import holdout_effects
-    >>> found = holdout_effects(tl.open_data("data/sample")).table.set_index("touchpoint")
+    >>> found = tl.holdout_effects(tl.open_data("data/sample")).table.set_index("touchpoint")
     >>> found.n_holdout.to_dict()
     {'email_newsletter': 4957, 'retargeting': 5885}
     """
@@ -138,7 +138,8 @@ def holdout_effects(
     groups = _sums(data, risk, units, measure)
     groups, left_out = _with_both_arms(data, groups, risk)
     notes = (*notes, *left_out, *_doubts(groups))
-    return Holdouts(_effects(groups), groups, units, data, risk, measure, notes)
+    table = pd.DataFrame([_effect(groups, name) for name in sorted(groups.touchpoint.unique())])
+    return Holdouts(table, groups, units, data, risk, measure, notes)
 
 
 def _units(data: Dataset, risk: Risk) -> tuple[ir.Table, tuple[str, ...]]:
@@ -149,13 +150,10 @@ def _units(data: Dataset, risk: Risk) -> tuple[ir.Table, tuple[str, ...]]:
     mixed = int(both.select("customer_id").distinct().count().to_pyarrow().as_py())
     rows = rows.anti_join(both, ["customer_id", "touchpoint"])
     # `begun` is the start of the experiment, `start` that of the customer's part in it.
-    units = rows.select(
-        "customer_id", "touchpoint", "arm", begun=seconds(rows.start), stop=seconds(rows.end)
-    )
-    units = units.distinct()
+    times = {"begun": seconds(rows.start), "stop": seconds(rows.end)}
+    units = rows.select("customer_id", "touchpoint", "arm", **times).distinct()
     before = int(units.count().to_pyarrow().as_py())
-    units = _observed(data, units)
-    units = keep(_at_risk(data, risk, units), "units")
+    units = keep(_at_risk(data, risk, _observed(data, units)), "units")
     left = before - int(units.count().to_pyarrow().as_py())
     notes = []
     if mixed:
@@ -195,7 +193,7 @@ def _at_risk(data: Dataset, risk: Risk, units: ir.Table) -> ir.Table:
 
 def _sums(data: Dataset, risk: Risk, units: ir.Table, measure: str) -> pd.DataFrame:
     """Add up each arm by customer group: n, total, squares, touched, days."""
-    keys = ["customer_id", "touchpoint", "start", "stop"]
+    keys, columns = ["customer_id", "touchpoint", "start", "stop"], ["arm", "amount", "touched"]
     events = data.outcomes.filter(data.outcomes.outcome == risk.outcome)
     amount = ibis.literal(1.0)
     if measure == "value":
@@ -212,21 +210,17 @@ def _sums(data: Dataset, risk: Risk, units: ir.Table, measure: str) -> pd.DataFr
     met = units.select(*keys).inner_join(touches, ["customer_id", "touchpoint"])
     met = met.filter((met.touch > met.start) & (met.touch <= met.stop)).select(*keys).distinct()
     rows = units.left_join(amounts, keys).select(*keys, "arm", "amount")
-    rows = rows.left_join(met.mutate(touched=ibis.literal(1)), keys)
-    rows = rows.select(*keys, "arm", "amount", "touched")
+    rows = rows.left_join(met.mutate(touched=ibis.literal(1)), keys).select(*keys, *columns)
     rows = rows.mutate(amount=rows.amount.fill_null(0.0), group=customer_group(rows.customer_id))
-    return (
-        rows.group_by("touchpoint", "arm", "group")
-        .aggregate(
-            n=rows.count(),
-            total=rows.amount.sum(),
-            squares=(rows.amount * rows.amount).sum(),
-            touched=rows.touched.fill_null(0).sum(),
-            days=((rows.stop - rows.start) / DAY_SECONDS).sum(),
-        )
-        .to_pandas()
-        .sort_values(["touchpoint", "arm", "group"], ignore_index=True)
+    cells = ["touchpoint", "arm", "group"]
+    sums = rows.group_by(cells).aggregate(
+        n=rows.count(),
+        total=rows.amount.sum(),
+        squares=(rows.amount * rows.amount).sum(),
+        touched=rows.touched.fill_null(0).sum(),
+        days=((rows.stop - rows.start) / DAY_SECONDS).sum(),
     )
+    return sums.to_pandas().sort_values(cells, ignore_index=True)
 
 
 def _with_both_arms(
@@ -243,11 +237,9 @@ def _with_both_arms(
             f"  first: {_sizes(short.iloc[0])}\n"
             "  give both arms, with customers observed between start and end"
         )
-    named = tuple(
-        f"{_sizes(row)} customers at risk of {risk.outcome}: too few, left out"
-        for _, row in short.iterrows()
-    )
-    return groups[~groups.touchpoint.isin(short.index)], named
+    few = f"customers at risk of {risk.outcome}: too few, left out"
+    left_out = tuple(f"{_sizes(row)} {few}" for _, row in short.iterrows())
+    return groups[~groups.touchpoint.isin(short.index)], left_out
 
 
 def _sizes(row: pd.Series) -> str:
@@ -256,14 +248,8 @@ def _sizes(row: pd.Series) -> str:
 
 def by_group(groups: pd.DataFrame, touchpoint: str, column: str) -> Floats:
     """Read one column of `Holdouts.groups`: (arms treated and holdout, groups)."""
-    own = groups[groups.touchpoint == touchpoint]
-    table = own.pivot_table(index="arm", columns="group", values=column, aggfunc="sum")
-    table = table.reindex(index=list(ARMS), columns=range(GROUPS)).fillna(0)
-    return np.asarray(table, dtype=float)
-
-
-def _effects(groups: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame([_effect(groups, name) for name in sorted(groups.touchpoint.unique())])
+    own = groups[groups.touchpoint == touchpoint].set_index(["arm", "group"])[column].unstack()
+    return own.reindex(index=list(ARMS), columns=range(GROUPS)).fillna(0).to_numpy(float)
 
 
 def _effect(groups: pd.DataFrame, name: str) -> dict[str, object]:
@@ -277,9 +263,9 @@ def _effect(groups: pd.DataFrame, name: str) -> dict[str, object]:
     difference = float(rate[0] - rate[1])
     freedom = error.sum() ** 2 / max((error**2 / (n - 1)).sum(), 1e-300)
     reach = stats.t.ppf(0.5 + LEVEL / 2, max(freedom, 1.0))
-    seen = stats.norm.ppf(0.5 + LEVEL / 2) + stats.norm.ppf(POWER)
-    some = bool((rate > 0).all())
+    seen = Z + stats.norm.ppf(POWER)
     ratio = rate[0] / rate[1] if rate[1] > 0 else np.nan
+    some = bool((rate > 0).all())
     spread = np.exp(reach * np.sqrt((error / rate**2).sum())) if some else np.nan
     low, high = difference - reach * se, difference + reach * se
     return {

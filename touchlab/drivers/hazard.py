@@ -1,4 +1,4 @@
-"""One hazard regression for conversion, churn and referral, with estimated half-lives."""
+"""Fitting the hazard: effects, half-lives and controls at once, whole and without each group."""
 
 from __future__ import annotations
 
@@ -12,21 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 import statsmodels.api as sm
 from scipy.special import xlogy
-from threadpoolctl import threadpool_limits
 
-from touchlab.drivers.model import (
-    Model,
-    Parameters,
-    Sets,
-    blocks,
-    chance,
-    exposures_at,
-    probability,
-    products,
-    some_of,
-)
+from touchlab.drivers.model import Model, Parameters, Rows, Sets, blocks, chance, products, some_of
 from touchlab.errors import TouchlabWarning
-from touchlab.numeric import GROUPS, Floats
+from touchlab.numeric import GROUPS, Floats, one_thread
 
 SHRINKAGE = 2.0
 """Penalty per squared doubling of a half-life away from the common one."""
@@ -39,9 +28,6 @@ CONTROL_RIDGE = 0.001
 ANCHOR, USUAL_DAYS = 0.05, 4.0
 """Weak pull of every half-life to 4 days: where nothing has an effect, none is identified."""
 LARGEST = 8.0
-one_thread = threadpool_limits.wrap(limits=1)
-"""Matrices are small: threads that wait for one another cost up to six times what they gain
-as soon as another process (a second kernel) wants the cores."""
 MAX_STEPS, PRECISION = 100, 1e-4
 SMALLEST = 1e-6
 ROUGH = 25_000
@@ -66,9 +52,7 @@ class Tangent:
     @property
     def loss(self) -> float:
         """Minus the log likelihood."""
-        p, event = self.probability, self.event
-        found = xlogy(event, p.clip(1e-300)) + xlogy(1 - event, (1 - p).clip(1e-300))
-        return -float(found.sum())
+        return float(log_loss(self.event, self.probability, 1e-300).sum())
 
     @property
     def slope(self) -> Floats:
@@ -82,35 +66,41 @@ class Tangent:
         return root @ root.T
 
 
+def log_loss(event: Floats, p: Floats, least: float = 1e-12) -> Floats:
+    """Minus the log likelihood of each moment, in nats."""
+    return -xlogy(event, p.clip(least)) - xlogy(1 - event, (1 - p).clip(least))
+
+
+def sum_by_group(values: Floats, group: Rows) -> Floats:
+    """Add up (rows, moments) by customer group; (rows, groups)."""
+    return np.stack([np.bincount(group, row, GROUPS) for row in values])
+
+
+def clustered(values: Floats, group: Rows) -> Floats:
+    """Variance between customer groups of a sum over moments; (rows,)."""
+    return GROUPS / (GROUPS - 1) * (sum_by_group(values, group) ** 2).sum(axis=1)
+
+
 def tangent(model: Model, given: Parameters) -> Tangent:
     """Linearise the likelihood at `given`."""
-    p, exposure, slope = probability(model, given)
+    exposure, slope = model.exposures(given.log_half_lives)
     bend = given.effects[:, None] * slope
     for (a, b), own in zip(model.pairs, given.synergies, strict=True):
         bend[a] += own * slope[a] * exposure[b]
         bend[b] += own * slope[b] * exposure[a]
     parts = [exposure, bend, model.controls.matrix.T, products(exposure, model.pairs)]
-    return Tangent(np.concatenate(parts), p, model.event)
+    return Tangent(np.concatenate(parts), chance(model, given, exposure), model.event)
 
 
-@dataclass(frozen=True)
-class Sums:
-    """The penalised likelihood at some parameters: what a Newton step needs."""
-
-    curvature: Floats
-    slope: Floats
-    loss: float
-
-
-def _sums(parts: Sequence[Model], given: Parameters) -> Sums:
-    """Add up the loss over parts of the moments, and the penalties."""
+def _penalised(parts: Sequence[Model], given: Parameters) -> tuple[Floats, Floats, float]:
+    """Curvature, slope and loss, added up over parts of the moments, with the penalties."""
     penalty, target = penalty_of(parts[0])
     pull = penalty @ (given.packed - target)
     curvature, slope, loss = penalty, pull, 0.5 * float(pull @ (given.packed - target))
     for part in parts:
         now = tangent(part, given)
         curvature, slope, loss = curvature + now.curvature, slope + now.slope, loss + now.loss
-    return Sums(curvature, slope, loss)
+    return curvature, slope, loss
 
 
 def penalty_of(model: Model) -> tuple[Floats, Floats]:
@@ -134,27 +124,28 @@ def fit(model: Model, start: Floats | None = None) -> Parameters:
     """
     if start is None:
         step = len(model.event) // ROUGH
-        rough = some_of(model, slice(None, None, step)) if step > 1 else None
-        start = _start(model) if rough is None else fit(rough).packed
+        start = fit(some_of(model, slice(None, None, step))).packed if step > 1 else _start(model)
     packed = start.clip(*_bounds(model))
     parts = [some_of(model, rows) for rows in blocks(len(model.event))]
-    now, damping = _sums(parts, model.parameters(packed)), 1e-3
+    (curvature, slope, loss), damping = _penalised(parts, model.parameters(packed)), 1e-3
     for _ in range(MAX_STEPS):
         while damping < 1e8:
-            system = now.curvature + damping * np.diag(np.diag(now.curvature) + 1e-9)
-            tried = _step(model, packed, system, now.slope)
-            then = _sums(parts, model.parameters(tried))
-            if then.loss <= now.loss:
+            system = curvature + damping * np.diag(np.diag(curvature) + 1e-9)
+            tried = _step(model, packed, system, slope)
+            then = _penalised(parts, model.parameters(tried))
+            gained = loss - then[2]
+            if gained >= 0:
                 break
             damping *= 10
         else:  # no step gains: this is the optimum, to the precision of the sums
-            return _settle(model, packed)
-        gained, packed, now, damping = now.loss - then.loss, tried, then, damping / 10
+            break
+        packed, (curvature, slope, loss), damping = tried, then, damping / 10
         if gained < PRECISION:
-            return _settle(model, packed)
-    unfinished = f"drivers: the fit was still gaining {gained:.2g} after {MAX_STEPS} steps"
-    warnings.warn(unfinished, TouchlabWarning, stacklevel=2)
-    return _settle(model, packed)
+            break
+    else:
+        unfinished = f"drivers: the fit was still gaining {gained:.2g} after {MAX_STEPS} steps"
+        warnings.warn(unfinished, TouchlabWarning, stacklevel=2)
+    return _with_outcomes_observed(model, packed)
 
 
 def _step(model: Model, packed: Floats, system: Floats, slope: Floats) -> Floats:
@@ -169,14 +160,13 @@ def _step(model: Model, packed: Floats, system: Floats, slope: Floats) -> Floats
     return tried.clip(low, high)
 
 
-def _settle(model: Model, packed: Floats) -> Parameters:
+def _with_outcomes_observed(model: Model, packed: Floats) -> Parameters:
     """Move the intercept the last bit, until expected outcomes are the observed ones."""
-    place, observed = 2 * model.touchpoints, model.event.sum()
-    exposure = exposures_at(model, model.parameters(packed).log_half_lives)
+    place, packed = 2 * model.touchpoints, packed.copy()
+    exposure = model.exposure(model.parameters(packed))
     for _ in range(4):
         p = chance(model, model.parameters(packed), exposure)
-        packed = packed.copy()
-        packed[place] += (observed - p.sum()) / max((p * (1 - p)).sum(), 1e-12)
+        packed[place] += (model.event.sum() - p.sum()) / max((p * (1 - p)).sum(), 1e-12)
     return model.parameters(packed)
 
 
@@ -201,17 +191,13 @@ def leave_group_out(model: Model, given: Parameters) -> Floats:
     score = np.stack([own.slope for own in near])
     penalty, target = penalty_of(model)
     left = curvature.sum(axis=0) + penalty - curvature
-    slope = score.sum(axis=0) + penalty @ (given.packed - target) - score
-    packed = _steps(model, np.repeat(given.packed[None], GROUPS, axis=0), left, slope)
-    for _ in range(0 if len(model.event) > LARGE else 2):
-        packed = _steps(model, packed, left, _slopes_without(model, packed))
+    slopes = score.sum(axis=0) + penalty @ (given.packed - target) - score
+    packed = np.repeat(given.packed[None], GROUPS, axis=0)
+    for again in range(1 if len(model.event) > LARGE else 3):
+        slopes = _slopes_without(model, packed) if again else slopes
+        each = zip(packed, left, slopes, strict=True)
+        packed = np.stack([_step(model, *one) for one in each])
     return packed
-
-
-def _steps(model: Model, packed: Floats, systems: Floats, slopes: Floats) -> Floats:
-    """Take a Newton step from each of several sets of parameters."""
-    each = zip(packed, systems, slopes, strict=True)
-    return np.stack([_step(model, *one) for one in each])
 
 
 def _slopes_without(model: Model, packed: Floats) -> Floats:
@@ -221,7 +207,7 @@ def _slopes_without(model: Model, packed: Floats) -> Floats:
     for rows in blocks(len(model.event)):
         sets = Sets.of(model, packed, rows)
         rest = model.group[rows] != np.arange(GROUPS)[:, None]
-        slopes += sets.slopes((sets.chances(model.offset) - model.event[rows]) * rest)
+        slopes += sets.slopes((sets.chances() - model.event[rows]) * rest)
     return slopes
 
 
@@ -229,13 +215,11 @@ def _slopes_without(model: Model, packed: Floats) -> Floats:
 def clustered_errors(model: Model, given: Parameters) -> Floats:
     """Standard errors of the parameters, clustered by customer group: the sandwich."""
     free, now = _free(model), tangent(model, given)
-    design, (penalty, _) = now.design[free], penalty_of(model)
-    bread = np.linalg.pinv((now.curvature + penalty)[np.ix_(free, free)], hermitian=True)
-    score = design * (now.event - now.probability)
-    by_group = np.stack([np.bincount(model.group, row, GROUPS) for row in score])
-    variance = GROUPS / (GROUPS - 1) * ((bread @ by_group) ** 2).sum(axis=1)
+    bread = (now.curvature + penalty_of(model)[0])[np.ix_(free, free)]
+    score = sum_by_group(now.design[free] * (now.event - now.probability), model.group)
+    variance = ((np.linalg.pinv(bread, hermitian=True) @ score) ** 2).sum(axis=1)
     errors = np.full(model.size, np.nan)
-    errors[free] = np.sqrt(variance)
+    errors[free] = np.sqrt(GROUPS / (GROUPS - 1) * variance)
     return errors
 
 
@@ -254,25 +238,25 @@ def _bounds(model: Model) -> tuple[Floats, Floats]:
     return low, high
 
 
+def columns(model: Model, given: Parameters) -> Floats:
+    """What the log hazard is linear in at these half-lives; (moments, columns)."""
+    exposure = model.exposure(given)
+    parts = [exposure.T, model.controls.matrix, products(exposure, model.pairs).T]
+    return np.column_stack(parts)
+
+
 def regression(model: Model, given: Parameters) -> Any:
     """Refit with statsmodels at these half-lives: its results, clustered by customer.
 
     Columns are named as the touchpoints, then as the controls, which say so where a
     touchpoint has that very name, then as pairs.
     """
-    exposure, _ = model.exposures(given.log_half_lives)
-    own = model.moments.touchpoints
+    own, table = model.moments.touchpoints, model.moments.table
     controls = [f"{n} (control)" if n in own else n for n in model.controls.names]
     pairs = [f"{own[a]} x {own[b]}" for a, b in model.pairs]
-    parts = [exposure.T, model.controls.matrix, products(exposure, model.pairs).T]
-    design = pd.DataFrame(np.column_stack(parts), columns=[*own, *controls, *pairs])
-    table = model.moments.table
-    binomial = sm.GLM(
-        table.event.to_numpy(float),
-        design,
-        family=sm.families.Binomial(),
-        offset=np.full(len(design), model.offset),
-    )
+    design = pd.DataFrame(columns(model, given), columns=[*own, *controls, *pairs])
+    offset = np.full(len(design), model.offset)
+    binomial = sm.GLM(model.event, design, family=sm.families.Binomial(), offset=offset)
     groups = pd.factorize(table.customer)[0]
     return binomial.fit(cov_type="cluster", cov_kwds={"groups": groups})
 
@@ -281,12 +265,8 @@ class Scorer:
     """Score tests of columns against one fitted model [Rao 1948]."""
 
     def __init__(self, model: Model, given: Parameters) -> None:
-        now, (penalty, _) = tangent(model, given), penalty_of(model)
-        self.design = now.design
-        self.residual = now.event - now.probability
-        self.weight = now.weight
-        self.curvature = now.curvature + penalty
-        self.group = model.group
+        self.now, self.group = tangent(model, given), model.group
+        self.curvature = self.now.curvature + penalty_of(model)[0]
 
     @one_thread
     def z(self, columns: Floats) -> Floats:
@@ -295,13 +275,10 @@ class Scorer:
         The score is taken free of what the model's own parameters explain. Its variance is
         the larger of the model's and the one between groups of customers.
         """
+        now, shared = self.now, self.now.design @ (self.now.weight * columns).T
         # lstsq: parameters that nothing depends on have zero rows
-        explained = np.linalg.lstsq(
-            self.curvature, self.design @ (self.weight * columns).T, rcond=None
-        )[0]
-        own = columns - explained.T @ self.design
-        score = own * self.residual
-        by_group = np.stack([np.bincount(self.group, row, GROUPS) for row in score])
-        clustered = GROUPS / (GROUPS - 1) * (by_group**2).sum(axis=1)
-        variance = np.maximum((own**2) @ self.weight, clustered)
+        explained = np.linalg.lstsq(self.curvature, shared, rcond=None)[0]
+        own = columns - explained.T @ now.design
+        score = own * (now.event - now.probability)
+        variance = np.maximum((own**2) @ now.weight, clustered(score, self.group))
         return score.sum(axis=1) / np.sqrt(np.maximum(variance, 1e-12))

@@ -14,32 +14,42 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from touchlab.data.customers import DAY_SECONDS
 from touchlab.drivers.design import build_controls
-from touchlab.drivers.hazard import Scorer, clustered_errors, fit, one_thread
-from touchlab.drivers.model import (
-    Model,
-    Parameters,
-    chance,
-    exposures_at,
-    only,
-    probability,
-    ratios,
-    saturate,
-    some_of,
-)
+from touchlab.drivers.hazard import Scorer, clustered_errors, fit
+from touchlab.drivers.model import Model, Parameters, Rows, chance, only, ratios, saturate, some_of
 from touchlab.moments.look import Points
-from touchlab.moments.risk import DAY_SECONDS
 from touchlab.moments.sample import Moments, sample_touches, touch_paths
-from touchlab.numeric import GROUPS, Floats
+from touchlab.numeric import GROUPS, Floats, Z, one_thread
 
-Rows = npt.NDArray[np.int64]
 CUSTOMERS, FEWER_CUSTOMERS = 4_000, 1_000
 DRAWS = 12
 """Draws of the links' effects, each on the fewer customers, for the error that they bring."""
+MOST_TOUCHES, BASE_MOMENTS = 3_000, 12_000
+FEWEST_TOUCHES = 200
+LOOKED_AT = (1, 3, 4)
+"""Half-lives, by number, at which the score test looks."""
+FOUND = ["source", "target", "effect", "error", "half_life_days"]
+LOPSIDED = 2.0
+"""A link so many times stronger than the one back is a link all the same."""
+LEVEL = 0.05
+"""Chance that any link is kept where no touchpoint brings another."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """One touchpoint that brings touches of another."""
+
+    source: int
+    target: int
+    effect: float
+    """Log rate ratio of the target for each unit of g(exposure to the source)."""
+    half_life_days: float
+    error: float = 0.0
+    """Standard error of `effect`."""
 
 
 @dataclass(frozen=True)
@@ -66,18 +76,7 @@ def follow_induced(model: Model, given: Parameters, replicates: Floats) -> Induc
 
     It does not follow outcomes that bring touches, nor touches that replace others. A
     hidden intent that brings touches of several kinds looks as if they brought one another.
-
-    Parameters
-    ----------
-    model, given
-        The fitted hazard of the outcome.
-    replicates
-        Shape (groups, parameters): the fit without each group of customers.
-
-    Returns
-    -------
-    Induced
-        With ``.arrivals``, ``.indirect``, ``.replicates`` and ``.link_error``.
+    `replicates` (groups, parameters) are the fit without each group of customers.
     """
     arrivals, links = find_links(model)
     nothing = np.zeros(model.touchpoints)
@@ -115,7 +114,7 @@ class Tracks:
     The first are those of the links, in their order, then those of the outcome.
     """
 
-    source: npt.NDArray[np.int64]
+    source: Rows
     half_life_days: Floats
     links: int
 
@@ -128,7 +127,7 @@ def _scene(model: Model, given: Parameters, links: list[Link], rows: Rows) -> Sc
         np.array([link.half_life_days for link in links] + [lives[t] for t in targets]),
         len(links),
     )
-    p, _, _ = probability(model, given)
+    p = chance(model, given)
     scale = model.moments.events_each * p.sum() / p[rows].sum()
     scenarios, part = sorted({link.source for link in links}), some_of(model, rows)
     return Scene(part, scenarios, targets, tracks, _steps(part.moments, tracks), float(scale))
@@ -151,7 +150,7 @@ def _felt(scene: Scene, links: list[Link]) -> Floats:
 def _amounts(scene: Scene, given: Parameters, felt: Floats, weight: Floats) -> Floats:
     """Outcomes lost with touches brought, by touchpoint."""
     model, targets = scene.model, scene.targets
-    here = exposures_at(model, given.log_half_lives)
+    here = model.exposure(given)
     expected = chance(model, given, here) * weight * scene.scale
     usual = ratios(model, given, here).whole
     indirect = np.zeros(model.touchpoints)
@@ -203,9 +202,7 @@ def _roll(steps: pd.DataFrame, links: list[Link], tracks: Tracks, scenarios: lis
     return found
 
 
-def _weights(
-    stock: Floats, touchpoint: npt.NDArray[np.int64], links: list[Link], scenarios: list[int]
-) -> Floats:
+def _weights(stock: Floats, touchpoint: Rows, links: list[Link], scenarios: list[int]) -> Floats:
     """(steps, 1 + scenarios): the share of each touch that would still have come."""
     felt = np.log1p(stock)
     lost = np.zeros((len(stock), 1 + len(scenarios)))
@@ -234,30 +231,6 @@ def _steps(moments: Moments, tracks: Tracks) -> pd.DataFrame:
     return steps.sort_values(["turn", "customer"], ignore_index=True)
 
 
-MOST_TOUCHES, BASE_MOMENTS = 3_000, 12_000
-FEWEST_TOUCHES = 200
-LOOKED_AT = (1, 3, 4)
-"""Half-lives, by number, at which the score test looks."""
-FOUND = ["source", "target", "effect", "error", "half_life_days"]
-LOPSIDED = 2.0
-"""A link so many times stronger than the one back is a link all the same."""
-LEVEL = 0.05
-"""Chance that any link is kept where no touchpoint brings another."""
-
-
-@dataclass(frozen=True)
-class Link:
-    """One touchpoint that brings touches of another."""
-
-    source: int
-    target: int
-    effect: float
-    """Log rate ratio of the target for each unit of g(exposure to the source)."""
-    half_life_days: float
-    error: float = 0.0
-    """Standard error of `effect`."""
-
-
 def find_links(model: Model) -> tuple[pd.DataFrame, list[Link]]:
     """Say which touchpoints bring which: a score test of all, then a fit of those that pass.
 
@@ -274,7 +247,7 @@ def find_links(model: Model) -> tuple[pd.DataFrame, list[Link]]:
     for target, name in enumerate(moments.touchpoints):
         rows = np.flatnonzero((touches.table.touchpoint == name).to_numpy())
         if len(rows) >= FEWEST_TOUCHES and count > 1:
-            sample = _arrivals(moments, base, touches, rows, float(counts.iloc[target]))
+            sample = _arrivals(base, touches.take(rows), float(counts.iloc[target]))
             frames.append(_bringers(sample, target, looked))
     table = pd.concat([f for f in frames if len(f)] or frames, ignore_index=True)
     beyond = table.effect > stats.norm.isf(LEVEL / 2 / looked) * table.error
@@ -291,46 +264,37 @@ def find_links(model: Model) -> tuple[pd.DataFrame, list[Link]]:
 
 
 def _shown(table: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
-    one, reach = np.log(2.0), stats.norm.isf(0.025) * table.error
-    return pd.DataFrame(
-        {
-            "touchpoint": [names[int(i)] for i in table.source],
-            "brings": [names[int(i)] for i in table.target],
-            "rate_ratio": np.exp(one * table.effect),
-            "ci_low": np.exp(one * (table.effect - reach)),
-            "ci_high": np.exp(one * (table.effect + reach)),
-            "half_life_days": table.half_life_days,
-            "both_ways": table.both_ways,
-            "kept": table.kept,
-        }
+    one, known = np.log(2.0), np.array(names, dtype=object)
+    found = table.assign(
+        touchpoint=known[table.source.astype(int)],
+        brings=known[table.target.astype(int)],
+        rate_ratio=np.exp(one * table.effect),
+        ci_low=np.exp(one * (table.effect - Z * table.error)),
+        ci_high=np.exp(one * (table.effect + Z * table.error)),
     )
+    columns = ["touchpoint", "brings", "rate_ratio", "ci_low", "ci_high", "half_life_days"]
+    return found[[*columns, "both_ways", "kept"]]
 
 
-def _some_base(moments: Moments) -> npt.NDArray[np.int64]:
+def _some_base(moments: Moments) -> Moments:
     base = np.flatnonzero(moments.table.event.to_numpy() == 0)
-    if len(base) <= BASE_MOMENTS:
-        return base
-    return np.sort(np.random.default_rng([moments.seed, 3]).choice(base, BASE_MOMENTS, False))
+    if len(base) > BASE_MOMENTS:
+        draw = np.random.default_rng([moments.seed, 3])
+        base = np.sort(draw.choice(base, BASE_MOMENTS, replace=False))
+    return moments.take(base)
 
 
-def _arrivals(
-    moments: Moments,
-    base: npt.NDArray[np.int64],
-    touches: Points,
-    rows: npt.NDArray[np.int64],
-    count: float,
-) -> Moments:
+def _arrivals(base: Moments, touches: Points, count: float) -> Moments:
     """Moments at which the events are touches of one touchpoint."""
-    own = touches.table.iloc[rows].drop(columns="touchpoint").assign(event=1)
-    table = pd.concat([own, moments.table.iloc[base]], ignore_index=True)
-    table[list(moments.histories)] = table[list(moments.histories)].fillna(0.0)
-    exposure = np.concatenate([touches.exposure[:, :, rows], moments.exposure[:, :, base]], axis=2)
+    own = touches.table.drop(columns="touchpoint").assign(event=1)
+    table = pd.concat([own, base.table], ignore_index=True)
+    table[list(base.histories)] = table[list(base.histories)].fillna(0.0)
     return replace(
-        moments,
+        base,
         table=table,
-        exposure=exposure,
-        days_each=moments.customer_days / len(base),
-        events_each=count / len(rows),
+        exposure=np.concatenate([touches.exposure, base.exposure], axis=2),
+        days_each=base.customer_days / len(base.table),
+        events_each=count / len(own),
         earlier=None,
     )
 
@@ -355,13 +319,6 @@ def _bringers(sample: Moments, target: int, looked: int) -> pd.DataFrame:
         return pd.DataFrame(columns=FOUND)
     model = Model(only(sample, [*sources, target]), controls, "log", None)
     given = fit(model)
-    found = slice(0, len(sources))
-    return pd.DataFrame(
-        {
-            "source": sources,
-            "target": target,
-            "effect": given.effects[found],
-            "error": clustered_errors(model, given)[found],
-            "half_life_days": 2 ** given.log_half_lives[found],
-        }
-    )
+    numbers = (given.effects, clustered_errors(model, given), 2**given.log_half_lives)
+    effect, error, life = (values[: len(sources)] for values in numbers)
+    return pd.DataFrame(dict(zip(FOUND, (sources, target, effect, error, life), strict=True)))

@@ -10,14 +10,16 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from touchlab.data.customers import DAY_SECONDS, seconds
 from touchlab.data.dataset import Dataset
-from touchlab.drivers.model import probability
+from touchlab.drivers.hazard import sum_by_group
+from touchlab.drivers.model import chance
 from touchlab.drivers.result import Drivers
 from touchlab.errors import ParameterError
-from touchlab.moments.look import history_column
-from touchlab.moments.risk import DAY_SECONDS, risk_windows, seconds
+from touchlab.moments.look import PRIOR
+from touchlab.moments.risk import risk_windows
 from touchlab.moments.sample import Moments
-from touchlab.numeric import GROUPS, Floats, interval, jackknife
+from touchlab.numeric import Floats, interval, jackknife
 
 Flags = npt.NDArray[np.bool_]
 LEAD_DAYS = 28.0
@@ -38,34 +40,12 @@ def lead_test(data: Dataset, drivers: Drivers, *, lead_days: float | None = None
     both, and the effect of the touchpoint is not to be trusted. Where the outcome itself
     brings touches (a delivery notice), the test fires as well: it cannot tell the two apart.
     It does not see an intent that lasts for much less than a day, nor one which ends with
-    the outcome.
+    the outcome. `lead_days` None: 28 days, or a quarter of the time that the data spans.
 
-    Parameters
-    ----------
-    data
-        The Dataset that the drivers were fitted to.
-    drivers
-        As returned by ``fit_drivers``.
-    lead_days
-        Length of the window after each moment; None: 28 days, or a quarter of the time
-        that the data spans where that is shorter.
+    Columns: touchpoint, lead_ratio (touches in the window after an event over those expected
+    from the past; missing where the test cannot be run), lead_low, lead_high, lead_p, lead_fires
+    (allowing for the number of touchpoints), lead_events (events used).
 
-    Returns
-    -------
-    pandas.DataFrame
-        A row a touchpoint: ``touchpoint, lead_ratio, lead_low, lead_high, lead_p,
-        lead_fires, lead_events``. `lead_ratio` is the mean number of touches in the window
-        after an event over that expected from the past, with a 95 % interval; missing where
-        the test cannot be run. `lead_fires` allows for the number of touchpoints
-        (Benjamini and Hochberg, 5 %). `lead_events` is the number of events used.
-
-    Raises
-    ------
-    ParameterError
-        If `lead_days` is not a number of days above 0.
-
-    Notes
-    -----
     With y the event, p its modelled probability, F the touches in the window and f their
     regression on the same past: ratio = 1 + sum (y - p)(F - f) / sum y f, the generalised
     covariance measure [Shah & Peters 2020], which is near 1 if either p or f is right.
@@ -76,27 +56,23 @@ def lead_test(data: Dataset, drivers: Drivers, *, lead_days: float | None = None
     days = _window(moments, lead_days)
     touches, left = _forward(data, moments, days)
     whole = left >= days
-    expected, _, _ = probability(drivers.model, drivers.parameters)
-    residual = moments.table.event.to_numpy(float) - expected
+    residual = drivers.model.event - chance(drivers.model, drivers.parameters)
     after = follows_outcome(data, moments)
     again = _earlier(moments) > 0
-    parts = []
-    for chosen, used in ((~after, whole), (after, whole & again)):
-        if chosen.any():
-            own = _ratios(drivers, residual, touches[chosen], used)
-            parts.append(own.assign(touchpoint=np.array(moments.touchpoints)[chosen]))
-    table = pd.concat(parts).set_index("touchpoint").loc[list(moments.touchpoints)].reset_index()
-    table["lead_fires"] = fires(table.lead_p.to_numpy(float))
-    order = ["lead_ratio", "lead_low", "lead_high", "lead_p", "lead_fires", "lead_events"]
-    return table[["touchpoint", *order]]
+    parts = [
+        _ratios(drivers, residual, touches[chosen], used).set_index(np.flatnonzero(chosen))
+        for chosen, used in ((~after, whole), (after, whole & again))
+        if chosen.any()
+    ]
+    table = pd.concat(parts).sort_index()
+    table.insert(4, "lead_fires", fires(table.lead_p.to_numpy(float)))
+    table.insert(0, "touchpoint", list(moments.touchpoints))
+    return table
 
 
 def fires(p: Floats, level: float = ALARM) -> Flags:
     """Say which tests fire when false alarms may be 5 % of all alarms [Benjamini & Hochberg 1995].
 
-    Examples
-    --------
-    >>> import numpy as np
     >>> fires(np.array([0.001, 0.04, 0.9, np.nan])).tolist()
     [True, False, False, False]
     """
@@ -110,26 +86,20 @@ def fires(p: Floats, level: float = ALARM) -> Flags:
 
 
 def follows_outcome(data: Dataset, moments: Moments) -> Flags:
-    """Which touchpoints come only to customers who have had the outcome before.
-
-    From the map (phase "after", for conversion) and from the data.
-    """
+    """Which touchpoints come only after an earlier outcome, by the data or the map (conversion)."""
     prior, base = _earlier(moments) > 0, moments.table.event.to_numpy() == 0
     exposure = np.asarray(moments.exposure[:, 0, :], dtype=float) * base
     whole = exposure.sum(axis=1)
     late = (whole > 0) & ((exposure * prior).sum(axis=1) >= FOLLOWS * whole)
-    if moments.risk.outcome != "conversion" or not data.has("touchpoints"):
-        return np.asarray(late)
-    known = data.tables["touchpoints"]
-    if "phase" not in known.columns:
-        return np.asarray(late)
-    named = known.filter(known.phase == "after").touchpoint.to_pandas()
-    return np.asarray(late | np.isin(moments.touchpoints, list(named)))
+    known = data.tables.get("touchpoints")
+    if moments.risk.outcome == "conversion" and known is not None and "phase" in known.columns:
+        named = known.filter(known.phase == "after").touchpoint.to_pandas()
+        late |= np.isin(moments.touchpoints, list(named))
+    return np.asarray(late)
 
 
 def _earlier(moments: Moments) -> Floats:
-    name = history_column(moments.risk.outcome)
-    table = moments.table
+    name, table = f"{PRIOR}{moments.risk.outcome}", moments.table
     return table[name].to_numpy(float) if name in table else np.zeros(len(table))
 
 
@@ -164,18 +134,15 @@ def _forward(data: Dataset, moments: Moments, days: float) -> tuple[Floats, Floa
 
 
 def _ratios(drivers: Drivers, residual: Floats, touches: Floats, used: Flags) -> pd.DataFrame:
-    moments = drivers.moments
-    event = moments.table.event.to_numpy(float)[used]
-    count, nothing = len(touches), np.full(len(touches), np.nan)
-    ratio, low, high, p = nothing, nothing, nothing, nothing
-    if event.sum() >= FEWEST_EVENTS and event.sum() < len(event):
-        exposure, _ = drivers.model.exposures(drivers.parameters.log_half_lives)
-        past = np.column_stack([drivers.model.controls.matrix, exposure.T])[used].astype(float)
+    model, event = drivers.model, drivers.model.event[used]
+    ratio = low = high = p = np.full(len(touches), np.nan)
+    if FEWEST_EVENTS <= event.sum() < len(event):
+        exposure = model.exposure(drivers.parameters)
+        past = np.column_stack([model.controls.matrix, exposure.T])[used].astype(float)
         later = touches[:, used].T
         expected = past @ np.linalg.lstsq(past.T @ past, past.T @ later, rcond=None)[0]
-        group = moments.table.group.to_numpy()[used]
-        surplus = _by_group(residual[used, None] * (later - expected), group)
-        usual = _by_group(event[:, None] * expected, group)
+        surplus = sum_by_group((residual[used, None] * (later - expected)).T, model.group[used]).T
+        usual = sum_by_group((event[:, None] * expected).T, model.group[used]).T
         enough = (event @ later >= FEWEST_TOUCHES) & (usual.sum(axis=0) > 0)
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = np.where(enough, 1 + surplus.sum(axis=0) / usual.sum(axis=0), np.nan)
@@ -183,16 +150,5 @@ def _ratios(drivers: Drivers, residual: Floats, touches: Floats, used: Flags) ->
             error, freedom = jackknife(ratio, np.where(enough, replicates, np.nan))
             p = 2 * stats.t.sf(np.abs(ratio - 1) / error, np.maximum(freedom, 1))
         low, high = interval(ratio, error, freedom, low=0.0)
-    return pd.DataFrame(
-        {
-            "lead_ratio": ratio,
-            "lead_low": low,
-            "lead_high": high,
-            "lead_p": p,
-            "lead_events": np.full(count, int(event.sum())),
-        }
-    )
-
-
-def _by_group(values: Floats, group: npt.NDArray[np.int64]) -> Floats:
-    return np.stack([np.bincount(group, column, GROUPS) for column in values.T], axis=1)
+    found = {"lead_ratio": ratio, "lead_low": low, "lead_high": high, "lead_p": p}
+    return pd.DataFrame(found | {"lead_events": int(event.sum())})

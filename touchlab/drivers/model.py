@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,15 +11,19 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from touchlab.drivers.design import Controls, take
-from touchlab.drivers.effects import Pairs, Ratios
+from touchlab.drivers.design import Controls
+from touchlab.drivers.effects import Pairs, Past, Ratios
 from touchlab.moments.sample import Moments
 from touchlab.numeric import Floats
 
-Rows = npt.NDArray[np.int64] | slice
+Rows = npt.NDArray[np.int64]
 SATURATIONS = ("log", "exp")
 BLOCK = 4_096
 """Moments looked at together: their columns fit the cache of a processor."""
+PRESENT, NEGLIGIBLE = 0.05, 1e-4
+"""Exposure above which a touchpoint counts as present (about four half-lives after one touch),
+and below which a moment is as good as untouched."""
+ALL = slice(None)
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Model:
         return self.moments.table.event.to_numpy(float)
 
     @cached_property
-    def group(self) -> npt.NDArray[np.int64]:
+    def group(self) -> Rows:
         """(moments,): group of the customer."""
         return self.moments.table.group.to_numpy()
 
@@ -58,67 +62,25 @@ class Model:
         """(touchpoints, half-lives, moments): exposure as it enters the log hazard."""
         return saturate(self.moments.exposure, self.saturation)
 
+    @property
+    def one_touch(self) -> float:
+        """Exposure just after one touch, as it enters the log hazard."""
+        return float(saturate(1.0, self.saturation))
+
     @cached_property
     def offset(self) -> float:
         """The log odds at a hazard of one event a day."""
         return float(np.log(self.moments.days_each / self.moments.events_each))
 
     def exposures(self, log_half_lives: Floats) -> tuple[Floats, Floats]:
-        """Read exposures between grid points, with their slope in the log2 half-life.
-
-        Both of shape (touchpoints, moments).
-        """
+        """Exposures at these half-lives, and their slopes; (touchpoints, moments)."""
         return between(self.saturated, self.moments.half_lives, log_half_lives)
+
+    def exposure(self, given: Parameters) -> Floats:
+        return self.exposures(given.log_half_lives)[0]
 
     def parameters(self, packed: Floats) -> Parameters:
         return Parameters(packed, self.touchpoints, len(self.pairs))
-
-
-def saturate(exposure: Any, saturation: str) -> Any:
-    """Turn exposure A into log(1 + A) or 1 - exp(-A)."""
-    return np.log1p(exposure) if saturation == "log" else -np.expm1(-exposure)
-
-
-def between(
-    saturated: npt.NDArray[np.float32], half_lives: tuple[float, ...], log_half_lives: Floats
-) -> tuple[Floats, Floats]:
-    """Read exposures between grid points of half-lives, linearly in the log2 half-life."""
-    low, rise, step, part = _places(saturated, half_lives, log_half_lives)
-    exposure = rise * part
-    exposure += low
-    return exposure, rise / step
-
-
-def exposures_at(model: Model, log_half_lives: Floats) -> Floats:
-    """The same exposures without their slopes, in half the time."""
-    return _read(model.saturated, model.moments.half_lives, log_half_lives)
-
-
-def _read(saturated: Any, half_lives: tuple[float, ...], log_half_lives: Floats) -> Floats:
-    low, rise, _, part = _places(saturated, half_lives, log_half_lives)
-    exposure = rise * part
-    exposure += low
-    return np.asarray(exposure)
-
-
-def _places(
-    saturated: Any, half_lives: tuple[float, ...], log_half_lives: Floats
-) -> tuple[Any, Any, Floats, Floats]:
-    """Exposures at the grid point below, rise to the next, its distance, part of the way."""
-    place, step, part = place_in(half_lives, log_half_lives)
-    rows = np.arange(len(saturated))
-    low = saturated[rows, place]
-    return low, saturated[rows, place + 1] - low, step[:, None], part[:, None]
-
-
-def place_in(
-    half_lives: tuple[float, ...], log_half_lives: Floats
-) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
-    """Number of the grid point below each half-life, distance to the next, part of the way."""
-    grid = np.log2(half_lives)
-    place = np.clip(np.searchsorted(grid, log_half_lives, side="right") - 1, 0, len(grid) - 2)
-    step = grid[place + 1] - grid[place]
-    return place, step, np.clip((log_half_lives - grid[place]) / step, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -146,25 +108,41 @@ class Parameters:
         return self.packed[len(self.packed) - self.pairs :]
 
 
-def probability(model: Model, given: Parameters) -> tuple[Floats, Floats, Floats]:
-    """Return the probability that each moment is an event, exposures and their slopes."""
-    exposure, slope = model.exposures(given.log_half_lives)
-    return chance(model, given, exposure), exposure, slope
+def saturate(exposure: Any, saturation: str) -> Any:
+    """Turn exposure A into s(A) = log(1 + A) or 1 - exp(-A)."""
+    return np.log1p(exposure) if saturation == "log" else -np.expm1(-exposure)
 
 
-def chance(model: Model, given: Parameters, exposure: Floats) -> Floats:
-    """Return the probability that each moment is an event, where exposures are known."""
-    score = given.effects @ exposure + model.controls.matrix @ given.controls + model.offset
-    if model.pairs:
-        score = score + given.synergies @ products(exposure, model.pairs)
-    return expit(score)
+def between(
+    saturated: npt.NDArray[np.float32], half_lives: tuple[float, ...], log_half_lives: Floats
+) -> tuple[Floats, Floats]:
+    """Read exposures, and their slopes, between grid points: linearly in the log2 half-life."""
+    place, step, part = _place_in(half_lives, log_half_lives)
+    rows = np.arange(len(saturated))
+    low = saturated[rows, place]
+    rise = saturated[rows, place + 1] - low
+    return low + rise * part[:, None], rise / step[:, None]
+
+
+def _place_in(half_lives: tuple[float, ...], log_half_lives: Floats) -> tuple[Rows, Floats, Floats]:
+    """Number of the grid point below each half-life, distance to the next, part of the way."""
+    grid = np.log2(half_lives)
+    place = np.clip(np.searchsorted(grid, log_half_lives, side="right") - 1, 0, len(grid) - 2)
+    step = grid[place + 1] - grid[place]
+    return place, step, np.clip((log_half_lives - grid[place]) / step, 0.0, 1.0)
+
+
+def chance(model: Model, given: Parameters, exposure: Floats | None = None) -> Floats:
+    """Probability that each moment is an event; `exposure` where it is known already."""
+    exposure = model.exposure(given) if exposure is None else exposure
+    log_hazard = model.controls.matrix @ given.controls + given.effects @ exposure
+    log_hazard += given.synergies @ products(exposure, model.pairs)
+    return np.asarray(expit(log_hazard + model.offset))
 
 
 def products(exposure: Floats, pairs: Pairs) -> Floats:
     """(pairs, moments): products of two touchpoints' exposures."""
-    if not pairs:
-        return np.zeros((0, exposure.shape[1]))
-    first, second = np.array(pairs).T
+    first, second = np.array(pairs, dtype=int).reshape(-1, 2).T
     return exposure[first] * exposure[second]
 
 
@@ -172,18 +150,6 @@ def ratios(model: Model, given: Parameters, exposure: Floats) -> Ratios:
     """What each touchpoint and pair adds to the log hazard where exposures are these."""
     joint = given.synergies[:, None] * products(exposure, model.pairs)
     return Ratios(given.effects[:, None] * exposure, model.pairs, joint)
-
-
-def hazard_at(
-    model: Model, given: Parameters, saturated: npt.NDArray[np.float32], controls: Floats
-) -> tuple[Floats, Ratios]:
-    """Return the hazard a day and its ratios at other moments.
-
-    `saturated` are their exposures as `Model.saturated` has them, `controls` theirs.
-    """
-    exposure = _read(saturated, model.moments.half_lives, given.log_half_lives)
-    found = ratios(model, given, exposure)
-    return np.exp(found.whole + controls @ given.controls), found
 
 
 def only(moments: Moments, touchpoints: Sequence[int]) -> Moments:
@@ -198,41 +164,35 @@ def blocks(count: int) -> list[slice]:
     return [slice(first, min(first + BLOCK, count)) for first in range(0, count, BLOCK)]
 
 
-def some_of(model: Model, rows: Rows) -> Model:
-    """The model on some of its moments, which stand for as many days and events each."""
-    moments = model.moments
-    part = replace(
-        moments,
-        table=moments.table.iloc[rows].reset_index(drop=True),
-        exposure=moments.exposure[:, :, rows],
-        earlier=None,
-    )
-    return replace(model, moments=part, controls=take(model.controls, rows))
+def some_of(model: Model, rows: Rows | slice, *, past: bool = False) -> Model:
+    """The model on some of its moments, which stand for as many days and events each.
 
-
-ALL = slice(None)
+    Draws from their past are left out unless asked for.
+    """
+    moments, earlier = model.moments, model.moments.earlier if past else None
+    if earlier is not None:
+        draws = np.arange(len(earlier.table)).reshape(len(moments.table), -1)
+        earlier = earlier.take(draws[rows].ravel())
+    controls = replace(model.controls, matrix=model.controls.matrix[rows])
+    return replace(model, moments=replace(moments.take(rows), earlier=earlier), controls=controls)
 
 
 class Sets:
-    """Some moments, and several sets of parameters.
+    """The same hazard at some moments for several sets of parameters, `packed`, at once.
 
-    `saturated` (touchpoints, half-lives, moments) as in `Model`, `controls` (moments, columns),
-    `packed` (sets, parameters).
+    `saturated` (touchpoints, half-lives, moments) as in `Model`, `controls` (moments, columns).
+    A set reads few grid points: low and rise hold each of them once for all sets.
     """
 
     def __init__(
-        self,
-        saturated: npt.NDArray[np.float32],
-        controls: Floats,
-        half_lives: tuple[float, ...],
-        packed: Floats,
-        pairs: Pairs = (),
+        self, model: Model, packed: Floats, saturated: npt.NDArray[np.float32], controls: Floats
     ) -> None:
-        k, lives, end = len(saturated), len(half_lives), packed.shape[1] - len(pairs)
-        self.controls, self.pairs = controls, pairs
+        k, lives = model.touchpoints, len(model.moments.half_lives)
+        end = packed.shape[1] - len(model.pairs)
+        self.controls, self.pairs, self.offset = controls, model.pairs, model.offset
         self.effects, self.synergies = packed[:, :k], packed[:, end:]
         self.of_controls = packed[:, 2 * k : end]
-        place, self.step, self.part = place_in(half_lives, packed[:, k : 2 * k])
+        place, self.step, self.part = _place_in(model.moments.half_lives, packed[:, k : 2 * k])
         points, where = np.unique(np.arange(k) * lives + place, return_inverse=True)
         self.where = where.reshape(place.shape)
         touchpoint, place = np.divmod(points, lives)
@@ -243,15 +203,14 @@ class Sets:
     @classmethod
     def of(cls, model: Model, packed: Floats, rows: slice = ALL) -> Sets:
         """The moments that a model is fitted to, or some of them."""
-        saturated, controls = model.saturated[:, :, rows], model.controls.matrix[rows]
-        return cls(saturated, controls, model.moments.half_lives, packed, model.pairs)
+        return cls(model, packed, model.saturated[:, :, rows], model.controls.matrix[rows])
 
-    def chances(self, offset: float) -> Floats:
-        """Return the probability that each moment is an event; (sets, moments)."""
-        return np.asarray(expit(self.log_hazards() + offset))
+    def chances(self) -> Floats:
+        """Probability that each moment is an event; (sets, moments)."""
+        return np.asarray(expit(self.log_hazards() + self.offset))
 
     def log_hazards(self) -> Floats:
-        """Return the log of the hazard a day; (sets, moments)."""
+        """Log of the hazard a day; (sets, moments)."""
         low, rise = np.zeros((2, len(self.effects), len(self.low)))
         np.put_along_axis(low, self.where, self.effects, axis=1)
         np.put_along_axis(rise, self.where, self.effects * self.part, axis=1)
@@ -261,10 +220,7 @@ class Sets:
         return np.asarray(found)
 
     def slopes(self, residual: Floats) -> Floats:
-        """Add up residuals times the slope of the log hazard in each parameter.
-
-        `residual` has shape (sets, moments), what is returned (sets, parameters).
-        """
+        """Residuals (sets, moments) times slopes of the log hazard, summed; (sets, parameters)."""
         low, rise = (
             np.take_along_axis(residual @ at.T, self.where, axis=1) for at in (self.low, self.rise)
         )
@@ -280,12 +236,39 @@ class Sets:
         """What each touchpoint and pair adds to the log hazard in one of the sets."""
         where = self.where[place]
         exposure = self.low[where] + self.part[place, :, None] * self.rise[where]
-        joint = np.zeros((len(self.pairs), exposure.shape[1]))
-        for i, (a, b) in enumerate(self.pairs):
-            joint[i] = self.synergies[place, i] * exposure[a] * exposure[b]
+        joint = self.synergies[place, :, None] * products(exposure, self.pairs)
         return Ratios(self.effects[place, :, None] * exposure, self.pairs, joint)
 
     def _exposure(self, touchpoint: int) -> Floats:
         """Exposure to one touchpoint as it enters the log hazard; (sets, moments)."""
         where, part = self.where[:, touchpoint], self.part[:, touchpoint, None]
         return np.asarray(self.low[where] + part * self.rise[where])
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """Draws from the past of each moment, those of one moment together."""
+
+    saturated: npt.NDArray[np.float32]
+    controls: Floats
+    days: Floats
+    """What each draw stands for."""
+
+    @classmethod
+    def of(cls, model: Model) -> Earlier | None:
+        """Draws from the past, for outcomes that come once; None for what recurs."""
+        earlier, since = model.moments.earlier, model.moments.table.since.to_numpy(float)
+        if earlier is None:
+            return None
+        draws = earlier.exposure.shape[-1] // len(since)
+        saturated = saturate(earlier.exposure, model.saturation)
+        return cls(saturated, model.controls.at(earlier), np.repeat(since / draws, draws))
+
+    def pasts(self, model: Model, packed: Floats, rows: slice = ALL) -> Iterator[Past]:
+        """The past of some moments, next to one another, for each set of parameters."""
+        draws = len(self.days) // len(model.event)
+        first, last, _ = rows.indices(len(model.event))
+        own = slice(first * draws, last * draws)
+        sets = Sets(model, packed, self.saturated[:, :, own], self.controls[own])
+        for i, hazard in enumerate(np.exp(sets.log_hazards()) * self.days[own]):
+            yield Past(sets.ratios(i), hazard, last - first)

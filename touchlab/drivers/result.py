@@ -1,47 +1,29 @@
-"""Amounts of outcomes, such as those lost without a touchpoint, at many sets of parameters."""
+"""Fitted drivers, and the amounts of outcomes that they come to, with intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from touchlab.data.customers import UNKNOWN, need_group
 from touchlab.drivers import effects
 from touchlab.drivers.effects import Past, Ratios
-from touchlab.drivers.hazard import one_thread, regression
+from touchlab.drivers.hazard import regression
 from touchlab.drivers.induced import Induced, follow_induced
-from touchlab.drivers.model import Model, Parameters, Sets, blocks, hazard_at, probability, saturate
-from touchlab.errors import ParameterError
+from touchlab.drivers.model import Earlier, Model, Parameters, Sets, blocks, chance
 from touchlab.moments.sample import Moments
-from touchlab.numeric import GROUPS, Floats, interval, jackknife
+from touchlab.numeric import GROUPS, Floats, interval, jackknife, one_thread
 
 Quantity = Callable[[Floats, Ratios, Floats, Past | None], Floats]
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """Draws from the past of each moment, those of one moment together."""
-
-    saturated: npt.NDArray[np.float32]
-    controls: Floats
-    days: Floats
-    """What each draw stands for."""
-
-    @classmethod
-    def of(cls, model: Model) -> Earlier | None:
-        """Draws from the past, for outcomes that come once; None for what recurs."""
-        earlier, since = model.moments.earlier, model.moments.table.since.to_numpy(float)
-        if earlier is None:
-            return None
-        draws = earlier.exposure.shape[-1] // len(since)
-        saturated = saturate(earlier.exposure, model.saturation)
-        return cls(saturated, model.controls.at(earlier), np.repeat(since / draws, draws))
+LEFT_OUT = np.vstack([np.ones(GROUPS), (1 - np.eye(GROUPS)) * GROUPS / (GROUPS - 1)])
+"""Weights of the customer groups, (sets, groups): all as they are, then without one each."""
+UNCHECKED = "unchecked"
 
 
 def amounts(
@@ -59,32 +41,11 @@ def amounts(
     found = []
     for rows in blocks(len(model.event)):
         sets = Sets.of(model, packed, rows)
-        expected = sets.chances(model.offset) * model.moments.events_each
-        expected *= weights[:, model.group[rows]]
-        pasts = enumerate(_pasts(model, earlier, packed, rows))
-        each = zip(expected, pasts, strict=True)
-        found.append([quantity(own, sets.ratios(i), cells[rows], past) for own, (i, past) in each])
+        expected = sets.chances() * model.moments.events_each * weights[:, model.group[rows]]
+        pasts = earlier.pasts(model, packed, rows) if earlier else repeat(None, len(packed))
+        each = enumerate(zip(expected, pasts, strict=True))
+        found.append([quantity(own, sets.ratios(i), cells[rows], past) for i, (own, past) in each])
     return np.sum(found, axis=0)
-
-
-def _pasts(
-    model: Model, earlier: Earlier | None, packed: Floats, rows: slice
-) -> Iterator[Past | None]:
-    """The past of some moments, next to one another, for each set of parameters."""
-    if earlier is None:
-        yield from repeat(None, len(packed))
-        return
-    draws = len(earlier.days) // len(model.event)
-    own, lives = slice(rows.start * draws, rows.stop * draws), model.moments.half_lives
-    saturated, controls = earlier.saturated[:, :, own], earlier.controls[own]
-    sets = Sets(saturated, controls, lives, packed, model.pairs)
-    for i, hazard in enumerate(np.exp(sets.log_hazards()) * earlier.days[own]):
-        yield Past(sets.ratios(i), hazard, rows.stop - rows.start)
-
-
-LEFT_OUT = np.vstack([np.ones(GROUPS), (1 - np.eye(GROUPS)) * GROUPS / (GROUPS - 1)])
-"""Weights of the customer groups, (sets, groups): all as they are, then without one each."""
-UNCHECKED = "unchecked"
 
 
 @dataclass(frozen=True, repr=False)
@@ -125,7 +86,7 @@ class Drivers:
         holds without the other.
         """
         k = self.model.touchpoints
-        one = np.log(2.0) if self.model.saturation == "log" else 1 - np.exp(-1.0)
+        one = self.model.one_touch
         low, high = self._interval(self.parameters.effects, self.replicates[:, :k])
         life_low, life_high = self._interval(
             self.parameters.log_half_lives, self.replicates[:, k : 2 * k]
@@ -151,19 +112,13 @@ class Drivers:
         Columns: first, second, synergy_ratio (hazard just after one touch of each, over the
         product of what they do apart), ci_low, ci_high.
         """
-        one = (np.log(2.0) if self.model.saturation == "log" else 1 - np.exp(-1.0)) ** 2
-        count, names = len(self.model.pairs), self.moments.touchpoints
-        own = self.replicates[:, self.replicates.shape[1] - count :]
+        one, pairs = self.model.one_touch**2, self.model.pairs
+        own = self.replicates[:, self.replicates.shape[1] - len(pairs) :]
         low, high = self._interval(self.parameters.synergies, own)
-        return pd.DataFrame(
-            {
-                "first": [names[a] for a, _ in self.model.pairs],
-                "second": [names[b] for _, b in self.model.pairs],
-                "synergy_ratio": np.exp(one * self.parameters.synergies),
-                "ci_low": np.exp(one * low),
-                "ci_high": np.exp(one * high),
-            }
-        )
+        ends = np.exp(one * np.array([self.parameters.synergies, low, high]))
+        names = [[self.moments.touchpoints[t] for t in pair] for pair in pairs]
+        table = pd.DataFrame(names, columns=["first", "second"])
+        return table.assign(**dict(zip(("synergy_ratio", "ci_low", "ci_high"), ends, strict=True)))
 
     @cached_property
     def baseline(self) -> pd.DataFrame:
@@ -171,16 +126,9 @@ class Drivers:
         point, replicates = self._replicated(effects.baseline, self._one_cell)
         low, high = self._interval(point, replicates)
         n = self.moments.events
-        return pd.DataFrame(
-            {
-                "outcome": [self.moments.risk.outcome],
-                "baseline": point[0],
-                "share": point[0] / n,
-                "ci_low": low[0].clip(min=0),
-                "ci_high": high[0],
-                "n": n,
-            }
-        )
+        row = {"outcome": self.moments.risk.outcome, "baseline": point[0], "share": point[0] / n}
+        row |= {"ci_low": low[0].clip(min=0), "ci_high": high[0], "n": n}
+        return pd.DataFrame([row])
 
     @cached_property
     def induced(self) -> Induced:
@@ -284,30 +232,26 @@ class Drivers:
             return ["all"], self._one_cell
         table = self.moments.table
         columns = {c.removesuffix(" (trait)"): c for c in self.moments.traits}
+        need_group(by, ["month", *columns])
         if by == "month":
             time = self.moments.origin + pd.to_timedelta(table.day, unit="D")
             label = time.dt.strftime("%Y-%m")
-        elif by in columns:
-            label = table[columns[by]].astype("string").fillna("(unknown)")
         else:
-            allowed = ", ".join(["month", *columns])
-            raise ParameterError(f"by: {by!r} is not a trait of customers\n  use one of: {allowed}")
+            label = table[columns[by]].astype("string").fillna(UNKNOWN)
         names = sorted(label.unique())
         return names, np.column_stack([(label == name).to_numpy(float) for name in names])
 
     def _expected(self, given: Parameters) -> Floats:
-        return probability(self.model, given)[0] * self.moments.events_each
+        return chance(self.model, given) * self.moments.events_each
 
     @cached_property
     def _earlier(self) -> Earlier | None:
         return Earlier.of(self.model)
 
-    def _past(self, given: Parameters) -> effects.Past | None:
+    def _past(self, given: Parameters) -> Past | None:
         if self._earlier is None:
             return None
-        known, count = self._earlier, len(self.moments.table)
-        hazard, found = hazard_at(self.model, given, known.saturated, known.controls)
-        return effects.Past(found, hazard * known.days, count)
+        return next(self._earlier.pasts(self.model, given.packed[None]))
 
     @cached_property
     def _removed(self) -> tuple[Floats, Floats]:

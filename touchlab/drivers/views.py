@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from touchlab.credit.attribute import attribute
-from touchlab.credit.frame import NO_TOUCH
+from touchlab.data.customers import NO_TOUCH
 from touchlab.data.dataset import Dataset
 from touchlab.drivers import hazard
 from touchlab.drivers.calibrate import CalibratedDrivers, calibrate
@@ -17,8 +17,8 @@ from touchlab.drivers.design import build_controls
 from touchlab.drivers.effects import removal
 from touchlab.drivers.experiments import holdout_effects
 from touchlab.drivers.fit import fit_drivers
-from touchlab.drivers.model import Model
-from touchlab.drivers.result import Drivers, Earlier, amounts
+from touchlab.drivers.model import Earlier, Model
+from touchlab.drivers.result import Drivers, amounts
 from touchlab.errors import DataError, MissingInput, TouchlabWarning
 from touchlab.numeric import GROUPS, Floats
 from touchlab.once import once

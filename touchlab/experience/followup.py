@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from touchlab.data.contract import METRIC_RANGES
+from touchlab.data.customers import DAY_SECONDS, UNKNOWN, first_times, seconds, traits
 from touchlab.data.dataset import Dataset
 from touchlab.errors import MissingInput, ParameterError
 from touchlab.experience.surveys import (
     FAVOURABLE,
     NO_SCORES,
     POOR,
-    UNKNOWN,
     Z,
     by_metric,
     cluster_error,
@@ -24,9 +24,8 @@ from touchlab.experience.surveys import (
     one_if,
     share_interval,
     surveys_of,
-    traits_of,
 )
-from touchlab.moments.risk import DAY_SECONDS, ENDING, find_risk, first_times, risk_windows, seconds
+from touchlab.moments.risk import ENDING, find_risk, risk_windows
 
 USUAL = {"conversion", "churn", "referral"}
 BANDS = ("low", "middle", "high")
@@ -292,7 +291,7 @@ def responders(data: Dataset) -> pd.DataFrame:
     sizes = counts.to_pandas().iloc[0].astype(float)
     if not sizes.answered > 0:
         raise MissingInput(NO_SCORES)
-    numbers, levels = _traits(people, traits_of(data))
+    numbers, levels = _traits(people, sorted(traits(data)))
     had = [c for c in people.columns if c.startswith("had_")]
     rows = _means(people, ["touches", *had, *numbers])
     rows += [row for name in levels for row in _levels(people, sizes, name)]
@@ -313,7 +312,7 @@ def _people(data: Dataset) -> ir.Table:
     counted = touches.group_by("customer_id").aggregate(touches=touches.count().cast("float64"))
     if data.has("customers"):
         people = data.tables["customers"].drop("observed_from", "observed_to")
-        people = people.rename({f"trait_{t}": t for t in traits_of(data)})
+        people = people.rename({f"trait_{t}": t for t in sorted(traits(data))})
         people = people.left_join(counted, "customer_id").drop("customer_id_right")
     else:
         people = counted

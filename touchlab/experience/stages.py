@@ -10,6 +10,7 @@ from scipy import stats
 from scipy.optimize import brentq
 
 from touchlab.data.contract import STAGES
+from touchlab.data.customers import DAY_SECONDS, first_times, seconds
 from touchlab.data.dataset import Dataset
 from touchlab.errors import MissingInput, ParameterError
 from touchlab.experience.surveys import (
@@ -23,7 +24,7 @@ from touchlab.experience.surveys import (
     surveys_of,
     trait_table,
 )
-from touchlab.moments.risk import DAY_SECONDS, ENDING, Risk, first_times, risk_windows, seconds
+from touchlab.moments.risk import ENDING, Risk, risk_windows
 from touchlab.numeric import Floats
 
 BEYOND = {"conversion": 2.5, "referral": 4.0}

@@ -14,11 +14,11 @@ from statsmodels.stats.proportion import proportion_confint
 
 from touchlab.data.checks import nearest
 from touchlab.data.contract import METRIC_RANGES, PHASES, STAGES, listing
+from touchlab.data.customers import UNKNOWN, need_group, trait_groups, traits
 from touchlab.data.dataset import Dataset
 from touchlab.errors import MissingInput, ParameterError
 from touchlab.numeric import LEVEL, Floats
 
-UNKNOWN = "(unknown)"
 SCALE = "scale"
 """All metrics together, each from 0 (worst answer) to 100 (best answer) of its scale."""
 FAVOURABLE = {"nps": 9, "csat": 4, "ces": 5}
@@ -26,7 +26,6 @@ FAVOURABLE = {"nps": 9, "csat": 4, "ces": 5}
 POOR = {"nps": 6, "csat": 2, "ces": 3}
 """The highest score of a customer who is not: a detractor, dissatisfied, finds it hard."""
 MAP_COLUMNS = ("stage", "channel", "owner", "goal", "phase")
-WINDOW = ("customer_id", "observed_from", "observed_to")
 
 NO_SURVEYS = (
     "The data has no surveys. With a table of them (timestamp, touchpoint, metric, score), NPS, "
@@ -75,21 +74,12 @@ def map_of(data: Dataset, what: str) -> ir.Table:
     return table.mutate(**more) if more else table
 
 
-def traits_of(data: Dataset) -> list[str]:
-    """Name the traits of customers."""
-    if not data.has("customers"):
-        return []
-    return sorted(set(data.tables["customers"].columns) - set(WINDOW))
-
-
 def trait_table(data: Dataset, by: str, what: str) -> ir.Table:
     """Give each customer's trait as text: customer_id, group."""
     if not data.has("customers"):
         raise MissingInput(NO_CUSTOMERS.format(what=what))
-    customers = data.tables["customers"]
-    refuse_name("by", by, traits_of(data), "a trait of customers")
-    text = customers[by].cast("string").fill_null(UNKNOWN)
-    return customers.select("customer_id", group=text)
+    need_group(by, traits(data))
+    return trait_groups(data, by)
 
 
 def refuse_name(parameter: str, name: str, known: list[str], what: str) -> None:
@@ -145,7 +135,7 @@ def grouped(data: Dataset, surveys: ir.Table, by: str) -> ir.Table:
         own = own.select("touchpoint", group=own[by])
         joined = surveys.left_join(own, "touchpoint")
     else:
-        known = ["touchpoint", *MAP_COLUMNS, "month", *traits_of(data)]
+        known = ["touchpoint", *MAP_COLUMNS, "month", *sorted(traits(data))]
         if data.has("customers"):
             refuse_name("by", by, known, "a way to group surveys")
         need_ids(data, f"scores by {by}")

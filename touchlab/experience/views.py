@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
+from touchlab.data.customers import traits
 from touchlab.data.dataset import Dataset
 from touchlab.errors import MissingInput, ParameterError
 from touchlab.experience.key_drivers import KeyDrivers
 from touchlab.experience.map import touchpoint_map
 from touchlab.experience.stages import coverage_by_segment
-from touchlab.experience.surveys import SCALE, map_of, survey_scores, surveys_of, traits_of
+from touchlab.experience.surveys import SCALE, map_of, survey_scores, surveys_of
 
 MOST_DIFFERENT = 6
 NO_SEGMENT = (
@@ -59,7 +60,7 @@ def chosen_segment(data: Dataset, segment: str, what: str) -> str:
     """Give the trait, or say which could be chosen."""
     if segment:
         return segment
-    known = traits_of(data)
+    known = traits(data)
     raise MissingInput(
         NO_SEGMENT.format(traits=", ".join(known), what=what)
         if known

@@ -11,9 +11,19 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from touchlab.data.customers import (
+    need_group,
+    need_outcome,
+    number_names,
+    outcome_counts,
+    touchpoint_names,
+    trait_groups,
+    traits,
+    with_group,
+)
 from touchlab.data.dataset import Dataset
 from touchlab.data.readers import kept
-from touchlab.errors import DataError, ParameterError
+from touchlab.errors import ParameterError
 from touchlab.numeric import GROUPS, customer_group
 
 
@@ -69,8 +79,6 @@ def held(journeys: Journeys) -> Iterator[Journeys]:
 
 
 DAY_MS = 86_400_000
-MAX_TOUCHPOINTS = 1000
-UNKNOWN = "(unknown)"
 
 
 @dataclass(frozen=True, repr=False)
@@ -210,12 +218,7 @@ def build_journeys(
 
 
 def _from_events(data: Dataset, outcome: str, lookback_ms: int | None, by: str | None) -> Journeys:
-    known = _outcomes(data)
-    if outcome not in known:
-        counts = ", ".join(f"{name} ({n:,})" for name, n in known.items())
-        raise ParameterError(
-            f"outcome: no outcome is named {outcome!r}\n  the data has {counts}; use one of these"
-        )
+    need_outcome(outcome, outcome_counts(data))
     names = touchpoint_names(data)
     tick = _tick(names)
     touches = data.touches.join(number_names(names), "touchpoint")
@@ -235,7 +238,8 @@ def _from_events(data: Dataset, outcome: str, lookback_ms: int | None, by: str |
     )
     events = touches.union(ends.drop("value"))
     if by is not None and by != "month":
-        events = _with_trait(data, events, by)
+        need_group(by, ["month", *traits(data)])
+        events = with_group(events, trait_groups(data, by), key="customer").rename(segment="group")
     return Journeys(events, ends, names, outcome, lookback_ms, by=by)
 
 
@@ -283,41 +287,6 @@ def _order(time: ir.Value, code: ir.Value, tick: int) -> ir.Value:
     micros = time.delta(ibis.timestamp("1970-01-01"), unit="microsecond").cast("int64")
     millis = ((micros - micros % 1000) / 1000).cast("int64")
     return millis * tick + code.cast("int64")
-
-
-def _outcomes(data: Dataset) -> dict[str, int]:
-    counts = data.outcomes.group_by("outcome").aggregate(n=data.outcomes.count()).to_pandas()
-    counts = counts.sort_values(["n", "outcome"], ascending=[False, True]).head(20)
-    return dict(zip(counts.outcome, counts.n, strict=True))
-
-
-def touchpoint_names(data: Dataset, table: str = "touches") -> tuple[str, ...]:
-    """Name the touchpoints in Python's order: databases sort by collations of their own."""
-    names = sorted(data.tables[table].select("touchpoint").distinct().to_pandas().touchpoint)
-    if len(names) > MAX_TOUCHPOINTS:
-        raise DataError(
-            f"{table}.touchpoint: {len(names):,} different names, at most {MAX_TOUCHPOINTS:,}\n"
-            "  are these pages or campaigns? put those in `campaign` and name the kind here"
-        )
-    return tuple(names)
-
-
-def number_names(names: Sequence[str]) -> ir.Table:
-    """Give every touchpoint its place among the names: touchpoint, code."""
-    return ibis.memtable(pd.DataFrame({"touchpoint": names, "code": range(len(names))}))
-
-
-def _with_trait(data: Dataset, events: ir.Table, by: str) -> ir.Table:
-    fixed = {"customer_id", "observed_from", "observed_to"}
-    traits = sorted(set(data.tables["customers"].columns) - fixed) if data.has("customers") else []
-    if by not in traits:
-        allowed = ", ".join(["month", *traits])
-        raise ParameterError(f"by: {by!r} is not a trait of customers\n  use one of: {allowed}")
-    customers = data.tables["customers"]
-    segment = customers[by].cast("string").fill_null(UNKNOWN)
-    traits_table = customers.select(customer=customers.customer_id, segment=segment)
-    joined = events.left_join(traits_table, "customer").drop("customer_right")
-    return joined.mutate(segment=joined.segment.fill_null(UNKNOWN))
 
 
 def _drop_repeats(journeys: Journeys) -> Journeys:

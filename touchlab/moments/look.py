@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import ibis
 import ibis.expr.types as ir
@@ -11,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from touchlab.data.contract import TABLES
+from touchlab.data.customers import DAY_SECONDS, seconds, traits
 from touchlab.data.dataset import Dataset
-from touchlab.moments.risk import DAY_SECONDS, seconds
 from touchlab.numeric import customer_group
 
 OLDEST = 900.0
@@ -30,19 +30,17 @@ class Points:
 
     `table` has a row a moment: customer, group, day (since the first day of the data),
     since (days at risk so far), prior_<outcome> (how many before), recent_<outcome> (the same,
-    decayed with a half-life of 24 days) and traits.
-    `exposure` has shape (touchpoints, half-lives, moments): the decayed stock of touches
-    strictly before the moment.
+    decayed with a half-life of 24 days) and traits. `exposure` (touchpoints, half-lives, moments)
+    is the decayed stock of touches strictly before the moment.
     """
 
     table: pd.DataFrame
     exposure: npt.NDArray[np.float32]
 
-
-def count_touches(data: Dataset) -> pd.Series:
-    """Touches by touchpoint, in the order of names that exposures have."""
-    counts = data.touches.group_by("touchpoint").aggregate(n=data.touches.count()).to_pandas()
-    return counts.sort_values("touchpoint").set_index("touchpoint").n
+    def take(self, rows: npt.NDArray[np.int64] | slice) -> Self:
+        """The same with some of the moments."""
+        table = self.table.iloc[rows].reset_index(drop=True)
+        return replace(self, table=table, exposure=self.exposure[:, :, rows])
 
 
 def look(
@@ -78,10 +76,7 @@ def _exposures(
     half_lives: tuple[float, ...],
     count: int,
 ) -> npt.NDArray[np.float32]:
-    own = touches.select("customer_id", "touchpoint", at=seconds(touches.timestamp))
-    pairs = own.inner_join(moments, "customer_id")
-    pairs = pairs.filter(pairs["at"] < pairs.time)
-    age = (pairs.time - pairs["at"]) / DAY_SECONDS
+    pairs, age = _before(touches, "touchpoint", moments)
     sums = {f"a{i}": _decay(age, days).sum() for i, days in enumerate(half_lives)}
     rows = pairs.group_by("moment", "touchpoint").aggregate(**sums).to_pandas()
     exposure = np.zeros((len(touchpoints), len(half_lives), count), dtype=np.float32)
@@ -93,10 +88,7 @@ def _exposures(
 def _earlier_outcomes(
     outcomes: ir.Table, moments: ir.Table, count: int
 ) -> dict[str, npt.NDArray[np.float64]]:
-    own = outcomes.select("customer_id", "outcome", at=seconds(outcomes.timestamp))
-    pairs = own.inner_join(moments, "customer_id")
-    pairs = pairs.filter(pairs["at"] < pairs.time)
-    age = (pairs.time - pairs["at"]) / DAY_SECONDS
+    pairs, age = _before(outcomes, "outcome", moments)
     rows = pairs.group_by("moment", "outcome").aggregate(
         n=pairs.count(), recent=_decay(age, RECENT_DAYS).sum()
     )
@@ -108,13 +100,16 @@ def _earlier_outcomes(
     return found
 
 
+def _before(rows: ir.Table, kind: str, moments: ir.Table) -> tuple[ir.Table, ir.Value]:
+    """Pair moments with what the customer had strictly before; and its age in days."""
+    own = rows.select("customer_id", kind, at=seconds(rows.timestamp))
+    pairs = own.inner_join(moments, "customer_id")
+    pairs = pairs.filter(pairs["at"] < pairs.time)
+    return pairs, (pairs.time - pairs["at"]) / DAY_SECONDS
+
+
 def _decay(age: ir.Value, half_life: float) -> ir.Value:
     return ibis.literal(0.5) ** ibis.least(age / half_life, OLDEST)
-
-
-def history_column(outcome: str) -> str:
-    """Name the column that counts earlier outcomes of a name."""
-    return f"{PRIOR}{outcome}"
 
 
 def is_history(column: str) -> bool:
@@ -123,13 +118,5 @@ def is_history(column: str) -> bool:
 
 
 def trait_columns(data: Dataset) -> Mapping[str, str]:
-    """Traits in the customers table, and their columns in the table of moments.
-
-    The names differ where a trait is called as a column of our own ("group", say).
-    """
-    if not data.has("customers"):
-        return {}
-    schema = data.tables["customers"].schema()
-    named = {column.name for column in TABLES["customers"].columns}
-    traits = [c for c, kind in schema.items() if c not in named and not kind.is_nested()]
-    return {c: f"{c} (trait)" if c in OWN or is_history(c) else c for c in traits}
+    """Traits of customers, and their columns in moments: named apart where one of ours is alike."""
+    return {c: f"{c} (trait)" if c in OWN or is_history(c) else c for c in traits(data)}

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 import ibis
 import ibis.expr.types as ir
 
-from touchlab.data.contract import listing
+from touchlab.data.customers import (
+    DAY_SECONDS,
+    first_times,
+    need_outcome,
+    outcome_counts,
+    seconds,
+)
 from touchlab.data.dataset import Dataset
-from touchlab.errors import ParameterError
 from touchlab.numeric import hash_uniform
 
-DAY_SECONDS = 86_400.0
 ENDING = ("churn",)
 """Outcomes that end the customer's time at risk of every outcome."""
 AFTER = {"churn": "conversion", "referral": "conversion"}
@@ -21,11 +25,9 @@ AFTER = {"churn": "conversion", "referral": "conversion"}
 
 @dataclass(frozen=True)
 class Risk:
-    """Who can have the outcome, and when.
+    """From the start of observation, or the first outcome named `after`, to the end of observation.
 
-    Risk runs from the start of observation, or from the first outcome named `after`,
-    to the end of observation, to churn, or to the outcome itself if it comes once (not
-    `recurrent`).
+    Churn ends it before, and so does the outcome itself if it comes once (not `recurrent`).
     """
 
     outcome: str
@@ -34,19 +36,17 @@ class Risk:
 
 
 def find_risk(data: Dataset, outcome: str, after: str | None, recurrent: bool | None) -> Risk:
-    """Settle what is left open, and refuse outcomes that the data does not have."""
-    counts = data.outcomes.group_by("outcome").aggregate(n=data.outcomes.count()).to_pandas()
-    known = dict(zip(counts.outcome, counts.n, strict=True))
+    """Settle what is left open, and refuse outcomes that the data does not have.
+
+    `after` "auto": the first conversion for churn and referral. By default all but churn recur.
+    """
+    counts = outcome_counts(data)
     if after == "auto":
         after = AFTER.get(outcome)
-        after = after if after in known else None
-    for name in (outcome, after):
-        if name is not None and name not in known:
-            most = sorted(known, key=lambda other: (-known[other], other))
-            raise ParameterError(
-                f"outcome: no outcome is named {name!r}\n"
-                f"  the data has {listing(most) or 'no outcomes'}; use one of these"
-            )
+        after = after if after in counts else None
+    need_outcome(outcome, counts)
+    if after is not None:
+        need_outcome(after, counts)
     return Risk(outcome, after, outcome not in ENDING if recurrent is None else recurrent)
 
 
@@ -63,18 +63,6 @@ def comes_again(data: Dataset, outcome: str) -> bool | None:
     each = own.group_by("customer_id").aggregate(n=own.count())
     most = each.n.max().to_pyarrow().as_py()
     return None if most is None else most > 1
-
-
-def seconds(time: ir.Value) -> ir.Value:
-    """Seconds since 1970, to the millisecond."""
-    whole = time.truncate("s").epoch_seconds().cast("int64")
-    return whole.cast("float64") + time.millisecond().cast("float64") / 1000
-
-
-def first_times(data: Dataset, *outcomes: str) -> ir.Table:
-    """When each customer had one of the outcomes for the first time: customer_id, time."""
-    rows = data.outcomes.filter(data.outcomes.outcome.isin(outcomes))
-    return rows.group_by("customer_id").aggregate(time=seconds(rows.timestamp).min())
 
 
 def risk_windows(data: Dataset, risk: Risk) -> ir.Table:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import pairwise
 
 import ibis
@@ -18,26 +17,12 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from touchlab.data.customers import seconds
 from touchlab.data.dataset import Dataset
 from touchlab.data.readers import kept
 from touchlab.errors import DataError, MissingInput, ParameterError
-from touchlab.moments.look import (
-    OWN,
-    Points,
-    count_touches,
-    is_history,
-    look,
-    trait_columns,
-)
-from touchlab.moments.risk import (
-    Risk,
-    find_risk,
-    risk_events,
-    risk_windows,
-    seconds,
-    uniform,
-    within,
-)
+from touchlab.moments.look import OWN, Points, is_history, look, trait_columns
+from touchlab.moments.risk import Risk, find_risk, risk_events, risk_windows, uniform, within
 
 HALF_LIVES = (0.75, 1.5, 3.0, 6.0, 12.0, 24.0)
 PER_EVENT = 20
@@ -46,6 +31,8 @@ FEWEST_MOMENTS = 4_000
 MOST_EVENTS = 10_000
 EARLIER, MOST_EARLIER = 4, 400_000
 """Draws from the past of a moment, for outcomes that come once; fewer in large samples."""
+SPARE = 4
+"""So many times the touches wanted are looked at, where there are more of every touchpoint."""
 
 
 @dataclass(frozen=True)
@@ -67,20 +54,25 @@ class Moments(Points):
     """Events that one event moment stands for: above 1 where events were sampled."""
     customer_days: float
     customers: int
-    windows_known: bool
-    origin: pd.Timestamp
-    """Where `day` is 0."""
     start_seconds: float
-    """The same in seconds since 1970."""
+    """Where `day` is 0, in seconds since 1970."""
     seed: int
     data: Dataset = field(repr=False)
     earlier: Points | None = field(default=None, repr=False)
     """For outcomes that come once: moments of the same customer before each moment, drawn
     from its time at risk; the same number for each, in the order of `table`."""
 
-    @cached_property
+    @property
     def touchpoints(self) -> tuple[str, ...]:
         return tuple(self.touches.index)
+
+    @property
+    def windows_known(self) -> bool:
+        return self.data.has("customers")
+
+    @property
+    def origin(self) -> pd.Timestamp:
+        return pd.Timestamp(self.start_seconds, unit="s")
 
     @property
     def events(self) -> float:
@@ -104,43 +96,9 @@ def sample_moments(
     per_event: int = PER_EVENT,
     seed: int = 1,
 ) -> Moments:
-    """Draw moments of time at risk and add up the exposures at each.
+    """Draw moments of time at risk and add up the exposures at each, by half-life in days.
 
-    Parameters
-    ----------
-    data
-        An opened Dataset with touches.
-    outcome
-        A name in ``outcomes.outcome``.
-    after
-        Outcome at whose first time the risk starts; ``"auto"``: the first conversion
-        for churn and referral, else the start of observation (None).
-    recurrent
-        Whether a customer can have the outcome again; by default all but churn.
-    half_lives
-        Days, increasing; exposures are added up at each.
-    per_event
-        Base moments for each event.
-    seed
-        Another seed draws other moments; the same one the same, on every engine.
-
-    Returns
-    -------
-    Moments
-        With ``.table`` (a row a moment) and ``.exposure`` (touchpoints, half-lives, moments).
-
-    Raises
-    ------
-    ParameterError, DataError
-        For unknown outcomes and half-lives that do not increase, and where nobody is at risk
-        or nothing happens.
-
-    Examples
-    --------
-    >>> import touchlab as tl
-    >>> moments = sample_moments(tl.open_data("data/sample"), outcome="churn")
-    >>> moments.touchpoints[:2], moments.exposure.shape[:2], int(moments.events)
-    (('affiliate', 'direct'), (13, 6), 785)
+    `after` and `recurrent` as in `find_risk`. The same seed draws the same on every engine.
     """
     if not data.has("touches"):
         raise MissingInput(
@@ -164,32 +122,28 @@ def sample_moments(
         rate = max(FEWEST_MOMENTS, per_event * count * part) / total.days
         chosen = events if part == 1 else events.filter(uniform(events, "event", seed) < part)
         asked = _collect(chosen.to_pandas(), _draw_base(windows, rate, seed))
-    touches = count_touches(data)
-    here = {"touchpoints": touches.index, "half_lives": grid, "origin": float(total["first"])}
-    size, each = len(asked), 0
+    counts = data.touches.group_by("touchpoint").aggregate(n=data.touches.count()).to_pandas()
+    touches = counts.sort_values("touchpoint").set_index("touchpoint").n
+    size, start = len(asked), float(total["first"])
     if not risk.recurrent:
-        each = int(np.clip(MOST_EARLIER // size, 1, EARLIER))
-        asked = pd.concat([asked, _draw_earlier(asked, each, seed)], ignore_index=True)
-    points = look(data, asked, **here)
-    table = points.table[:size].reset_index(drop=True)
-    before = Points(points.table[size:].reset_index(drop=True), points.exposure[:, :, size:])
+        asked = pd.concat([asked, _draw_earlier(asked, seed)], ignore_index=True)
+    points = look(data, asked, touchpoints=touches.index, half_lives=grid, origin=start)
+    now, before = points.take(slice(size)), points.take(slice(size, None))
     return Moments(
-        table=table,
-        exposure=points.exposure[:, :, :size],
+        table=now.table,
+        exposure=now.exposure,
         risk=risk,
         touches=touches,
         half_lives=grid,
         traits=tuple(trait_columns(data).values()),
-        days_each=float(total.days) / int((table.event == 0).sum()),
-        events_each=count / float(table.event.sum()),
+        days_each=float(total.days) / int((now.table.event == 0).sum()),
+        events_each=count / float(now.table.event.sum()),
         customer_days=float(total.days),
         customers=int(total.n),
-        windows_known=data.has("customers"),
-        origin=pd.Timestamp(float(total["first"]), unit="s"),
-        start_seconds=float(total["first"]),
+        start_seconds=start,
         seed=seed,
         data=data,
-        earlier=before if each else None,
+        earlier=None if risk.recurrent else before,
     )
 
 
@@ -217,11 +171,7 @@ def _refuse_nothing(risk: Risk, customers: int, events: int) -> None:
 
 
 def _draw_base(windows: ir.Table, rate: float, seed: int) -> pd.DataFrame:
-    """Draw moments at `rate` a customer-day: a whole number for each customer, by its hash.
-
-    Only customers with a moment leave the engine; sorted first, so that no engine's order
-    of rows matters to the draws.
-    """
+    """Draw moments at `rate` a customer-day; sorted first, as engines differ in order of rows."""
     drawn = windows.mutate(n=(windows.days * rate + uniform(windows, "n", seed)).floor())
     drawn = drawn.filter(drawn.n >= 1).select("customer_id", "start", "stop", "n").to_pandas()
     drawn = drawn.sort_values("customer_id", ignore_index=True)
@@ -231,8 +181,9 @@ def _draw_base(windows: ir.Table, rate: float, seed: int) -> pd.DataFrame:
     return each.assign(time=time)[["customer_id", "time", "start"]]
 
 
-def _draw_earlier(asked: pd.DataFrame, each: int, seed: int) -> pd.DataFrame:
-    """Draw `each` moments between the start of risk and every moment asked."""
+def _draw_earlier(asked: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Draw some moments between the start of risk and every moment asked, as many for each."""
+    each = int(np.clip(MOST_EARLIER // len(asked), 1, EARLIER))
     past = asked.loc[asked.index.repeat(each)]
     part = np.random.default_rng([seed, 2]).random(len(past))
     return past.assign(time=past.start + (past.time - past.start) * part)
@@ -240,30 +191,21 @@ def _draw_earlier(asked: pd.DataFrame, each: int, seed: int) -> pd.DataFrame:
 
 def _collect(events: pd.DataFrame, base: pd.DataFrame) -> pd.DataFrame:
     table = pd.concat([events.assign(event=1), base.assign(event=0)], ignore_index=True)
-    order = ["event", "customer_id", "time"]
-    return table.sort_values(order, ascending=[False, True, True], ignore_index=True)
-
-
-SPARE = 4
-"""So many times the touches wanted are looked at, where there are more of every touchpoint."""
+    keys = ["event", "customer_id", "time"]
+    return table.sort_values(keys, ascending=[False, True, True], ignore_index=True)
 
 
 def sample_touches(moments: Moments, *, most: int) -> tuple[Points, pd.Series]:
-    """Draw up to about `most` touches of each touchpoint at risk, and describe the moment before.
+    """Describe up to about `most` touches of each touchpoint, as it was just before; and count all.
 
-    Returns points whose table has a `touchpoint`, and touches at risk by touchpoint, which
-    are estimated where not all customers are looked at.
+    Touches at risk by touchpoint are estimated where not all customers are looked at.
     """
-    data = moments.data
-    own = data.touches
+    data, own = moments.data, moments.data.touches
     own = own.select("customer_id", "touchpoint", time=seconds(own.timestamp))
     windows = risk_windows(data, moments.risk)
-    if moments.touches.min() > SPARE * most:
-        # a hash a customer costs less than one a touch
-        share = SPARE * most / moments.touches.min()
+    share = min(1.0, SPARE * most / moments.touches.min())
+    if share < 1:  # a hash a customer costs less than one a touch
         windows = windows.filter(uniform(windows, "touched", moments.seed) < share)
-    else:
-        share = 1.0
     with kept(within(own, windows), "touched") as held:
         counts = held.group_by("touchpoint").aggregate(n=held.count()).to_pandas()
         shares = ibis.memtable(counts.assign(share=most / counts.n)[["touchpoint", "share"]])

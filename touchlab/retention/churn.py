@@ -12,10 +12,11 @@ import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
 from touchlab.data.contract import shorten
+from touchlab.data.customers import DAY_SECONDS, first_times, seconds
 from touchlab.data.dataset import Dataset
 from touchlab.data.readers import keep, kept
 from touchlab.errors import DataError, ParameterError
-from touchlab.moments.risk import DAY_SECONDS, ENDING, find_risk, first_times, seconds
+from touchlab.moments.risk import ENDING, find_risk
 from touchlab.retention.curves import SLACK, life_interval, life_table, observed_until
 
 CHURN = ENDING[0]

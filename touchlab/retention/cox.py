@@ -14,10 +14,9 @@ from scipy import stats
 
 from touchlab.data.checks import nearest
 from touchlab.data.contract import listing
+from touchlab.data.customers import DAY_SECONDS, seconds, traits
 from touchlab.data.dataset import Dataset
 from touchlab.errors import DataError, ParameterError, TouchlabWarning
-from touchlab.moments.look import trait_columns
-from touchlab.moments.risk import DAY_SECONDS, seconds
 from touchlab.numeric import customer_group
 from touchlab.retention.curves import Spells, Z, find_spells
 from touchlab.retention.partial_likelihood import (
@@ -153,7 +152,7 @@ def trait_frame(data: Dataset, customers: pd.Series) -> pd.DataFrame:
     Numbers as they are (missing ones at the mean), words as a column for each common level
     but the most common; missing is a level of its own.
     """
-    names = trait_columns(data)
+    names = traits(data)
     if not names:
         return pd.DataFrame(index=customers.index)
     ids = ibis.memtable(pd.DataFrame({"customer_id": customers.unique()}))

@@ -13,18 +13,25 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from touchlab.credit.frame import NO_TOUCH
-from touchlab.data.checks import nearest
 from touchlab.data.contract import listing
+from touchlab.data.customers import (
+    DAY_SECONDS,
+    NO_TOUCH,
+    first_touchpoints,
+    need_group,
+    seconds,
+    touchpoint_names,
+    trait_groups,
+    traits,
+    with_group,
+)
 from touchlab.data.dataset import Dataset
 from touchlab.errors import DataError, MissingInput, ParameterError, TouchlabWarning
-from touchlab.journeys.build import UNKNOWN, number_names, touchpoint_names
-from touchlab.moments.look import trait_columns
-from touchlab.moments.risk import DAY_SECONDS, ENDING, Risk, find_risk, risk_windows, seconds
+from touchlab.moments.risk import ENDING, Risk, find_risk, risk_windows
 from touchlab.numeric import LEVEL, Floats
 
 ALL = "all"
-OWN_GROUPS = ("cohort", "first_touchpoint")
+COHORT, FIRST_TOUCHPOINT = "cohort", "first_touchpoint"
 MOST_GROUPS = 60
 FEW_EVENTS = 30
 NEVER = 1e15
@@ -165,50 +172,27 @@ def _with_group(data: Dataset, table: ir.Table, by: str | None, after: str | Non
     """Add what is known of customers at the start of their risk: `group`."""
     if by is None:
         return table.mutate(group=ibis.literal(ALL))
-    if by == "cohort":
+    if by == COHORT:
         days = (table.start / DAY_SECONDS).floor().cast("int64")
         month = (ibis.date("1970-01-01") + days.as_interval("D")).strftime("%Y-%m")
         return table.mutate(group=month)
-    if by == "first_touchpoint":
-        return _by_first_touchpoint(data, table, after)
-    traits = trait_columns(data)
-    if by not in traits:
-        raise ParameterError(_not_a_trait(data, by, list(traits)))
-    customers = data.tables["customers"]
-    levels = customers.select("customer_id", group=customers[by].cast("string"))
-    joined = table.left_join(levels, "customer_id")
-    return joined.select(*table.columns, group=joined.group.fill_null(UNKNOWN))
-
-
-def _by_first_touchpoint(data: Dataset, table: ir.Table, after: str | None) -> ir.Table:
-    if after is None:
+    if by == FIRST_TOUCHPOINT:
+        if after is None:
+            raise ParameterError(
+                "by: 'first_touchpoint' is not known when risk starts with observation\n"
+                "  use after='conversion', or touched_survival() for one touchpoint"
+            )
+        first = first_touchpoints(data, table.select("customer_id", until="start"))
+        return with_group(table, first, NO_TOUCH)
+    known = traits(data)
+    if by not in known and by in touchpoint_names(data):
         raise ParameterError(
-            "by: 'first_touchpoint' is not known when risk starts with observation\n"
-            "  use after='conversion', or touched_survival() for one touchpoint"
-        )
-    own = data.touches.join(number_names(touchpoint_names(data)), "touchpoint")
-    own = own.select("customer_id", "touchpoint", "code", time=seconds(own.timestamp))
-    before = own.inner_join(table.select("customer_id", "start"), "customer_id")
-    before = before.filter(before.time <= before.start)
-    order = ibis.window(group_by="customer_id", order_by=[before.time, before.code])
-    ranked = before.mutate(place=ibis.row_number().over(order))
-    first = ranked.filter(ranked.place == 0).select("customer_id", group="touchpoint")
-    joined = table.left_join(first, "customer_id")
-    return joined.select(*table.columns, group=joined.group.fill_null(NO_TOUCH))
-
-
-def _not_a_trait(data: Dataset, by: str, traits: list[str]) -> str:
-    if data.touches.filter(data.touches.touchpoint == by).limit(1).to_pyarrow().num_rows:
-        return (
             f"by: {by!r} is a touchpoint: customers who stay have more time to be touched, so "
             "ever against never would show a benefit that is not there\n"
             f"  use touched_survival(data, {by!r})"
         )
-    allowed = [*OWN_GROUPS, *traits]
-    return (
-        f"by: {by!r} is not a trait of customers{nearest(by, allowed)}\n"
-        f"  use one of: {listing(allowed)}"
-    )
+    need_group(by, [COHORT, FIRST_TOUCHPOINT, *known])
+    return with_group(table, trait_groups(data, by))
 
 
 def count_days(spells: Spells) -> pd.DataFrame:

@@ -11,9 +11,9 @@ import pandas as pd
 
 from touchlab.data.checks import nearest
 from touchlab.data.contract import listing
+from touchlab.data.customers import DAY_SECONDS, seconds
 from touchlab.data.dataset import Dataset
 from touchlab.errors import DataError, MissingInput, ParameterError
-from touchlab.moments.risk import DAY_SECONDS, seconds
 from touchlab.numeric import Floats
 from touchlab.retention.cox import (
     as_episodes,

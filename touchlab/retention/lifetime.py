@@ -13,8 +13,8 @@ from touchlab.data.dataset import Dataset
 from touchlab.errors import DataError, ParameterError, TouchlabWarning
 from touchlab.numeric import Floats
 from touchlab.retention import bgnbd, gamma_gamma
+from touchlab.retention.curves import COHORT
 from touchlab.retention.orders import (
-    COHORT,
     DAY,
     Book,
     Places,

@@ -15,21 +15,26 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from touchlab.credit.frame import NO_TOUCH
-from touchlab.data.checks import nearest
-from touchlab.data.contract import listing
+from touchlab.data.customers import (
+    DAY_SECONDS,
+    NO_TOUCH,
+    first_touchpoints,
+    need_group,
+    need_outcome,
+    outcome_counts,
+    seconds,
+    trait_groups,
+    traits,
+    with_group,
+)
 from touchlab.data.dataset import Dataset
 from touchlab.errors import ParameterError
-from touchlab.journeys.build import UNKNOWN, number_names, touchpoint_names
-from touchlab.moments.look import trait_columns
-from touchlab.moments.risk import DAY_SECONDS, seconds
 from touchlab.numeric import Floats, customer_group, newton_step, unpack
 from touchlab.retention import bgnbd, gamma_gamma
-from touchlab.retention.curves import ALL, MOST_GROUPS
+from touchlab.retention.curves import ALL, COHORT, FIRST_TOUCHPOINT, MOST_GROUPS
 
 DAY = 1 / 7
 """In weeks."""
-COHORT, FIRST_TOUCHPOINT = "cohort", "first_touchpoint"
 MOST_TOUCHPOINTS = 60
 """Touchpoints of one customer are kept as bits of one number."""
 
@@ -130,15 +135,8 @@ def pull_purchases(
 
 def last_day(data: Dataset, outcome: str, until: str | None, name: str = "until") -> int:
     """The day up to which orders count, as days since 1970; refuse what the data lacks."""
-    rows = data.outcomes
-    counts = rows.group_by("outcome").aggregate(n=rows.count()).to_pandas()
-    if outcome not in set(counts.outcome):
-        most = counts.sort_values(["n", "outcome"], ascending=[False, True]).outcome
-        raise ParameterError(
-            f"outcome: no outcome is named {outcome!r}\n"
-            f"  the data has {listing(most) or 'no outcomes'}; use one of these"
-        )
-    ends = [t.aggregate(d=_day(seconds(t.timestamp)).max()) for t in (rows, data.touches)]
+    need_outcome(outcome, outcome_counts(data))
+    ends = [t.aggregate(d=_day(seconds(t.timestamp)).max()) for t in (data.outcomes, data.touches)]
     last = max(int(end.to_pandas().d.iloc[0]) for end in ends)
     if data.has("customers"):
         windows = data.tables["customers"]
@@ -175,31 +173,11 @@ def _day(time: ir.Value) -> ir.Value:
 
 
 def _with_group(data: Dataset, table: ir.Table, by: str) -> ir.Table:
-    if by == FIRST_TOUCHPOINT:
-        found, missing = _first_touchpoints(data, table), NO_TOUCH
-    else:
-        allowed = [COHORT, FIRST_TOUCHPOINT, *trait_columns(data)]
-        if by not in allowed:
-            raise ParameterError(
-                f"by: {by!r} is not a trait of customers{nearest(by, allowed)}\n"
-                f"  use one of: {listing(allowed)}"
-            )
-        own = data.tables["customers"]
-        found, missing = own.select("customer_id", group=own[by].cast("string")), UNKNOWN
-    joined = table.left_join(found, "customer_id").drop("customer_id_right")
-    return joined.mutate(group=joined.group.fill_null(missing))
-
-
-def _first_touchpoints(data: Dataset, table: ir.Table) -> ir.Table:
-    """The touchpoint of the first touch up to the day of the first order; ties by name."""
-    touches = data.touches.join(number_names(touchpoint_names(data)), "touchpoint")
-    touches = touches.inner_join(table.select("customer_id", "first"), "customer_id")
-    touches = touches.filter(_day(seconds(touches.timestamp)) <= touches.first)
-    order = ibis.row_number().over(
-        group_by=touches.customer_id, order_by=[touches.timestamp, touches.code]
-    )
-    ranked = touches.select("customer_id", group=touches.touchpoint, order=order)
-    return ranked.filter(ranked.order == 0).drop("order")
+    if by == FIRST_TOUCHPOINT:  # up to the end of the day of the first order
+        until = table.select("customer_id", until=(table["first"] + 1) * DAY_SECONDS - 0.001)
+        return with_group(table, first_touchpoints(data, until), NO_TOUCH)
+    need_group(by, [COHORT, FIRST_TOUCHPOINT, *traits(data)])
+    return with_group(table, trait_groups(data, by))
 
 
 def _with_landmark(

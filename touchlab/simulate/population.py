@@ -1,12 +1,12 @@
-"""Random numbers with an address, so that a rerun meets the same ones again.
+"""Random numbers with an address, and the customers drawn with them.
 
-Whatever is switched off in a world, every other number stays as it was: streams are
-keyed by (seed, name), numbers of single events by (seed, name, customer, second).
+Whatever is switched off in a world, every other number stays as it was: streams are keyed by
+(seed, name), numbers of single events by (seed, name, customer, second).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -18,19 +18,16 @@ from touchlab.numeric import Floats
 from touchlab.simulate.world import Holdout, Trait, World
 
 Integers = npt.NDArray[np.int64]
+AnyIntegers = npt.NDArray[np.integer]
 Flags = npt.NDArray[np.bool_]
+
+DAY = 86_400
+LATE_UNTIL = 0.8
+MIDDLE_OF_MONTH = 15
 
 
 def stream(seed: int, name: str, repeat: int = 0) -> np.random.Generator:
-    """A generator of its own for one purpose.
-
-    Examples
-    --------
-    >>> stream(1, "a").random() == stream(1, "a").random()
-    True
-    >>> stream(1, "a").random() == stream(1, "b").random()
-    False
-    """
+    """A generator of its own for one purpose."""
     # crc32 and not hash(): the latter changes from one Python process to the next.
     key = np.random.SeedSequence([seed, crc32(name.encode()), repeat])
     return np.random.Generator(np.random.Philox(key))
@@ -68,33 +65,16 @@ def splitmix64(state: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return z ^ (z >> np.uint64(31))
 
 
-AnyIntegers = npt.NDArray[np.integer]
-
-DAY = 86_400
-LATE_UNTIL = 0.8
-MIDDLE_OF_MONTH = 15
-
-
 @dataclass(frozen=True)
 class Population:
-    """What is settled about every customer before anything happens.
+    """What is known about every customer before anything happens."""
 
-    Attributes
-    ----------
-    intent : array (customers, 1) or (customers, days)
-    joined : seconds from the start of the world
-    levels : by trait, the index of each customer's level
-    log_hazard : by outcome, the sum of the customer's trait effects
-    log_touches : the same for the rate of all touchpoints
-    log_season : by day
-    """
-
-    intent: Floats
-    joined: Integers
-    levels: Mapping[str, Integers]
-    log_hazard: Mapping[str, Floats]
-    log_touches: Floats
-    log_season: Floats
+    intent: Floats  # customers x days, or one column where it is constant
+    joined: Integers  # seconds from the start of the world
+    levels: Mapping[str, Integers]  # by trait, the index of each customer's level
+    log_hazard: Mapping[str, Floats]  # by outcome, the sum of the customer's trait effects
+    log_touches: Floats  # the same for the rate of all touchpoints
+    log_season: Floats  # by day
 
     def intent_at(self, customer: AnyIntegers, day: AnyIntegers) -> Floats:
         constant = self.intent.shape[1] == 1
@@ -102,20 +82,17 @@ class Population:
 
 
 def draw_population(world: World, seed: int) -> Population:
-    """The customers of a world."""
-    everyone = np.arange(world.customers)
-    levels = {trait.name: draw_levels(trait, seed, everyone) for trait in world.traits}
+    everyone, traits = np.arange(world.customers), world.traits
+    levels = {trait.name: draw_levels(trait, seed, everyone) for trait in traits}
     return Population(
         intent=draw_intent(world, seed),
         joined=draw_joined(world, seed, everyone),
         levels=levels,
         log_hazard={
-            outcome: trait_sum(
-                world, levels, {t.name: t.hazards.get(outcome, {}) for t in world.traits}
-            )
+            outcome: trait_sum(world, levels, [t.hazards.get(outcome, {}) for t in traits])
             for outcome in world.outcomes
         },
-        log_touches=trait_sum(world, levels, {t.name: t.touches for t in world.traits}),
+        log_touches=trait_sum(world, levels, [t.touches for t in traits]),
         log_season=np.log(season_by_day(world)),
     )
 
@@ -147,11 +124,12 @@ def draw_levels(trait: Trait, seed: int, everyone: Integers) -> Integers:
 
 
 def trait_sum(
-    world: World, levels: Mapping[str, Integers], effects: Mapping[str, Mapping[str, float]]
+    world: World, levels: Mapping[str, Integers], effects: Iterable[Mapping[str, float]]
 ) -> Floats:
+    """Add up the effects of each customer's levels; `effects` are by level, trait for trait."""
     total = np.zeros(world.customers)
-    for trait in world.traits:
-        by_level = np.array([effects[trait.name].get(level, 0.0) for level in trait.shares])
+    for trait, effect in zip(world.traits, effects, strict=True):
+        by_level = np.array([effect.get(level, 0.0) for level in trait.shares])
         total += by_level[levels[trait.name]]
     return total
 
@@ -171,8 +149,6 @@ def season_by_day(world: World) -> Floats:
 
 def reached(world: World, seed: int, touchpoint: str, share: float) -> Flags:
     """Which customers a touchpoint can touch at all."""
-    if share >= 1.0:
-        return np.ones(world.customers, dtype=bool)
     return np.asarray(uniform_at(seed, f"reach {touchpoint}", np.arange(world.customers)) < share)
 
 
@@ -180,8 +156,3 @@ def held_out(world: World, seed: int, held: Holdout) -> Flags:
     """Which customers are in the holdout arm of an experiment."""
     key = f"holdout {held.touchpoint} {held.start_day}"
     return np.asarray(uniform_at(seed, key, np.arange(world.customers)) < held.share)
-
-
-def end_of(world: World, held: Holdout) -> int:
-    """The day on which an experiment ends."""
-    return world.days if held.end_day is None else held.end_day

@@ -1,9 +1,13 @@
-"""What each touchpoint truly brought about: the same world, rerun without it."""
+"""What each touchpoint truly brought about: the same world, rerun without it.
+
+`simulate_paths` is the one world that needs no rerun: the one that path models assume.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,24 +16,61 @@ from touchlab.errors import ParameterError
 from touchlab.numeric import Floats
 from touchlab.simulate.engine import Points, decide, draw_points, in_turns, processes, respond
 from touchlab.simulate.population import Flags, draw_population, uniform_at
-from touchlab.simulate.rules import is_number
-from touchlab.simulate.tables import check_seed
-from touchlab.simulate.world import OUTCOMES, World
+from touchlab.simulate.tables import check_seed, ids, named
+from touchlab.simulate.world import OUTCOMES, World, is_number, is_whole
 
 COLUMNS = [
-    "outcome",
-    "touchpoint",
-    "incremental_direct",
-    "incremental_total",
-    "share_direct",
-    "share_total",
-    "outcomes",
-    "baseline_direct",
-    "baseline",
-    "effect",
-    "hazard_ratio",
+    "outcome", "touchpoint", "incremental_direct", "incremental_total", "share_direct",
+    "share_total", "outcomes", "baseline_direct", "baseline", "effect", "hazard_ratio",
     "half_life_days",
-]
+]  # fmt: skip
+START = np.datetime64("2025-01-01T00:00:00", "us")
+HOURS = np.timedelta64(3600, "s").astype("timedelta64[us]")
+DAYS = 180
+
+
+def true_effects(world: World, *, seed: int, repeats: int = 1) -> pd.DataFrame:
+    """How many outcomes would not have happened without each touchpoint.
+
+    Everything is counted over the whole window and all customers, experiments included as they
+    ran. All reruns meet the same random numbers, so a difference is caused by the touchpoint
+    alone; a touchpoint that does nothing gets exactly 0. Columns that need words:
+
+    - ``incremental_direct``: what the touchpoint did to the hazard of this very outcome. All
+      other touches and outcomes are facts, at the moments at which they happened, also those that
+      would not have followed; its own touches are deleted, and only this outcome is decided anew.
+    - ``incremental_total``: it is switched off and the rest lives on by its own rules: touches
+      that it induced, and what needs a prevented conversion, do not occur either. So a touchpoint
+      that wins customers has a total effect on churn: more customers can leave.
+    - ``baseline_direct, baseline``: all touchpoints switched off at once, in either sense. Hidden
+      ones (trouble with a delivery) still happen. Direct effects do not add up to outcomes minus
+      baseline: effects multiply and overlap.
+    - ``effect``: coefficient of g(exposure) in the log hazard; ``hazard_ratio``: just after one
+      first touch, nothing else going on.
+
+    With `repeats=1` it is the truth of the very data that `simulate(world, seed=seed)` gives; with
+    more, the mean over so many sets of outcomes drawn anew, of which the first is that data. One
+    run carries chance of about the square root of the count, the mean of 10 a third of it.
+
+    Examples
+    --------
+    >>> from touchlab.simulate import TouchpointSpec, World, true_effects
+    >>> ad = TouchpointSpec("ad", rate=0.05, effects={"conversion": 1.0})
+    >>> idle = TouchpointSpec("idle", rate=0.05)
+    >>> truth = true_effects(World((ad, idle), customers=2000, days=90), seed=1)
+    >>> truth = truth[truth["outcome"] == "conversion"].set_index("touchpoint")
+    >>> float(truth.loc["idle", "incremental_direct"]), float(truth.loc["ad", "hazard_ratio"])
+    (0.0, 2.0)
+    """
+    check_seed(seed)
+    if not is_whole(repeats) or repeats < 1:
+        raise ParameterError(f"repeats: {repeats!r} was given; it must be a whole number from 1")
+    runs = [count_once(world, seed, repeat) for repeat in range(repeats)]
+    mean = Counts(
+        *(np.mean([getattr(run, part.name) for run in runs], axis=0) for part in fields(Counts))
+    )
+    table = pd.DataFrame(list(truth_rows(world, mean)), columns=COLUMNS)
+    return table.astype({"outcome": "str", "touchpoint": "str"})
 
 
 @dataclass(frozen=True)
@@ -43,75 +84,6 @@ class Counts:
     total: Floats
 
 
-def true_effects(world: World, *, seed: int, repeats: int = 1) -> pd.DataFrame:
-    """How many outcomes would not have happened without each touchpoint.
-
-    Everything is counted over the whole window and all customers, experiments included
-    as they ran. All reruns meet the same random numbers, so a difference is caused by the
-    touchpoint alone; a touchpoint that does nothing gets exactly 0.
-
-    - **Direct**: what the touchpoint did to the hazard of this very outcome. The touches of
-      all other touchpoints and the other outcomes are facts, at the moments at which they
-      happened; the touches of the touchpoint are deleted; only this outcome is decided anew.
-      Facts stay facts: if a first conversion is now missing, the touches that followed it
-      (an onboarding call) stay and keep their effect. For churn and referral the
-      conversions are facts, so the customers at risk are the same with and without the
-      touchpoint; if churn is now missing or later, the customer lives on without the
-      touches that churn had prevented.
-    - **Total**: the touchpoint is switched off and the rest lives on by its own rules:
-      touches that it induced, touches targeted at those it touched, and touches, churn and
-      referrals that need the prevented conversion do not occur either. So a touchpoint
-      that wins customers has a total effect on churn: more customers can leave.
-    - **Baseline**: all touchpoints switched off at once, in either sense. Hidden ones
-      (trouble with a delivery) still happen.
-
-    Direct effects do not add up to outcomes minus baseline: effects multiply and overlap.
-
-    Parameters
-    ----------
-    world : World
-    seed : int
-    repeats : int
-        1: the truth of the very data that `simulate(world, seed=seed)` gives. More: mean
-        over so many sets of outcomes drawn anew for the same customers and the same
-        touch candidates, of which the first is that data. Counts of a single run
-        carry chance of about the square root of the count; the mean of 10 carries a third.
-
-    Returns
-    -------
-    DataFrame
-        outcome, touchpoint, incremental_direct, incremental_total (outcomes; negative where
-        the touchpoint prevents the outcome), share_direct, share_total (of all outcomes),
-        outcomes, baseline_direct, baseline (counts; `baseline` in the total sense), effect
-        (coefficient of g(exposure) in the log hazard), hazard_ratio (just after one first
-        touch, nothing else going on), half_life_days.
-
-    Raises
-    ------
-    ParameterError
-        If `seed` or `repeats` is out of range.
-
-    Examples
-    --------
-    >>> from touchlab.simulate import TouchpointSpec, World, true_effects
-    >>> ad = TouchpointSpec("ad", rate=0.05, effects={"conversion": 1.0})
-    >>> idle = TouchpointSpec("idle", rate=0.05)
-    >>> truth = true_effects(World((ad, idle), customers=2000, days=90), seed=1)
-    >>> truth = truth[truth["outcome"] == "conversion"].set_index("touchpoint")
-    >>> float(truth.loc["idle", "incremental_direct"]), float(truth.loc["ad", "hazard_ratio"])
-    (0.0, 2.0)
-    """
-    check_seed(seed)
-    if not isinstance(repeats, int) or isinstance(repeats, bool) or repeats < 1:
-        raise ParameterError(f"repeats: {repeats!r} was given; it must be a whole number from 1")
-    runs = [count_once(world, seed, repeat) for repeat in range(repeats)]
-    mean = Counts(
-        *(np.mean([getattr(run, part.name) for run in runs], axis=0) for part in fields(Counts))
-    )
-    table = pd.DataFrame(truth_rows(world, mean), columns=COLUMNS)
-    return table.astype({"outcome": "str", "touchpoint": "str"})
-
-
 def count_once(world: World, seed: int, repeat: int) -> Counts:
     """One factual run, and the reruns without each touchpoint."""
     points = draw_points(world, draw_population(world, seed), seed=seed, repeat=repeat)
@@ -122,9 +94,10 @@ def count_once(world: World, seed: int, repeat: int) -> Counts:
     codes = [processes(world).index(name) for name in world.names]
     direct, total = np.zeros((2, len(codes), len(OUTCOMES)))
     for row, code in enumerate(codes):
-        met = met_customers(world, facts, fact_happened, code)
-        left = met[facts.customer] & (facts.process != code)
+        met = np.zeros(world.customers, bool)  # nobody else's history depends on the touchpoint
+        met[facts.customer[fact_happened & (facts.process == code)]] = True
         was = count(facts.where(fact_happened & met[facts.customer]))
+        left = met[facts.customer] & (facts.process != code)
         direct[row] = was - direct_count(world, facts, fact_happened, left)
         left = met[points.customer] & (points.process != code)
         total[row] = was - total_count(world, points, left)
@@ -147,19 +120,11 @@ def direct_count(world: World, points: Points, happened: Flags, left: Flags) -> 
     """The same, each outcome decided anew among facts."""
     counts = np.zeros(len(OUTCOMES))
     for outcome, name in enumerate(OUTCOMES):
-        if name not in world.outcomes:
-            continue
-        facts = points.where(left & (happened | (points.process == outcome)))
-        again = decide(world, facts, only=outcome).happened
-        counts[outcome] = count(facts.where(again))[outcome]
+        if name in world.outcomes:
+            facts = points.where(left & (happened | (points.process == outcome)))
+            again = decide(world, facts, only=outcome).happened
+            counts[outcome] = count(facts.where(again))[outcome]
     return counts
-
-
-def met_customers(world: World, points: Points, happened: Flags, code: int) -> Flags:
-    """Customers touched by a touchpoint: nobody else's history depends on it."""
-    met = np.zeros(world.customers, bool)
-    met[points.customer[happened & (points.process == code)]] = True
-    return met
 
 
 def count(events: Points) -> Floats:
@@ -167,34 +132,31 @@ def count(events: Points) -> Floats:
     return np.bincount(codes, minlength=len(OUTCOMES)).astype(float)
 
 
-def truth_rows(world: World, counts: Counts) -> Iterator[dict[str, object]]:
-    specs = {spec.name: spec for spec in world.touchpoints}
+def truth_rows(world: World, counts: Counts) -> Iterator[tuple[Any, ...]]:
+    """Rows of `COLUMNS`."""
+    shown = [spec for spec in world.touchpoints if not spec.hidden]
     for number, outcome in enumerate(OUTCOMES):
-        if outcome not in world.outcomes:
-            continue
-        everything = counts.outcomes[number]
-        for row, name in enumerate(world.names):
-            spec, effect = specs[name], specs[name].effects.get(outcome, 0.0)
-            direct, total = counts.direct[row, number], counts.total[row, number]
-            yield {
-                "outcome": outcome,
-                "touchpoint": name,
-                "incremental_direct": direct,
-                "incremental_total": total,
-                "share_direct": direct / everything if everything else np.nan,
-                "share_total": total / everything if everything else np.nan,
-                "outcomes": everything,
-                "baseline_direct": counts.baseline_direct[number],
-                "baseline": counts.baseline[number],
-                "effect": effect,
-                "hazard_ratio": float(np.exp(effect * respond(spec, 1.0))),
-                "half_life_days": spec.half_life_days,
-            }
+        every = counts.outcomes[number]
+        base = counts.baseline_direct[number], counts.baseline[number]
+        for row, spec in enumerate(shown if outcome in world.outcomes else ()):
+            brought = np.array([counts.direct[row, number], counts.total[row, number]])
+            shares = brought / every if every else np.full(2, np.nan)
+            effect = spec.effects.get(outcome, 0.0)
+            ratio = float(np.exp(effect * respond(spec, 1.0)))
+            yield (
+                outcome,
+                spec.name,
+                *brought,
+                *shares,
+                every,
+                *base,
+                effect,
+                ratio,
+                spec.half_life_days,
+            )
 
 
-START = np.datetime64("2025-01-01T00:00:00", "us")
-HOURS = np.timedelta64(3600, "s").astype("timedelta64[us]")
-DAYS = 180
+# --- The world of path models -------------------------------------------------------
 
 
 def simulate_paths(
@@ -209,31 +171,13 @@ def simulate_paths(
 
     A customer meets each touchpoint with chance `touch_chance`, in random order, an hour
     apart. The journey converts unless the baseline and all touchpoints met fail:
-    P = 1 - (1 - baseline) * product of (1 - power). Order and time do nothing. This does not
-    show how a method copes with time, repetition or customers who were never watched.
+    P = 1 - (1 - baseline) * product of (1 - power), where `powers` are the chances that meeting
+    a touchpoint alone converts. Order and time do nothing. This does not show how a method copes
+    with time, repetition or customers who were never watched.
 
-    Parameters
-    ----------
-    powers : mapping of touchpoint to float
-        Chance, from 0 to 1, that meeting the touchpoint alone converts.
-    customers : int
-    touch_chance, baseline : float
-        Chances from 0 to 1.
-    seed : int
-
-    Returns
-    -------
-    tables : dict of DataFrame
-        touches, outcomes and customers of the data contract.
-    truth : DataFrame
-        outcome, touchpoint, incremental_direct and incremental_total (equal here: journeys
-        that would not have converted without it), outcomes, baseline (the same random
-        numbers without touchpoints), power.
-
-    Raises
-    ------
-    ParameterError
-        If a chance is not from 0 to 1, or `customers` or `seed` is out of range.
+    Returns the tables touches, outcomes and customers, and the truth: outcome, touchpoint,
+    incremental_direct and incremental_total (equal here: journeys that would not have converted
+    without it), outcomes, baseline (the same random numbers without touchpoints), power.
 
     Examples
     --------
@@ -259,30 +203,27 @@ def path_tables(
     names: list[str], met: Flags, order: Floats, converted: Flags
 ) -> dict[str, pd.DataFrame]:
     everyone = np.arange(met.shape[1])
-    ids = pd.array([f"c-{number + 1:05d}" for number in everyone], dtype="str")
+    who = ids(len(everyone), everyone)
+    begins = START + everyone % DAYS * 24 * HOURS
     # Touchpoints not met sort last, so that ranks of the others count hours without gaps.
     rank = np.where(met, order, 2.0).argsort(axis=0).argsort(axis=0)
     touchpoint, customer = np.nonzero(met)
-    hour = rank[touchpoint, customer]
     touches = pd.DataFrame(
         {
-            "customer_id": ids.take(customer),
-            "timestamp": START + (customer % DAYS * 24 + hour) * HOURS,
-            "touchpoint": pd.array(names, dtype="str").take(touchpoint),
+            "customer_id": who[customer],
+            "timestamp": begins[customer] + rank[touchpoint, customer] * HOURS,
+            "touchpoint": named(touchpoint, names),
         }
     )
-    end = START + (everyone % DAYS * 24 + met.sum(axis=0)) * HOURS
     outcomes = pd.DataFrame(
         {
-            "customer_id": ids[converted],
-            "timestamp": end[converted],
+            "customer_id": who[converted],
+            "timestamp": (begins + met.sum(axis=0) * HOURS)[converted],
             "outcome": pd.array(["conversion"] * int(converted.sum()), dtype="str"),
         }
     )
-    until = np.full(len(ids), START + (DAYS + 1) * 24 * HOURS)
-    customers = pd.DataFrame(
-        {"customer_id": ids, "observed_from": np.full(len(ids), START), "observed_to": until}
-    )
+    ends = START + (DAYS + 1) * 24 * HOURS
+    customers = pd.DataFrame({"customer_id": who, "observed_from": START, "observed_to": ends})
     touches = touches.sort_values(["customer_id", "timestamp"], ignore_index=True)
     return {"touches": touches, "outcomes": outcomes, "customers": customers}
 
@@ -293,7 +234,7 @@ def path_truth(powers: Mapping[str, float], hits: Flags, alone: Flags) -> pd.Dat
     incremental = (hits & only_one).sum(axis=1).astype(float)
     return pd.DataFrame(
         {
-            "outcome": pd.array(["conversion"] * len(powers), dtype="str"),
+            "outcome": "conversion",
             "touchpoint": pd.array(list(powers), dtype="str"),
             "incremental_direct": incremental,
             "incremental_total": incremental,
@@ -309,7 +250,7 @@ def check_paths(
 ) -> None:
     if not powers:
         raise ParameterError("powers: no touchpoint was given; give at least one: {'ad': 0.1}")
-    if not isinstance(customers, int) or isinstance(customers, bool) or customers < 1:
+    if not is_whole(customers) or customers < 1:
         raise ParameterError(
             f"customers: {customers!r} was given; it must be a whole number, 1 or more"
         )
