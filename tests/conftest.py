@@ -11,9 +11,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import nbformat
 import pandas as pd
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from nbformat.v4 import new_output
 
+import touchlab as tl
 from touchlab.data.dataset import Dataset, open_data
 
 START = pd.Timestamp("2026-03-01T00:00:00Z")
@@ -152,3 +157,39 @@ def load_postgres(address: str, tables: Mapping[str, pd.DataFrame], schema: str)
         connection.create_table(name, table, overwrite=True)
     connection.disconnect()
     return f"{address}/{schema}"
+
+
+@pytest.fixture
+def shell() -> Iterator[InteractiveShell]:
+    """A kernel in this very process, with touchlab in it."""
+    made = InteractiveShell.instance()
+    tl.load_ipython_extension(made)
+    yield made
+    tl.unload_ipython_extension(made)
+    made.reset()
+    InteractiveShell.clear_instance()
+
+
+def run_notebook(shell: InteractiveShell, path: Path, **parameters: object) -> Any:
+    """Run a notebook in this very process, sooner than a kernel would; with its outputs."""
+    notebook = nbformat.read(path, as_version=4)
+    shown: dict[str, Any] = {}  # what can be taken back, by its id
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        with capture_output() as captured:
+            result = shell.run_cell(cell.source, cell_id=cell.id)
+        assert result.success, captured.stdout
+        if "parameters" in cell.metadata.get("tags", []):
+            shell.user_ns.update({n: v for n, v in parameters.items() if n in shell.user_ns})
+        for one in captured.outputs:
+            if one.update:
+                shown[one.transient["display_id"]].data = one.data
+                continue
+            made = new_output("display_data", data=one.data, metadata=one.metadata or {})
+            shown[(one.transient or {}).get("display_id", "")] = made
+            cell.outputs.append(made)
+        if result.result is not None:
+            data, metadata = shell.display_formatter.format(result.result)
+            cell.outputs.append(new_output("display_data", data=data, metadata=metadata))
+    return notebook

@@ -16,7 +16,6 @@ from conftest import load_postgres
 import touchlab as tl
 from touchlab import scoreboard
 from touchlab.data.readers import KEPT, kept
-from touchlab.drivers.views import by_segment
 from touchlab.journeys import describe
 from touchlab.simulate import company_world, simulate
 
@@ -103,7 +102,7 @@ CASES: dict[str, Case] = {
     "costs": lambda d: tl.touch_costs(d).to_frame(),
     "drivers": lambda d: fitted(d, "conversion").incremental(),
     "drivers of churn": lambda d: fitted(d, "churn").incremental(total=False),
-    "drivers by segment": lambda d: by_segment(fitted(d, "conversion"), "plan"),
+    "drivers by segment": lambda d: fitted(d, "conversion").summary(by="plan"),
     "checks": lambda d: tl.check_drivers(d, fitted(d, "conversion")).table,
     "holdouts": lambda d: tl.holdout_effects(d, measure="value").table,
     "calibrated": calibrated,

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from touchlab import show
-from touchlab.budget import views
 from touchlab.budget.plan import Reallocation
 from touchlab.plots import budget as figures
 from touchlab.sentences import budget as sentences_budget
@@ -116,7 +115,7 @@ def test_costs_in_a_sentence(costs: pd.DataFrame) -> None:
 
 
 def test_costs_for_reading_say_where_there_is_no_upper_end(costs: pd.DataFrame) -> None:
-    table = views.brief_costs(costs).set_index("touchpoint")
+    table = sentences_budget.costs_in_brief(costs).set_index("touchpoint")
     words = table.interval_of_cost.str.replace("\N{NO-BREAK SPACE}", " ").to_dict()
     assert words == {
         "mail": "1.25 to 2.50", "ad": "16 to 25", "shop": "80 and more", "nag": "brings none"
@@ -128,7 +127,7 @@ def test_costs_for_reading_say_where_there_is_no_upper_end(costs: pd.DataFrame) 
 
 
 def test_plan_for_reading(plan: Reallocation) -> None:
-    table = views.brief_plan(plan)
+    table = plan.summary()
     assert table.touchpoint.tolist() == ["mail", "shop", "ad", "nag"]
     assert table.next_cost.tolist() == ["2.00", "–", "20", "–"]
     html = show.Table(table)._repr_html_()
@@ -143,11 +142,10 @@ def test_without_costs_the_answer_is_about_touches() -> None:
             "ci_high": [60.0, 30.0], "badge": "adjusted", "n": [5000, 10_000],
         }
     )  # fmt: skip
-    plan = show.Missing("no touch has a cost")
-    said = sentences_budget.about_next_euro(plan, table, outcome="conversion")
+    said = sentences_budget.about_touches(table, "conversion")
     assert said == (
         "For its number of touches, ad brings most for sure: 10 conversion outcomes for 1,000 "
-        "touches (8 to 12), badge adjusted. Of money: no touch has a cost."
+        "touches (8 to 12), badge adjusted."
     )
     turned = table.assign(incremental=-table.incremental, ci_low=-60.0, ci_high=[-40.0, 30.0])
     assert "ad prevents most for sure: 10 churn" in sentences_budget.about_touches(turned, "churn")

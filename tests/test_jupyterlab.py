@@ -30,6 +30,7 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = "notebooks/02_journeys.ipynb"
+LACKING = "notebooks/06_experience.ipynb"  # asked for no segment, so it lacks one
 MINUTE = 60_000  # of milliseconds
 NOTEBOOK_CELLS = "window.jupyterapp.shell.currentWidget.content"
 PARAMETERS_CELL = 1
@@ -52,7 +53,7 @@ DONE = f"""() => {{
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[str]:
+def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """JupyterLab on a copy of the notebooks beside the sample, as `make lab` starts it."""
     root = tmp_path / "lab"
     shutil.copytree(ROOT / "notebooks", root / "notebooks")
@@ -76,7 +77,8 @@ def lab(tmp_path: Path) -> Iterator[str]:
         try:
             address = f"http://127.0.0.1:{port}"
             _wait_until_up(f"{address}/api/status?token={token}", server, root / "lab.log")
-            yield f"{address}/lab/tree/{NOTEBOOK}?token={token}"
+            opened = getattr(request, "param", NOTEBOOK)
+            yield f"{address}/lab/tree/{opened}?token={token}"
         finally:
             server.terminate()
             server.wait(timeout=30)
@@ -124,6 +126,15 @@ def test_a_mistyped_value_is_told_on_the_page(page: Any, tmp_path: Path) -> None
     told.last.scroll_into_view_if_needed()  # running leaves the last cell in sight
     page.screenshot(path=tmp_path / "mistyped.png")
     assert _shown(page)["figures"] == 0  # nothing was drawn from it
+
+
+@pytest.mark.parametrize("lab", [LACKING], indirect=True)
+def test_what_is_missing_is_a_note_and_what_builds_on_it_passes(page: Any, tmp_path: Path) -> None:
+    assert _run_all(page) == []
+    noted = page.locator(".jp-OutputArea-output").get_by_text("No segment was asked for.")
+    noted.last.scroll_into_view_if_needed()
+    page.screenshot(path=tmp_path / "missing.png")
+    assert _shown(page)["figures"] >= 3  # those after it were drawn
 
 
 def test_what_a_cell_ends_in_shows_no_customer() -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import touchlab as tl
-from touchlab.drivers import calibrate, views
+from touchlab.drivers import calibrate, fit
 from touchlab.drivers import checks as badges
 from touchlab.errors import DataError
 from touchlab.once import FOLDER, once
@@ -176,35 +176,38 @@ def test_changed_tables_are_not_taken_for_those_of_the_files(tmp_path: Path, fol
 def test_drivers_of_a_run_are_fitted_once_and_answer_alike(
     sample: tl.Dataset, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fitted = views.fit(sample, outcome="conversion", seed=1)
-    checks = views.check(sample, fitted)
+    holdouts = tl.holdout_effects(sample)
+    fitted = tl.calibrate(tl.fit_drivers(sample, seed=1), holdouts)
+    checks = tl.check_drivers(sample, fitted)
 
     def again(*_: object, **__: object) -> object:
         raise AssertionError("asked for a second time")
 
-    monkeypatch.setattr(views, "fit_drivers", again)
-    monkeypatch.setattr(views, "check_drivers", again)
-    read = views.fit(sample, outcome="conversion", seed=1)
+    monkeypatch.setattr(fit, "sample_moments", again)
+    monkeypatch.setattr(calibrate, "_find_targets", again)
+    monkeypatch.setattr(badges, "lead_test", again)
+    read = tl.calibrate(tl.fit_drivers(sample, outcome="conversion", seed=1), holdouts)
     assert isinstance(read, calibrate.CalibratedDrivers) and read is not fitted
     assert read.moments.data is sample  # not a copy in another engine
-    pd.testing.assert_frame_equal(views.check(sample, read).table, checks.table)
+    pd.testing.assert_frame_equal(tl.check_drivers(sample, read).table, checks.table)
     for answer in (
         lambda d: d.incremental(checks=checks),
         lambda d: d.baseline,
         lambda d: d.incremental(by="month"),
-        lambda d: views.with_touch_rate(d),
+        lambda d: d.with_touch_rate(),
         lambda d: d.change,
     ):
         pd.testing.assert_frame_equal(answer(fitted), answer(read))
 
 
 def test_other_drivers_are_not_checked_by_what_is_known_of_these(
-    sample: tl.Dataset, folder: Path
+    sample: tl.Dataset, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted = tl.fit_drivers(sample, outcome="churn")
     other = tl.fit_drivers(sample, outcome="churn", half_lives=dict.fromkeys(
         fitted.moments.touchpoints, 3.0
     ))  # fmt: skip
-    known, own = views.check(sample, fitted), views.check(sample, other)
+    known, own = tl.check_drivers(sample, fitted), tl.check_drivers(sample, other)
     assert not np.allclose(known.table.e_value, own.table.e_value)
-    pd.testing.assert_frame_equal(own.table, badges.check_drivers(sample, other).table)
+    monkeypatch.delenv(FOLDER)
+    pd.testing.assert_frame_equal(own.table, tl.check_drivers(sample, other).table)

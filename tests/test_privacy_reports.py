@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import run_notebook
 from nbformat.v4 import new_output
 
 import touchlab as tl
@@ -53,36 +53,14 @@ def _shop(seed: int = 3, customers: int = 250) -> dict[str, pd.DataFrame]:
     return {"touches": touches, "outcomes": outcomes, "customers": traits}
 
 
-def _run(folder: Path, data: Path, notebook: Path, **parameters: Any) -> Path:
+def _run(shell: Any, folder: Path, data: Path, notebook: Path, **parameters: Any) -> Path:
     """Run a notebook in this process, as a report would keep it: page and saved notebook."""
-    made = nbformat.read(notebook, as_version=4)
-    space: dict[str, Any] = {}
-    for cell in made.cells:
-        if cell.cell_type != "code":
-            continue
-        tree = ast.parse(cell.source)
-        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, notebook.name, "exec"), space)
-        if "parameters" in cell.metadata.get("tags", []):
-            space.update({n: v for n, v in parameters.items() if n in space}, data=str(data))
-        if last is not None:
-            value = eval(compile(ast.Expression(last.value), notebook.name, "eval"), space)
-            cell.outputs = _shown(value)
+    made = run_notebook(shell, notebook, data=str(data), **parameters)
     folder.mkdir(exist_ok=True)
     nbformat.write(made, folder / notebook.name)
     page = export_html(made, name=notebook.stem)
     (folder / f"{notebook.stem}.html").write_text(page, encoding="utf-8")
     return folder
-
-
-def _shown(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    if hasattr(value, "_repr_mimebundle_"):
-        data, metadata = value._repr_mimebundle_()
-        return [new_output("display_data", data=data, metadata=metadata)]
-    data = {"text/html": value._repr_html_(), "text/plain": repr(value)}
-    return [new_output("display_data", data=data)]
 
 
 @pytest.fixture
@@ -102,9 +80,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.usefixtures("_undrawn")
 @pytest.mark.parametrize("name", ["02_journeys", "03_attribution"])
-def test_report_on_a_small_shop_gives_nobody_away(name: str, shop: Path, tmp_path: Path) -> None:
+def test_report_on_a_small_shop_gives_nobody_away(
+    name: str, shop: Path, tmp_path: Path, shell: Any
+) -> None:
     notebook = ROOT / "notebooks" / f"{name}.ipynb"
-    run = _run(tmp_path / "run", shop, notebook, segment="region")
+    run = _run(shell, tmp_path / "run", shop, notebook, segment="region")
     assert check_run(run, tl.open_data(shop)) == []
     page = (run / f"{name}.html").read_text(encoding="utf-8")
     assert "fewer than 10 customers (parameter min_customers)" in page
@@ -112,9 +92,11 @@ def test_report_on_a_small_shop_gives_nobody_away(name: str, shop: Path, tmp_pat
 
 
 @pytest.mark.usefixtures("_undrawn")
-def test_the_same_report_without_the_limit_is_found_out(shop: Path, tmp_path: Path) -> None:
+def test_the_same_report_without_the_limit_is_found_out(
+    shop: Path, tmp_path: Path, shell: Any
+) -> None:
     notebook = ROOT / "notebooks" / "02_journeys.ipynb"
-    run = _run(tmp_path / "run", shop, notebook, min_customers=1)
+    run = _run(shell, tmp_path / "run", shop, notebook, min_customers=1)
     found = check_run(run, tl.open_data(shop))
     assert {"small cell"} <= {one.kind for one in found}
     assert {one.file for one in found} == {"02_journeys.html", "02_journeys.ipynb"}
@@ -132,6 +114,16 @@ def test_report_on_the_sample_gives_nobody_away(k: int, tmp_path: Path) -> None:
 
 
 # --- the reader itself finds what there is to find -----------------------------------------
+
+
+def _shown(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    if hasattr(value, "_repr_mimebundle_"):
+        data, metadata = value._repr_mimebundle_()
+        return [new_output("display_data", data=data, metadata=metadata)]
+    data = {"text/html": value._repr_html_(), "text/plain": repr(value)}
+    return [new_output("display_data", data=data)]
 
 
 def _page(folder: Path, *shown: Any) -> Path:

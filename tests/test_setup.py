@@ -63,8 +63,9 @@ def test_notebook_is_committed_bare_and_holds_no_logic(path: Path) -> None:
             continue
         assert cell["outputs"] == [] and cell["execution_count"] is None
         source = "".join(cell["source"])
-        assert len(source.splitlines()) <= 10
-        logic = ast.FunctionDef | ast.ClassDef | ast.For | ast.While | ast.If | ast.Try
+        assert cell in tagged or len(source.splitlines()) <= 8
+        assert max(map(len, source.splitlines())) <= 100
+        logic = ast.Lambda | ast.FunctionDef | ast.ClassDef | ast.For | ast.While | ast.If | ast.Try
         found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, logic)]
         assert not found, f"logic in a cell: {source}"
 

@@ -8,14 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree.ElementTree import Element, fromstring
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 from matplotlib.colors import to_rgb
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 import touchlab as tl
 from touchlab import plots, show
-from touchlab.errors import MissingInput
 from touchlab.reporting.clean import figure_colours
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -68,19 +72,110 @@ def test_table_sets_shares_counts_dates_and_joins_interval_ends() -> None:
     assert "<i>" not in html and "&lt;i&gt;email&lt;/i&gt;" in html
 
 
-def test_or_note_turns_missing_input_into_a_note_and_nothing_else() -> None:
-    def missing() -> None:
-        raise MissingInput("no costs: with them, the return would be shown")
+def _run(shell: InteractiveShell, *cells: str) -> list[tuple[bool, str]]:
+    """Run cells; whether each ended well, and all that it showed."""
+    ran = []
+    for cell in cells:
+        with capture_output() as captured:
+            result = shell.run_cell(cell)
+        shown = "".join(str(one.data.get("text/html", "")) for one in captured.outputs)
+        ran.append((result.success, shown + captured.stdout))
+    return ran
 
-    lacking = show.or_note(missing)
-    said = '<p class="note">no costs: with them, the return would be shown</p>'
-    assert lacking._repr_html_() == said
-    assert show.or_note(lambda: lacking.table["cost"].sum()) is lacking
-    assert show.or_note(lambda: lacking["cost"]) is lacking
-    assert lacking._repr_html_() == ""  # said once
-    assert show.or_note(lambda: 3) == 3
-    with pytest.raises(ZeroDivisionError):
-        show.or_note(lambda: 1 / 0)
+
+LACKS = "import touchlab as tl\ndef ask():\n    raise tl.MissingInput('no costs:\\n  give `cost`')"
+NO_COSTS = '<p class="note">no costs:; give cost</p>'
+
+
+def test_a_cell_that_lacks_input_ends_well_and_shows_a_note_once(shell: InteractiveShell) -> None:
+    ran = _run(shell, LACKS, "kept = 1\nask()", "ask()", "kept")
+    assert ran[1:3] == [(True, NO_COSTS), (True, "")]
+    assert shell.user_ns["kept"] == 1 and ran[3][0]
+    assert _run(shell, "kept = 1\nask()")[0] == (True, NO_COSTS)  # the cell that said it, again
+
+
+def test_what_builds_on_missing_input_passes_silently_and_nothing_else_does(
+    shell: InteractiveShell,
+) -> None:
+    ran = _run(shell, LACKS, "costs = ask()\ncosts", "plan = costs * 2\nplan", "plan.table")
+    assert [ended for ended, _ in ran] == [True] * 4
+    assert [said for _, said in ran[1:]] == [NO_COSTS, "", ""]
+    for wrong, name in (("1 / 0", "ZeroDivisionError"), ("cots", "NameError")):
+        ended, said = _run(shell, wrong)[0]
+        assert not ended and name in said and "Traceback" in said
+    given = _run(shell, "costs = 5", "plan = costs * 2\nplan")
+    assert given[1][0] and shell.user_ns["plan"] == 10
+
+
+def test_what_a_cell_would_only_change_stays_and_what_it_would_make_anew_goes(
+    shell: InteractiveShell,
+) -> None:
+    # as with data changed under a notebook: a table of the earlier data must not be shown
+    ran = _run(shell, LACKS, "drivers, table = 1, 2", "drivers = drivers + ask()\ntable = drivers")
+    assert all(ended for ended, _ in ran)
+    assert shell.user_ns["drivers"] == 1 and "table" not in shell.user_ns
+
+
+def test_the_note_moves_to_where_the_first_thing_is_missing(shell: InteractiveShell) -> None:
+    cells = "costs = ask()", "plan = costs", "from touchlab import show\nshow.answer(plan)"
+    asked, built, answered = _run(shell, LACKS, *cells)[1:]
+    assert (asked[1], built[1]) == (NO_COSTS, "")
+    assert answered == (True, NO_COSTS.replace("note", "answer"))
+
+
+def test_warnings_that_are_notes_stay_off_the_page(shell: InteractiveShell) -> None:
+    warned = "import warnings, touchlab as tl\nwarnings.warn('few', tl.TouchlabWarning)"
+    with capture_output() as captured:
+        shell.run_cell(warned)
+    assert captured.stderr == ""
+
+
+def test_left_alone_a_kernel_is_as_it_was(shell: InteractiveShell) -> None:
+    tl.unload_ipython_extension(shell)
+    ended, said = _run(shell, LACKS, "ask()")[1]
+    assert not ended and "MissingInput" in said
+    assert "hidden" not in repr(SMALL)
+
+
+SMALL = pd.DataFrame({"touchpoint": ["a", "b", "c"], "starts": [90, 3, 20]})
+
+
+def test_frames_hide_small_groups_on_every_way_to_a_page(shell: InteractiveShell) -> None:
+    data, metadata = shell.display_formatter.format(SMALL)
+    assert data["text/html"].count("<td>hidden</td>") == 2
+    assert data["text/plain"].count("hidden") == 2
+    assert metadata["text/html"]["table"]["data"] == [["a", 90], ["b", None], ["c", None]]
+    assert "<td>hidden</td>" in shell.display_formatter.format(SMALL.starts)[0]["text/html"]
+    for words in (repr(SMALL), str(SMALL), f"{SMALL}", repr(SMALL.starts)):
+        assert "hidden" in words and " 3" not in words
+    with capture_output() as captured:
+        print(SMALL)
+    assert captured.stdout.count("hidden") == 2
+    assert SMALL.starts.tolist() == [90, 3, 20]
+
+
+def test_bare_frames_of_any_shape_are_shown(shell: InteractiveShell) -> None:
+    form = shell.display_formatter.format
+    long = pd.DataFrame({"day": range(1000), "x": 0.5})
+    assert form(long)[0]["text/html"].count("<tr>") == 60
+    assert "the first 60 of 1,000 rows" in form(long)[0]["text/html"]
+    by_name = SMALL.set_index("touchpoint")
+    assert "<td>a</td>" in form(by_name)[0]["text/html"]
+    for odd in (by_name.T, pd.DataFrame([[1, 2]]), pd.concat([SMALL, SMALL], axis=1)):
+        assert "<table" in form(odd)[0]["text/html"]
+    assert form(pd.DataFrame({"a": []}))[0]["text/html"]
+    assert "none." in show.Table(SMALL.head(0), "Warnings")._repr_html_()
+
+
+def test_a_real_kernel_sees_no_error(tmp_path: Path) -> None:
+    cells = [LACKS, "costs = ask()\nmore = 1", "print(more)", "1", "1 / 0"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+        NotebookClient(notebook, kernel_name="python3", timeout=120).execute(cwd=str(tmp_path))
+    kinds = [[output.output_type for output in cell.outputs] for cell in notebook.cells]
+    assert kinds == [[], ["display_data"], ["display_data"], ["execute_result"], ["error"]]
+    left, moved = (cell.outputs[0].data for cell in notebook.cells[1:3])
+    assert left == {"text/plain": ""} and moved["text/html"] == NO_COSTS
 
 
 def test_picture_carries_words_and_two_drawings_of_two_shapes() -> None:

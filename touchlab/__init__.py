@@ -8,7 +8,28 @@ the notebooks into pages. `simulate` makes customers with a known truth, `scoreb
 method against it.
 """
 
+import sys
+from typing import Any
+
 import lazy_loader
 
 # Names are listed once, in __init__.pyi; loading them on first use keeps the command quick.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Make `%load_ext touchlab` work; importing touchlab in IPython does the same."""
+    from touchlab.show import install
+
+    install(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    from touchlab.show import uninstall
+
+    uninstall(shell)
+
+
+_shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+if _shell is not None:
+    load_ipython_extension(_shell)

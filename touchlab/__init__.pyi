@@ -1,6 +1,6 @@
 """The public names; `__init__.py` loads each on first use."""
 
-from .budget.plan import Reallocation, reallocate
+from .budget.plan import Reallocation, budget_scenarios, reallocate
 from .budget.returns import cost_per_incremental, response_curves
 from .credit.attribute import attribute
 from .credit.cost import return_on_cost, touch_costs
@@ -12,12 +12,14 @@ from .drivers.calibrate import calibrate
 from .drivers.checks import check_drivers
 from .drivers.experiments import holdout_effects
 from .drivers.fit import fit_drivers
+from .drivers.prediction import check_prediction
 from .drivers.result import Drivers
 from .errors import (
     DataError,
     MissingInput,
     ParameterError,
     ReportError,
+    TooThin,
     TouchlabError,
     TouchlabWarning,
 )
@@ -31,7 +33,7 @@ from .journeys.counts import Rule, transition_matrix
 from .journeys.describe import time_to_outcome
 from .privacy.fold import fold_rare
 from .privacy.pseudonyms import pseudonymise
-from .retention.churn import cohort_table, inactivity_rules, with_inactivity_churn
+from .retention.churn import cohort_table, inactivity_rules, with_churn, with_inactivity_churn
 from .retention.compare import compare_groups, cumulative_incidence
 from .retention.contracts import Renewals, fit_renewals
 from .retention.cox import fit_cox
@@ -52,14 +54,17 @@ __all__ = [
     "Renewals",
     "ReportError",
     "Rule",
+    "TooThin",
     "TouchlabError",
     "TouchlabWarning",
     "attribute",
     "audit_map",
+    "budget_scenarios",
     "build_journeys",
     "calibrate",
     "channel_consistency",
     "check_drivers",
+    "check_prediction",
     "choose_order",
     "cohort_table",
     "compare_groups",
@@ -98,5 +103,6 @@ __all__ = [
     "validate_lifetime",
     "value_by_exposure",
     "weak_links",
+    "with_churn",
     "with_inactivity_churn",
 ]

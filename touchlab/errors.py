@@ -5,7 +5,6 @@ Each message says what failed, what was found, what is allowed and what to do.
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 
 class TouchlabError(ValueError):
@@ -19,8 +18,9 @@ class DataError(TouchlabError):
 class MissingInput(DataError):
     """The data lacks what this question needs; the message says what it would answer."""
 
-    by: Any = None
-    """The missing result that was used, where it is not the question itself that fails."""
+
+class TooThin(MissingInput):
+    """The data has what this question needs, but too little of it for an answer."""
 
 
 class ParameterError(TouchlabError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +14,15 @@ import pandas as pd
 
 from touchlab.budget.plan import reallocate
 from touchlab.data.dataset import Dataset
-from touchlab.drivers import views as drivers_views
+from touchlab.drivers.calibrate import calibrate
 from touchlab.drivers.checks import Checks, check_drivers
+from touchlab.drivers.experiments import holdout_effects
+from touchlab.drivers.fit import fit_drivers
 from touchlab.drivers.result import Drivers
 from touchlab.errors import DataError, MissingInput
-from touchlab.experience import views as experience_views
 from touchlab.experience.key_drivers import key_drivers, weak_links
-from touchlab.retention import views as retention_views
+from touchlab.experience.map import touchpoint_map
+from touchlab.retention.churn import with_churn
 
 COLUMNS = ["table", "row", "what", "before", "before_low", "before_high"]
 COLUMNS += ["after", "after_low", "after_high", "beyond"]
@@ -187,25 +190,26 @@ class _Work:
         return self._fit(self.data, self.outcome)
 
     def _fit(self, data: Dataset, outcome: str) -> tuple[Drivers, Checks]:
-        drivers = retention_views.drivers_of(data, outcome, seed=self.seed)
+        drivers = fit_drivers(data, outcome=outcome, seed=self.seed)
+        with suppress(MissingInput):  # without experiments, they are what they are
+            drivers = calibrate(drivers, holdout_effects(data, outcome=outcome))
         return drivers, check_drivers(data, drivers)
 
     def conversion(self) -> Tables:
         return _of(*self.drivers, names=("drivers", "baseline"))
 
     def retention(self) -> Tables:
-        known = retention_views.with_churn(self.data, order=self.outcome)
+        known = with_churn(self.data, activity=self.outcome)
         return _of(*self._fit(known, "churn"), names=("keepers", "churn"))
 
     def referral(self) -> Tables:
         return _of(*self._fit(self.data, "referral"), names=("bringers", "referral"))
 
     def map(self) -> Tables:
-        return {"map": experience_views.map_with_scores(self.data)}
+        return {"map": touchpoint_map(self.data, scores=True)}
 
     def links(self) -> Tables:
-        surveyed = experience_views.with_surveys(self.data)
-        return {"links": weak_links(key_drivers(surveyed, seed=self.seed))}
+        return {"links": weak_links(key_drivers(self.data, seed=self.seed))}
 
     def plan(self) -> Tables:
         drivers, checks = self.drivers
@@ -214,8 +218,7 @@ class _Work:
 
 
 def _of(drivers: Drivers, checks: Checks, names: tuple[str, str]) -> Tables:
-    table = drivers_views.brief(drivers.incremental(checks=checks))
-    return dict(zip(names, (table, drivers.baseline), strict=True))
+    return dict(zip(names, (drivers.summary(checks), drivers.baseline), strict=True))
 
 
 def journey(tables: Tables) -> pd.DataFrame:

@@ -26,8 +26,10 @@ from touchlab.budget.response import Response, Responses
 from touchlab.data.contract import listing
 from touchlab.drivers.checks import DESCRIPTIVE
 from touchlab.drivers.result import UNCHECKED, Drivers
+from touchlab.errors import ParameterError
 from touchlab.moments.risk import ENDING
 from touchlab.numeric import GROUPS, LEVEL, Floats, one_thread
+from touchlab.results import Result
 
 Given = tuple[Floats, float, Floats, Floats, int]
 """What `best_plan` takes beside the response."""
@@ -118,14 +120,16 @@ def plan_draws(few: Responses, cases: Sequence[Given], count: int, seed: int) ->
 
 
 DRAWS, MOST_MOMENTS = 100, 20_000
+OTHER_BUDGETS = (0.8, 1.2)
+"""Of what is spent now, for other scenarios."""
 SURE = 0.8
 """Probability from which on the direction of a move counts as sure."""
 COLUMNS = ["touchpoint", "cost_now", "cost_planned", "change", "multiplier", "probability_more"]
 COLUMNS += ["next_cost", "next_cost_low", "next_cost_high", "advice", "badge", "n"]
 
 
-@dataclass(frozen=True)
-class Reallocation:
+@dataclass(frozen=True, repr=False)
+class Reallocation(Result):
     """A proposal: `.table`, a row a touchpoint, and its `.gain`; see ``reallocate``."""
 
     table: pd.DataFrame
@@ -174,9 +178,17 @@ class Reallocation:
             f"({ends}) than the {row.n:,.0f} now{worth}."
         )
 
-    def _repr_html_(self) -> str:
-        form = "{:,.3f}".format
-        return str(self.table.to_html(index=False, na_rep="", float_format=form))
+    def summary(self) -> pd.DataFrame:
+        """The columns that a reader needs, what gets more first; costs as words."""
+        from touchlab import sentences
+
+        return sentences.plan_in_brief(self.table)
+
+    def plot(self, currency: str = "euro") -> Any:
+        """Draw what each touchpoint costs now, and in the plan."""
+        from touchlab import plots
+
+        return plots.plot_reallocation(self.table, self.gain, currency=currency)
 
 
 @dataclass(frozen=True)
@@ -266,6 +278,70 @@ def reallocate(
         drivers, budget=budget, caps=caps, costs=costs, checks=checks, move_doubted=move_doubted
     )
     return propose(drivers, [case], seed)[0]
+
+
+def budget_scenarios(
+    drivers: Drivers,
+    plan: Reallocation,
+    *,
+    caps: tuple[float, float] = USUAL_CAPS,
+    costs: Mapping[str, float] | None = None,
+    checks: Any = None,
+    move_doubted: bool = False,
+    seed: int = 1,
+) -> pd.DataFrame:
+    """What would a plan gain with more or less money, or in smaller steps?
+
+    Parameters
+    ----------
+    drivers, caps, costs, checks, move_doubted, seed
+        As given to ``reallocate``.
+    plan
+        What it returned.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a case, the plan first: ``budget`` (as a share of what is spent now), ``limits``
+        (multiples of what each costs now), ``cost`` (planned, of what can be moved),
+        ``incremental, ci_low, ci_high`` (outcomes beyond those of now).
+
+    Raises
+    ------
+    MissingInput, ParameterError
+        As ``reallocate``.
+    """
+    tight = (float(np.sqrt(caps[0])), float(np.sqrt(caps[1])))
+    now = _spent(plan, "cost_now")
+    asked, cases = [(plan.budget / now, caps)], []
+    for share, own in [*((share, caps) for share in OTHER_BUDGETS), (1.0, tight)]:
+        try:
+            case = settle(
+                drivers, budget=share * now, caps=own, costs=costs, checks=checks,
+                move_doubted=move_doubted,
+            )  # fmt: skip
+        except ParameterError:  # caps that leave no room for this budget
+            continue
+        asked.append((share, own))
+        cases.append(case)
+    others = propose(drivers, cases, seed) if cases else []
+    rows = [
+        {
+            "budget": f"{100 * share:.0f}\N{NO-BREAK SPACE}%",
+            "limits": f"{own[0]:.2g} to {own[1]:.2g}".replace(" ", "\N{NO-BREAK SPACE}"),
+            "cost": _spent(one, "cost_planned"),
+            "incremental": one.gain.gain[0],
+            "ci_low": one.gain.ci_low[0],
+            "ci_high": one.gain.ci_high[0],
+        }
+        for (share, own), one in zip(asked, [plan, *others], strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _spent(plan: Reallocation, column: str) -> float:
+    """Add up costs of what can be moved."""
+    return float(plan.table[column][plan.table.probability_more.notna()].sum())
 
 
 def settle(

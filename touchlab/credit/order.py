@@ -20,7 +20,7 @@ from touchlab.credit.frame import (
 from touchlab.credit.markov import chain_of_order, removals
 from touchlab.data.checks import nearest
 from touchlab.data.dataset import Dataset
-from touchlab.errors import DataError, ParameterError
+from touchlab.errors import ParameterError, TooThin
 from touchlab.journeys.build import Journeys, build_journeys, held, order_events
 from touchlab.journeys.counts import outcome_sums, start_key, step_counts
 from touchlab.numeric import Floats
@@ -183,7 +183,7 @@ def choose_order(
         raise ParameterError(f"max_order: {max_order!r} is not a choice\n  use 1, 2, 3 or 4")
     journeys = build_journeys(data, outcome=outcome, lookback=lookback, repeats=repeats)
     if journeys.groups < FOLDS:
-        raise DataError(
+        raise TooThin(
             "choose_order: these paths have no customer groups to hold out\n"
             "  give whole numbers of journeys, 50 or more of them"
         )

@@ -18,7 +18,7 @@ from touchlab.credit.attribute import (
 )
 from touchlab.credit.cost import return_on_cost, touch_costs
 from touchlab.credit.frame import credit_of_cells, segments, tidy_credit, total_by_group
-from touchlab.data.customers import NO_TOUCH, traits
+from touchlab.data.customers import NO_TOUCH
 from touchlab.data.dataset import Dataset
 from touchlab.errors import MissingInput, ParameterError
 from touchlab.journeys.build import Journeys, build_journeys, order_events
@@ -99,11 +99,6 @@ def by_segment(
     if not data.has("customers"):
         raise MissingInput(
             "No customers table: with traits such as region, credit would be shown by segment."
-        )
-    if not segment:
-        raise MissingInput(
-            "No segment was asked for. Set the parameter “segment” to one of "
-            f"{', '.join(sorted(traits(data))) or 'the traits of customers'} to see credit by it."
         )
     return _segmented(data, by=segment, outcome=outcome, lookback=lookback)
 

@@ -14,7 +14,7 @@ import pandas as pd
 from touchlab.data.checks import nearest
 from touchlab.data.contract import TABLES, listing
 from touchlab.data.dataset import Dataset
-from touchlab.errors import DataError, ParameterError
+from touchlab.errors import DataError, MissingInput, ParameterError
 
 UNKNOWN, NO_TOUCH = "(unknown)", "(no touch)"
 DAY_SECONDS = 86_400.0
@@ -37,7 +37,13 @@ def traits(data: Dataset) -> list[str]:
 
 
 def need_group(by: str, allowed: Sequence[str]) -> None:
-    """Refuse what customers cannot be grouped by."""
+    """Refuse what customers cannot be grouped by; nothing at all asks for no grouping."""
+    if by == "":
+        known = listing(name for name in allowed if name != "month")
+        raise MissingInput(
+            f"No segment was asked for. With the parameter segment set to a trait of customers "
+            f"({known or 'this data has none'}), the answer by segment would be shown here."
+        )
     if by not in allowed:
         raise ParameterError(
             f"by: {by!r} is not a trait of customers{nearest(str(by), allowed)}\n"

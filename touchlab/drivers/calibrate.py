@@ -24,6 +24,7 @@ from touchlab.drivers.result import Drivers
 from touchlab.errors import ParameterError
 from touchlab.moments.look import Points
 from touchlab.numeric import GROUPS, Floats, jackknife, one_thread
+from touchlab.once import once
 
 Flags = npt.NDArray[np.bool_]
 DOUBT = 0.5
@@ -69,6 +70,11 @@ class CalibratedDrivers(Drivers):
         table = self.experiments.merge(old, on="touchpoint").merge(new, on="touchpoint")
         first = [*old.columns[:4], *new.columns[1:4], "hazard_ratio_before", "hazard_ratio"]
         return table[[*first, *self.experiments.columns[1:]]]
+
+    def before_and_after(self) -> pd.DataFrame:
+        """The columns of `change` that a reader needs."""
+        columns = ["touchpoint", "before", "before_low", "before_high"]
+        return self.change[[*columns, "after", "after_low", "after_high", "weight"]]
 
 
 @one_thread
@@ -128,16 +134,11 @@ def calibrate(
     ['email_newsletter', 'retargeting']
     """
     names = _shared(drivers, holdouts)
-    if doubted is None:
-        lead = lead_test(holdouts.data, drivers)
-        doubted = list(lead.touchpoint[lead.lead_fires])
     places = [drivers.moments.touchpoints.index(name) for name in names]
-    arms = [_arms(drivers, holdouts, name) for name in names]
-    contrasts = _contrasts(drivers, holdouts, places, arms)
-    found = [
-        _find_target(drivers, holdouts, name, contrasts[name], arm, name in doubted)
-        for name, arm in zip(names, arms, strict=True)
-    ]
+    asked = "calibrated", drivers.key, holdouts.table.to_csv(), doubted and sorted(doubted)
+    found = once(
+        asked, lambda: _find_targets(drivers, holdouts, places, doubted), data=holdouts.data
+    )
     own = {part.name: getattr(drivers, part.name) for part in fields(Drivers)}
     own["model"] = model = _keep_intent(drivers, places)
     packed = np.vstack([drivers.parameters.packed, drivers.replicates])
@@ -167,6 +168,21 @@ def _shared(drivers: Drivers, holdouts: Holdouts) -> list[str]:
     else:
         return names
     raise ParameterError(f"calibrate: {wrong}\n  {mend}")
+
+
+def _find_targets(
+    drivers: Drivers, holdouts: Holdouts, places: list[int], doubted: Collection[str] | None
+) -> list[Target]:
+    if doubted is None:
+        lead = lead_test(holdouts.data, drivers)
+        doubted = list(lead.touchpoint[lead.lead_fires])
+    names = [drivers.moments.touchpoints[place] for place in places]
+    arms = [_arms(drivers, holdouts, name) for name in names]
+    contrasts = _contrasts(drivers, holdouts, places, arms)
+    return [
+        _find_target(drivers, holdouts, name, contrasts[name], arm, name in doubted)
+        for name, arm in zip(names, arms, strict=True)
+    ]
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ from touchlab.drivers.result import Drivers
 from touchlab.errors import DataError, ParameterError
 from touchlab.moments.risk import ENDING
 from touchlab.numeric import GROUPS, Floats, jackknife
+from touchlab.once import once
+from touchlab.results import Result
 
 NEWTON_STEPS = 8
 RANDOMISED, ADJUSTED, DESCRIPTIVE = "randomised", "adjusted", "descriptive"
@@ -153,8 +155,8 @@ def negative_control(
     return table[[*columns, "passes"]]
 
 
-@dataclass(frozen=True)
-class Checks:
+@dataclass(frozen=True, repr=False)
+class Checks(Result):
     """How far each driver can be trusted: `table` has a row a touchpoint."""
 
     table: pd.DataFrame
@@ -179,12 +181,27 @@ class Checks:
             text += f" Do not speak of effects of {', '.join(weak)}."
         return text
 
-    def _repr_html_(self) -> str:
-        # warnings are sentences: in a column they would make rows half a page high
-        numbers = self.table.drop(columns="warning")
-        table = numbers.to_html(index=False, na_rep="", float_format="{:,.3f}".format)
-        warned = "".join(f"<li>{html.escape(said)}</li>" for said in self.table.warning if said)
-        return f"<p>{html.escape(self.sentence())}</p>{table}<ul>{warned}</ul>"
+    def summary(self) -> pd.DataFrame:
+        """The checks that decide the badge."""
+        columns = ["touchpoint", "badge", "lead_ratio", "lead_low", "lead_high", "e_value"]
+        return self.table[[*columns, "present"]]
+
+    def plot(self) -> Any:
+        """Draw the lead test: beyond 1, later touches foretell the outcome."""
+        from touchlab import plots
+
+        lead = self.table.rename(columns={"lead_low": "ci_low", "lead_high": "ci_high"})
+        return plots.plot_intervals(
+            lead.dropna(subset="lead_ratio"), value="lead_ratio", names="touchpoint",
+            label="ratio of the lead test, 95 % interval", title=self.sentence(), percent=False,
+        )  # fmt: skip
+
+    @property
+    def warnings(self) -> pd.DataFrame:
+        """Touchpoints with a warning (touchpoint, warning); what holds for several comes last."""
+        table = self.table[self.table.warning != ""][["touchpoint", "warning"]]
+        several = pd.DataFrame({"touchpoint": "(several)", "warning": list(self.notes)})
+        return pd.concat([table, several], ignore_index=True)
 
 
 def check_drivers(data: Dataset, drivers: Drivers, *, lead_days: float | None = None) -> Checks:
@@ -225,6 +242,11 @@ def check_drivers(data: Dataset, drivers: Drivers, *, lead_days: float | None = 
     'descriptive'
     """
     _same_data(data, drivers)
+    asked = "checks", drivers.key, lead_days
+    return once(asked, lambda: _check(data, drivers, lead_days), data=data)
+
+
+def _check(data: Dataset, drivers: Drivers, lead_days: float | None) -> Checks:
     lead = lead_test(data, drivers, lead_days=lead_days)
     table = lead.drop(columns=["lead_p", "lead_events"])
     for part in (_e_values(drivers), presence(drivers).drop(columns="n"), stability(drivers)):

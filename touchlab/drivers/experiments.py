@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -13,9 +14,10 @@ from scipy import stats
 from touchlab.data.customers import DAY_SECONDS, seconds
 from touchlab.data.dataset import Dataset
 from touchlab.data.readers import keep
-from touchlab.errors import DataError, MissingInput, ParameterError
+from touchlab.errors import MissingInput, ParameterError, TooThin
 from touchlab.moments.risk import Risk, comes_again, find_risk, risk_windows
 from touchlab.numeric import GROUPS, LEVEL, Floats, Z, customer_group, jackknife
+from touchlab.results import Result
 
 MEASURES = ("count", "value")
 POWER = 0.8
@@ -27,8 +29,8 @@ FEWEST = 2
 ARMS = ("treated", "holdout")
 
 
-@dataclass(frozen=True)
-class Holdouts:
+@dataclass(frozen=True, repr=False)
+class Holdouts(Result):
     """Effects of the experiments: `table` has a row a touchpoint; see ``holdout_effects``."""
 
     table: pd.DataFrame
@@ -53,13 +55,16 @@ class Holdouts:
             parts.append(f"{row.touchpoint} {found}{blind}")
         return f"Incremental {what} among the treated, by experiment: {'; '.join(parts)}."
 
-    def __repr__(self) -> str:
-        # the default would print the tables of all groups and the work of the engine
-        return self.sentence()
+    def summary(self) -> pd.DataFrame:
+        """What each experiment says by itself, and what the arms did."""
+        columns = ["touchpoint", "incremental", "ci_low", "ci_high", "rate_treated"]
+        return self.table[[*columns, "rate_holdout", "n_treated", "n_holdout"]]
 
-    def _repr_html_(self) -> str:
-        form = "{:,.3f}".format
-        return str(self.table.to_html(index=False, na_rep="", float_format=form))
+    def plot(self) -> Any:
+        """Draw the effect of each experiment with its interval."""
+        from touchlab import plots
+
+        return plots.plot_incremental(self.table, outcome=self.risk.outcome)
 
 
 def holdout_effects(
@@ -232,7 +237,7 @@ def _with_both_arms(
     counts = counts.reindex(index=sorted(named), columns=list(ARMS)).fillna(0).astype(int)
     short = counts[(counts < FEWEST).any(axis=1)]
     if len(short) == len(counts):
-        raise DataError(
+        raise TooThin(
             f"experiments: none has {FEWEST} customers at risk of {risk.outcome} in each arm\n"
             f"  first: {_sizes(short.iloc[0])}\n"
             "  give both arms, with customers observed between start and end"

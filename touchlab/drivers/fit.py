@@ -22,6 +22,7 @@ from touchlab.errors import ParameterError, TouchlabWarning
 from touchlab.moments.risk import comes_again
 from touchlab.moments.sample import Moments, sample_moments
 from touchlab.numeric import Floats
+from touchlab.once import once
 
 Synergy = str | Sequence[tuple[str, str]] | None
 FEW_EVENTS, FEW_CUSTOMERS, FEW_MOMENTS = 30, 100, 50
@@ -111,18 +112,26 @@ def fit_drivers(
     """
     if saturation not in SATURATIONS:
         raise ParameterError(f"saturation: {saturation!r} is not a choice\n  use 'log' or 'exp'")
-    moments = data
-    if not isinstance(moments, Moments):
-        again = comes_again(moments, outcome)
-        moments = sample_moments(moments, outcome=outcome, recurrent=again, seed=seed)
-    controls = build_controls(moments, touch_rate=touch_rate, traits=traits)
-    model = Model(moments, controls, saturation, _fixed(moments, half_lives))
-    model, parameters, found = choose_pairs(model, synergy)
-    troubles = _find_troubles(model, parameters)
-    for trouble in troubles:
-        warnings.warn(trouble, TouchlabWarning, stacklevel=2)
-    notes = (*controls.notes, *found, *troubles)
-    return Drivers(model, parameters, leave_group_out(model, parameters), notes)
+
+    def fitted() -> Drivers:
+        moments = data
+        if not isinstance(moments, Moments):
+            again = comes_again(moments, outcome)
+            moments = sample_moments(moments, outcome=outcome, recurrent=again, seed=seed)
+        controls = build_controls(moments, touch_rate=touch_rate, traits=traits)
+        model = Model(moments, controls, saturation, _fixed(moments, half_lives))
+        model, parameters, found = choose_pairs(model, synergy)
+        troubles = _find_troubles(model, parameters)
+        for trouble in troubles:
+            warnings.warn(trouble, TouchlabWarning, stacklevel=4)
+        notes = (*controls.notes, *found, *troubles)
+        return Drivers(model, parameters, leave_group_out(model, parameters), notes)
+
+    if isinstance(data, Moments):
+        return fitted()
+    lives = half_lives and sorted(half_lives.items())
+    asked = "drivers", outcome, lives, saturation, traits, touch_rate, synergy, seed
+    return once(asked, fitted, data=data)
 
 
 def _fixed(moments: Moments, half_lives: Mapping[str, float] | None) -> Floats | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,17 +15,22 @@ from sklearn.model_selection import GroupKFold
 from touchlab.drivers.hazard import clustered, columns, fit, log_loss
 from touchlab.drivers.model import Model, Rows, chance, only, some_of
 from touchlab.drivers.result import Drivers
-from touchlab.errors import DataError, ParameterError
+from touchlab.errors import MissingInput, ParameterError, TooThin
 from touchlab.numeric import LEVEL, Floats, interval, one_thread
+from touchlab.results import Result
 
 MOST_MOMENTS = 100_000
 BINS = 10
 REGRESSION, BOOSTING = "regression", "gradient boosting"
 CONTROLS, NULL = "without touchpoints", "one rate for all"
+NOT_ASKED = (
+    "No check of the prediction was asked for. With the parameter folds set to 5, say, how well "
+    "the regression foretells customers that it has not seen would be shown here."
+)
 
 
-@dataclass(frozen=True)
-class Prediction:
+@dataclass(frozen=True, repr=False)
+class Prediction(Result):
     """Out-of-fold predictions of several models, judged.
 
     `table` has a row a model: model, log_loss, worse (than the regression, in log-loss),
@@ -54,6 +60,16 @@ class Prediction:
             f"and expected agree in {int(inside.sum())} of {len(inside)} tenths."
         )
 
+    def plot(self) -> Any:
+        """Draw how well each model tells the moments of an outcome from others."""
+        from touchlab import plots
+
+        table = self.table.rename(columns={"auc_low": "ci_low", "auc_high": "ci_high"})
+        return plots.plot_intervals(
+            table, value="auc", names="model", label="AUC, 95 % interval", percent=False,
+            title=self.sentence().partition(";")[0],
+        )  # fmt: skip
+
 
 @one_thread
 def check_prediction(drivers: Drivers, *, folds: int = 5, seed: int = 1) -> Prediction:
@@ -62,19 +78,21 @@ def check_prediction(drivers: Drivers, *, folds: int = 5, seed: int = 1) -> Pred
     It answers whether the regression misses shapes or interactions that a flexible learner
     finds in the same columns. It does not say whether effects are causal: a model can
     predict well and be wrong about what would have happened otherwise. A customer's moments
-    stay in one of the `folds`, 2 to 20.
+    stay in one of the `folds`, 2 to 20; 0 asks for no check.
 
     Log-loss (nats a moment) and AUC are those of the case-base sample, in which events are
     far more frequent than in life: they compare models, not data sets. Intervals are
     clustered by customer [for AUC: Obuchowski 1997], those of the calibration exact Poisson.
     """
+    if folds == 0:
+        raise MissingInput(NOT_ASKED)
     if not isinstance(folds, int) or not 2 <= folds <= 20:
         raise ParameterError(f"folds: {folds!r}\n  give a whole number from 2 to 20")
     model, notes = _manageable(drivers.model, seed)
     table, event = model.moments.table, model.event
     customers, holding = table.customer.nunique(), table.customer[event == 1].nunique()
     if holding < 2 * folds:
-        raise DataError(
+        raise TooThin(
             f"check_prediction: {holding} of {customers} customers have the outcome, "
             f"for {folds} folds\n  give fewer folds, or more customers"
         )

@@ -11,19 +11,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from touchlab.data.customers import UNKNOWN, need_group
+from touchlab.data.customers import NO_TOUCH, UNKNOWN, need_group
 from touchlab.drivers import effects
+from touchlab.drivers.design import build_controls
 from touchlab.drivers.effects import Past, Ratios
-from touchlab.drivers.hazard import regression
+from touchlab.drivers.hazard import fit, regression
 from touchlab.drivers.induced import Induced, follow_induced
 from touchlab.drivers.model import Earlier, Model, Parameters, Sets, blocks, chance
+from touchlab.errors import MissingInput, TooThin
+from touchlab.moments.risk import ENDING
 from touchlab.moments.sample import Moments
 from touchlab.numeric import GROUPS, Floats, interval, jackknife, one_thread
+from touchlab.results import Result
 
 Quantity = Callable[[Floats, Ratios, Floats, Past | None], Floats]
 LEFT_OUT = np.vstack([np.ones(GROUPS), (1 - np.eye(GROUPS)) * GROUPS / (GROUPS - 1)])
 """Weights of the customer groups, (sets, groups): all as they are, then without one each."""
 UNCHECKED = "unchecked"
+NOTHING_BROUGHT = (
+    "What the touchpoints bring cannot be told from nothing. Credit shares out the outcomes all "
+    "the same, so the two are not set side by side."
+)
+FOR_READING = ["segment", "touchpoint", "incremental", "ci_low", "ci_high", "share", "total"]
+FOR_READING += ["hazard_ratio", "half_life_days", "badge", "n"]
 
 
 def amounts(
@@ -49,7 +59,7 @@ def amounts(
 
 
 @dataclass(frozen=True, repr=False)
-class Drivers:
+class Drivers(Result):
     """A fitted hazard regression; ask it `.incremental()`, `.baseline`, `.hazard_ratios`."""
 
     model: Model
@@ -64,13 +74,41 @@ class Drivers:
             f"Drivers of {self.moments.risk.outcome}, {len(self.moments.touchpoints)} touchpoints"
         )
 
-    def _repr_html_(self) -> str:
-        form = "{:,.3f}".format
-        return str(self.hazard_ratios.to_html(index=False, na_rep="", float_format=form))
-
     @property
     def moments(self) -> Moments:
         return self.model.moments
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What tells this fit from others on the same data."""
+        moments, packed = self.moments, self.parameters.packed.tobytes()
+        return type(self).__name__, moments.risk.outcome, moments.seed, packed
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The regression: a row a term of the log hazard, touchpoints first.
+
+        Columns: term, kind (touchpoint, control, synergy), coefficient (of a touchpoint's
+        saturated exposure; of a control's own unit), ci_low, ci_high (from leaving out groups
+        of customers), hazard_ratio (for one unit more), n (touches; moments). Half-lives are
+        in ``.hazard_ratios``, the same regression by statsmodels in ``.regression``.
+        """
+        names, k, controls = self.moments.touchpoints, self.model.touchpoints, self.model.controls
+        pairs = [f"{names[a]} x {names[b]}" for a, b in self.model.pairs]
+        unit = np.concatenate([np.ones(k), controls.spread, np.ones(len(pairs))])
+        rows = np.delete(np.arange(self.model.size), np.s_[k : 2 * k])  # half-lives are no terms
+        point, replicates = self.parameters.packed[rows], self.replicates[:, rows]
+        low, high = self._interval(point, replicates)
+        counts = [k, len(controls.names), len(pairs)]
+        kinds = np.repeat(["touchpoint", "control", "synergy"], counts)
+        table = pd.DataFrame({"term": [*names, *controls.names, *pairs], "kind": kinds})
+        ends = {"coefficient": point, "ci_low": low, "ci_high": high}
+        table = table.assign(**{name: values / unit for name, values in ends.items()})
+        others = [len(self.moments.table)] * (len(table) - k)
+        table = table.assign(
+            hazard_ratio=np.exp(table.coefficient), n=[*self.moments.touches, *others]
+        )
+        return table[table.term != "intercept"].reset_index(drop=True)
 
     @cached_property
     def regression(self) -> Any:
@@ -222,6 +260,75 @@ class Drivers:
         if total:
             table.insert(6, "total", point[:, 0] + self.induced.indirect)
         return table.drop(columns="segment")
+
+    def summary(self, checks: Any = None, *, by: str | None = None) -> pd.DataFrame:
+        """The columns of `incremental` that a reader needs, largest first; by segment as it is."""
+        table = self.incremental(by=by, checks=checks)
+        if by is not None:
+            return table[FOR_READING[:6]]
+        ordered = table.sort_values("incremental", ascending=False)
+        return ordered[[name for name in FOR_READING if name in ordered.columns]]
+
+    def sentence(self, checks: Any = None) -> str:
+        """Say what the touchpoints bring or prevent, and what would happen without them."""
+        from touchlab import sentences
+
+        table, outcome = self.incremental(checks=checks), self.moments.risk.outcome
+        if outcome in ENDING:
+            return sentences.about_keepers(table, self.baseline)
+        return sentences.about_drivers(table, self.baseline, outcome)
+
+    def plot(self, checks: Any = None) -> Any:
+        """Draw what would not have happened without each touchpoint."""
+        from touchlab import plots
+
+        table = self.incremental(checks=checks)
+        return plots.plot_incremental(table, outcome=self.moments.risk.outcome)
+
+    @property
+    def basis(self) -> pd.DataFrame:
+        """What the fit rests on (what, seen): events, moments, customers, time at risk, notes."""
+        moments = self.moments
+        drawn = int((moments.table.event == 0).sum())
+        start = f"the first {moments.risk.after}" if moments.risk.after else "observation"
+        rows = [
+            ("outcomes", f"{moments.events:,.0f} {moments.risk.outcome}"),
+            ("customers at risk", f"{moments.customers:,}, from {start} on"),
+            ("time at risk", f"{moments.customer_days:,.0f} customer-days"),
+            ("moments drawn", f"{drawn:,}, one for {moments.days_each:,.1f} customer-days"),
+        ]
+        if not moments.risk.recurrent:
+            ends = f"with the {moments.risk.outcome}: nobody has it twice"
+            rows.append(("time at risk ends", ends))
+        if not moments.windows_known:
+            rows.append(("baseline", "leans on windows taken from the events: no customers table"))
+        rows += [("note", text) for text in self.notes]
+        return pd.DataFrame(rows, columns=["what", "seen"])
+
+    def before_and_after(self) -> pd.DataFrame:
+        """Incremental outcomes before and after calibration, with the experiment's weight."""
+        raise MissingInput("Nothing was calibrated: no experiment bears on this outcome.")
+
+    def beside(self, credit: pd.DataFrame) -> pd.DataFrame:
+        """Set what a touchpoint is credited with beside what it brings: touchpoint, credit,
+        incremental. `credit` is that of one model, as `attribute` returns it."""
+        table = self.incremental(total=False)
+        if not (table.ci_low > 0).any():
+            raise TooThin(NOTHING_BROUGHT)
+        own = credit[credit.touchpoint != NO_TOUCH][["touchpoint", "credit"]]
+        return own.merge(table[["touchpoint", "incremental"]], on="touchpoint")
+
+    def with_touch_rate(self) -> pd.DataFrame:
+        """Incremental outcomes, and what they are with customers' touch rate as a control.
+
+        Columns: touchpoint, incremental, ci_low, ci_high, with_touch_rate (no interval).
+        """
+        own = self.incremental(total=False)[["touchpoint", "incremental", "ci_low", "ci_high"]]
+        moments, saturation = self.moments, self.model.saturation
+        model = Model(moments, build_controls(moments, touch_rate=True), saturation, None)
+        given = fit(model).packed[None], LEFT_OUT[:1]
+        (lost,) = amounts(model, Earlier.of(model), *given, effects.removal, self._one_cell)
+        return own.assign(with_touch_rate=lost[:, 0])
 
     @property
     def _one_cell(self) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import ibis.expr.types as ir
 import numpy as np
@@ -17,6 +18,7 @@ from touchlab.experience.followup import USUAL, followed_answers
 from touchlab.experience.importance import MOST_EXACT, correlations, relative_importance
 from touchlab.experience.surveys import NO_SCORES, need_ids, of_metric, scaled, surveys_of
 from touchlab.numeric import LEVEL, Floats
+from touchlab.results import Result
 
 TARGET = "target"
 NOT_WATCHED = (
@@ -78,8 +80,8 @@ SURE = 0.05
 BY_EM = "how scores go together is estimated from those given (expectation-maximisation)"
 
 
-@dataclass(frozen=True)
-class KeyDrivers:
+@dataclass(frozen=True, repr=False)
+class KeyDrivers(Result):
     """How the drivers share what they explain of the target: `table` has a row a driver."""
 
     table: pd.DataFrame
@@ -108,9 +110,16 @@ class KeyDrivers:
             )
         return f"{said}. This is association, not effect."
 
-    def _repr_html_(self) -> str:
-        form = "{:,.3f}".format
-        return str(self.table.to_html(index=False, na_rep="", float_format=form))
+    def summary(self) -> pd.DataFrame:
+        """Importance as a share of what is explained, beside performance."""
+        names = {"importance": "share", "ci_low": "share_low", "ci_high": "share_high"}
+        return self.table.drop(columns="r2").rename(columns=names)
+
+    def plot(self) -> Any:
+        """Draw importance against performance."""
+        from touchlab import plots
+
+        return plots.plot_importance(self)
 
 
 def key_drivers(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -13,22 +14,25 @@ import pandas as pd
 
 from touchlab.data.contract import STAGES, listing
 from touchlab.data.dataset import Dataset
-from touchlab.errors import DataError, ParameterError
+from touchlab.errors import DataError, MissingInput, ParameterError
 from touchlab.experience.stages import stage_flow
-from touchlab.experience.surveys import MAP_COLUMNS, map_of
+from touchlab.experience.surveys import MAP_COLUMNS, SCALE, map_of, survey_scores
+from touchlab.results import Result
 
 AUDITED = "which touchpoints are missing from it, and where customers drop off"
 HEAVY = 0.5
 MISSING = "(not given)"
 
 
-def touchpoint_map(data: Dataset) -> pd.DataFrame:
+def touchpoint_map(data: Dataset, *, scores: bool = False) -> pd.DataFrame:
     """Lay out the touchpoints: where each belongs, who runs it, how much it is used.
 
     Parameters
     ----------
     data
         An opened Dataset.
+    scores
+        Adds ``score``, the mean answer from 0 to 100 of the scale, where surveys ask for it.
 
     Returns
     -------
@@ -64,7 +68,13 @@ def touchpoint_map(data: Dataset) -> pd.DataFrame:
     table = table.assign(order=order.fillna(len(STAGES)))
     table = table.sort_values(["order", "touches", "touchpoint"], ascending=[True, False, True])
     columns = ["touchpoint", *MAP_COLUMNS, "mapped", "touches", "share", "customers"]
-    return table[columns].reset_index(drop=True)
+    table = table[columns].reset_index(drop=True)
+    if not scores:
+        return table
+    with suppress(MissingInput):  # without surveys, it has none
+        asked = survey_scores(data, metric=SCALE).set_index("touchpoint")
+        return table.assign(score=table.touchpoint.map(asked.score))
+    return table
 
 
 def _given_map(data: Dataset) -> pd.DataFrame:
@@ -113,8 +123,8 @@ def touch_shares(data: Dataset, *, by: str = "owner") -> pd.DataFrame:
     return sums.sort_values(["touches", by], ascending=[False, True], ignore_index=True)
 
 
-@dataclass(frozen=True)
-class MapAudit:
+@dataclass(frozen=True, repr=False)
+class MapAudit(Result):
     """What is missing from the map, or on it and never used: `table` has a row a finding."""
 
     table: pd.DataFrame
@@ -131,10 +141,6 @@ class MapAudit:
             names = own.touchpoint.fillna(own.stage).dropna()
             parts.append(f"{finding}: {listing(names, most=4) or 'throughout'}")
         return f"The map has {self.touchpoints} touchpoints. Gaps: {'; '.join(parts)}."
-
-    def _repr_html_(self) -> str:
-        form = "{:,.3f}".format
-        return str(self.table.to_html(index=False, na_rep="", float_format=form))
 
 
 def audit_map(data: Dataset, *, days: int = 90) -> MapAudit:

@@ -151,7 +151,7 @@ def _flow_table(
     return table
 
 
-def coverage_by_segment(data: Dataset, *, by: str) -> pd.DataFrame:
+def coverage_by_segment(data: Dataset, *, by: str, most: int | None = None) -> pd.DataFrame:
     """Which share of each segment does each touchpoint reach?
 
     Parameters
@@ -160,6 +160,8 @@ def coverage_by_segment(data: Dataset, *, by: str) -> pd.DataFrame:
         An opened Dataset with customers.
     by
         A trait of customers.
+    most
+        Only so many touchpoints, those whose reach differs most between segments, first.
 
     Returns
     -------
@@ -199,7 +201,12 @@ def coverage_by_segment(data: Dataset, *, by: str) -> pd.DataFrame:
     whole = table.groupby("touchpoint")[["customers", "n"]].transform("sum")
     table["overall"] = whole.customers / whole.n
     columns = ["touchpoint", "segment", "customers", "rate", "ci_low", "ci_high", "n", "overall"]
-    return table[columns]
+    if most is None:
+        return table[columns]
+    table["spread"] = table.groupby("touchpoint").rate.transform(lambda r: r.max() - r.min())
+    order = ["spread", "touchpoint", "segment"]
+    table = table.sort_values(order, ascending=[False, True, True], ignore_index=True)
+    return table[columns][table.touchpoint.isin(table.touchpoint.unique()[:most])]
 
 
 SURE = 0.05

@@ -137,6 +137,8 @@ def grouped(data: Dataset, surveys: ir.Table, by: str) -> ir.Table:
     else:
         known = ["touchpoint", *MAP_COLUMNS, "month", *sorted(traits(data))]
         if data.has("customers"):
+            if not by:
+                need_group(by, traits(data))
             refuse_name("by", by, known, "a way to group surveys")
         need_ids(data, f"scores by {by}")
         joined = surveys.left_join(trait_table(data, by, f"scores by {by}"), "customer_id")

@@ -15,6 +15,7 @@ from touchlab.data.customers import (
     seconds,
 )
 from touchlab.data.dataset import Dataset
+from touchlab.errors import MissingInput
 from touchlab.numeric import hash_uniform
 
 ENDING = ("churn",)
@@ -44,6 +45,11 @@ def find_risk(data: Dataset, outcome: str, after: str | None, recurrent: bool | 
     if after == "auto":
         after = AFTER.get(outcome)
         after = after if after in counts else None
+    if outcome in AFTER and outcome not in counts:
+        raise MissingInput(
+            f"No {outcome} is recorded. With {outcome} among the outcomes, which touchpoints bring "
+            "it, and how many would not have happened without them, would be shown here."
+        )
     need_outcome(outcome, counts)
     if after is not None:
         need_outcome(after, counts)

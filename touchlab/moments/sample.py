@@ -20,7 +20,7 @@ import pandas as pd
 from touchlab.data.customers import seconds
 from touchlab.data.dataset import Dataset
 from touchlab.data.readers import kept
-from touchlab.errors import DataError, MissingInput, ParameterError
+from touchlab.errors import MissingInput, ParameterError, TooThin
 from touchlab.moments.look import OWN, Points, is_history, look, trait_columns
 from touchlab.moments.risk import Risk, find_risk, risk_events, risk_windows, uniform, within
 
@@ -159,12 +159,12 @@ def _half_lives(half_lives: Sequence[float]) -> tuple[float, ...]:
 def _refuse_nothing(risk: Risk, customers: int, events: int) -> None:
     if not customers:
         start = f"at the first {risk.after}" if risk.after else "with observation"
-        raise DataError(
+        raise TooThin(
             f"drivers: nobody is ever at risk of {risk.outcome}\n"
             f"  risk starts {start}; check observed_from and observed_to"
         )
     if not events:
-        raise DataError(
+        raise TooThin(
             f"drivers: no {risk.outcome} happens while its customer is at risk\n"
             "  check the times of outcomes against the observation windows, or `after`"
         )

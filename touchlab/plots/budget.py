@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from touchlab.budget.plan import SURE
-from touchlab.budget.views import money
 from touchlab.moments.risk import ENDING
 from touchlab.plots.parts import (
     canvas,
     count_axis,
     counted,
     finish,
+    money,
     name_rows,
     named,
     per_cent,

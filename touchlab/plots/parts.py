@@ -171,3 +171,14 @@ def in_days(value: float) -> str:
     if value < 2:
         return f"{24 * value:.0f} hours"
     return f"{value:.0f} days"
+
+
+def money(value: float) -> str:
+    """Write an amount: cents where they matter.
+
+    Examples
+    --------
+    >>> money(2.117), money(9660.08)
+    ('2.12', '9,660')
+    """
+    return f"{value:,.2f}" if abs(value) < 10 else f"{value:,.0f}"

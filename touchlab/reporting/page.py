@@ -100,10 +100,10 @@ def blocks_of(notebook: Any) -> list[Block]:
     return [block for cell in notebook.cells for block in _cell_blocks(cell)]
 
 
-def first_answer(blocks: Iterable[Block]) -> str:
-    """Read the first computed answer of a page, as one line; empty if it has none."""
+def answer_of(blocks: Iterable[Block]) -> str:
+    """Read the computed answers of a page, as one line; empty if it has none."""
     found = (_ANSWER.search(block.html) for block in blocks if block.kind == "html")
-    return next((plain(answer[2]) for answer in found if answer), "")
+    return " ".join(plain(answer[2]) for answer in found if answer)
 
 
 def _cell_blocks(cell: Any) -> Iterator[Block]:

@@ -22,7 +22,7 @@ from touchlab.errors import ParameterError
 from touchlab.reporting.files import write_tables
 from touchlab.reporting.index import write_run_page
 from touchlab.reporting.notebooks import Task, choose_tasks, notebooks_folder
-from touchlab.reporting.page import Block, blocks_of, export_html, first_answer
+from touchlab.reporting.page import Block, answer_of, blocks_of, export_html
 from touchlab.reporting.parameters import DATA, PREVIOUS, RESULTS
 from touchlab.reporting.publish import latest_name, locked, made, not_written, publish, workspace
 from touchlab.reporting.record import (
@@ -352,7 +352,7 @@ class _Execution:
         page = Page(
             name=task.name,
             title=task.title,
-            answer=first_answer(blocks),
+            answer=answer_of(blocks),
             seconds=round(outcome.seconds, 1),
             status="failed" if outcome.failure else "complete",
             failure=outcome.failure,

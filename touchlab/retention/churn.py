@@ -12,10 +12,10 @@ import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
 from touchlab.data.contract import shorten
-from touchlab.data.customers import DAY_SECONDS, first_times, seconds
+from touchlab.data.customers import DAY_SECONDS, first_times, outcome_counts, seconds
 from touchlab.data.dataset import Dataset
 from touchlab.data.readers import keep, kept
-from touchlab.errors import DataError, ParameterError
+from touchlab.errors import ParameterError, TooThin
 from touchlab.moments.risk import ENDING, find_risk
 from touchlab.retention.curves import SLACK, life_interval, life_table, observed_until
 
@@ -28,6 +28,41 @@ NOBODY = "silent_days: nobody is observed for {days} days without a {activity}\n
 COLUMNS = [
     "silent_days", "chosen", "churn", "returned", "rate", "ci_low", "ci_high", "horizon_days", "n",
 ]  # fmt: skip
+
+
+def with_churn(data: Dataset, *, silent_days: int = 0, activity: str = "conversion") -> Dataset:
+    """Take churn as recorded; where it is not, or days are given, by inactivity.
+
+    Parameters
+    ----------
+    data
+        An opened Dataset.
+    silent_days
+        Days without `activity` that count as churn; 0 for churn as recorded, or for a number
+        of days from the usual gaps where none is recorded.
+    activity
+        The outcome that shows that a customer is still there.
+
+    Returns
+    -------
+    Dataset
+        The same, or one with the outcome ``churn`` and the rule in ``.notes``.
+
+    Raises
+    ------
+    ParameterError, MissingInput
+        As `with_inactivity_churn`.
+
+    Examples
+    --------
+    >>> import touchlab as tl
+    >>> data = tl.open_data("data/sample")
+    >>> with_churn(data) is data
+    True
+    """
+    if not silent_days and CHURN in outcome_counts(data):
+        return data
+    return with_inactivity_churn(data, silent_days=silent_days or None, activity=activity)
 
 
 def with_inactivity_churn(
@@ -92,7 +127,7 @@ def _with_rule(data: Dataset, days: int, activity: str) -> Dataset:
     )
     count = int(added.count().to_pyarrow().as_py())
     if not count:
-        raise DataError(NOBODY.format(days=days, activity=activity))
+        raise TooThin(NOBODY.format(days=days, activity=activity))
     kept = outcomes.filter(outcomes.outcome != CHURN)
     recorded = int((outcomes.outcome == CHURN).sum().to_pyarrow().as_py() or 0)
     notes = [("outcomes", recorded, "recorded churn, set aside")] if recorded else []
@@ -179,7 +214,7 @@ def usual_silence(data: Dataset, *, activity: str = "conversion") -> int:
     counts = rows.group_by("day", "again").aggregate(n=rows.count()).to_pandas()
     repeats = int(counts.n[counts.again == 1].sum())
     if repeats < FEWEST_GAPS:
-        raise DataError(
+        raise TooThin(
             f"silent_days: {repeats} repeated {activity} outcomes are too few to choose from\n"
             "  give silent_days"
         )
@@ -241,7 +276,7 @@ def inactivity_rules(
     counts = _counts(_each_customer(data, rules, activity), rules)
     seen = {days: own for days, own in counts.items() if own.n[own.event == 1].any()}
     if not seen:
-        raise DataError(NOBODY.format(days=rules[0], activity=activity))
+        raise TooThin(NOBODY.format(days=rules[0], activity=activity))
     last = max(int(own.day.max()) for own in counts.values())
     horizon = min(int(horizon_days), last)
     rows = [_rule(days, own, horizon) for days, own in seen.items()]
@@ -362,7 +397,7 @@ def cohort_table(
     active = inside.group_by("won", "month").aggregate(active=inside.count()).to_pandas()
     table = _observed(sizes)
     if table.empty:
-        raise DataError(
+        raise TooThin(
             "cohort_table: no customer is observed for a whole month after the first "
             f"{after}\n  give a longer stretch of data"
         )

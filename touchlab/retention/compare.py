@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from touchlab.data.dataset import Dataset
-from touchlab.errors import DataError, ParameterError
+from touchlab.errors import ParameterError, TooThin
 from touchlab.moments.risk import ENDING
 from touchlab.numeric import Floats
+from touchlab.results import Result
 from touchlab.retention.curves import (
     Life,
     Z,
@@ -20,15 +22,15 @@ from touchlab.retention.curves import (
     effective_interval,
     find_spells,
     life_table,
-    warn,
+    with_notes,
 )
 
 FEWEST_AT_RISK = 10
 """Customers at risk in every group on the last day that the default horizon takes in."""
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Result):
     """How groups differ, by what is known of customers when their risk starts.
 
     `table` has ``group, n, events, expected, median_days, mean_days, ci_low, ci_high,
@@ -46,10 +48,6 @@ class Comparison:
     p_value: float
     notes: tuple[str, ...]
 
-    def _repr_html_(self) -> str:
-        form = "{:,.3f}".format
-        return str(self.table.to_html(index=False, na_rep="", float_format=form))
-
     def sentence(self) -> str:
         """Say which group stays longest, which shortest, and whether chance alone would do."""
         rows = self.table.sort_values("mean_days")
@@ -62,6 +60,16 @@ class Comparison:
             f"groups differ {verdict} chance alone would give (log-rank p "
             f"{_p(self.p_value)}). Badge: descriptive."
         )
+
+    def plot(self) -> Any:
+        """Draw the mean days of each group."""
+        from touchlab import plots
+
+        label = f"mean days without {self.outcome} in the first {self.horizon_days}, 95 % interval"
+        return plots.plot_intervals(
+            self.table, value="mean_days", names="group", label=label, percent=False,
+            title=self.sentence().partition(";")[0],
+        )  # fmt: skip
 
 
 def _p(value: float) -> str:
@@ -122,12 +130,12 @@ def compare_groups(
         for group, own in counts.groupby("group")
     }
     if len(lives) < 2:
-        raise DataError(
+        raise TooThin(
             f"compare_groups: {by} has one value only, {next(iter(lives))!r}\n"
             "  compare by something that customers differ in"
         )
     if not spells.events:
-        raise DataError(
+        raise TooThin(
             f"compare_groups: no {outcome} happens while its customer is at risk\n"
             "  check the times of outcomes against the observation windows"
         )
@@ -290,14 +298,13 @@ def cumulative_incidence(
             "  give two or more outcomes, or use survival_curves() for one"
         )
     spells = find_spells(data, names, after, by)
-    warn(spells.notes)
     counts = count_days(spells)
     frames = [
         _incidence(str(group), name, own)
         for group, own in counts.groupby("group")
         for name in names
     ]
-    return pd.concat(frames, ignore_index=True)
+    return with_notes(pd.concat(frames, ignore_index=True), spells.notes)
 
 
 def _incidence(group: str, outcome: str, counts: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,15 @@ from scipy.special import betaln, polygamma, psi
 
 from touchlab.data.contract import shorten
 from touchlab.data.dataset import Dataset
-from touchlab.errors import DataError, MissingInput, ParameterError, TouchlabWarning
+from touchlab.errors import (
+    DataError,
+    MissingInput,
+    ParameterError,
+    TooThin,
+    TouchlabWarning,
+)
 from touchlab.numeric import SCALE, SHAPE, Floats, in_logs, maximise, unpack
+from touchlab.results import Result
 from touchlab.retention.curves import count_days, find_spells
 from touchlab.retention.lifetime import look_ahead
 from touchlab.retention.orders import DAY, REPLICATES, follow, log_interval, refit
@@ -91,8 +99,8 @@ NO_RISE = (
 GIVE = "give counts of customers left, as [1000, 869, 743]: at the start, then after each renewal"
 
 
-@dataclass(frozen=True)
-class Renewals:
+@dataclass(frozen=True, repr=False)
+class Renewals(Result):
     """Fitted contracts; ask them `.parameters`, `.curve()` and `.value()`."""
 
     counts: pd.DataFrame
@@ -105,9 +113,25 @@ class Renewals:
     period_days: float
     notes: tuple[str, ...]
 
-    def _repr_html_(self) -> str:
-        form = "{:,.3f}".format
-        return str(self.parameters.to_html(index=False, na_rep="", float_format=form))
+    @property
+    def table(self) -> pd.DataFrame:
+        return self.parameters
+
+    def summary(self) -> pd.DataFrame:
+        return self.curve()
+
+    def sentence(self) -> str:
+        """Say how many contracts renew, first and later."""
+        from touchlab import sentences
+
+        return sentences.about_renewals(self.curve(), self.period_days)
+
+    def plot(self) -> Any:
+        """Draw which share of customers is left after so many days."""
+        from touchlab import plots
+
+        curve = self.curve().assign(group="all", at_risk=lambda rows: rows.n, events=0)
+        return plots.plot_survival(curve.assign(day=curve.renewal * self.period_days))
 
     @property
     def parameters(self) -> pd.DataFrame:
@@ -309,13 +333,13 @@ def _count_contracts(data: Dataset, period_days: float) -> tuple[pd.DataFrame, t
 def _refuse_few(counts: pd.DataFrame) -> None:
     churned = counts.customers[counts.churned].sum()
     if churned < FEWEST:
-        raise DataError(
+        raise TooThin(
             f"renewals: {churned:,g} of {counts.customers.sum():,g} customers churned while "
             f"observed\n  at least {FEWEST} are needed to tell how long customers stay; use a "
             "longer time"
         )
     if counts.renewals.max() < 1:
-        raise DataError(
+        raise TooThin(
             "renewals: no customer is observed beyond the first renewal\n"
             "  use a longer time, or a shorter period_days if contracts are shorter"
         )

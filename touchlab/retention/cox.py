@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -16,8 +17,9 @@ from touchlab.data.checks import nearest
 from touchlab.data.contract import listing
 from touchlab.data.customers import DAY_SECONDS, seconds, traits
 from touchlab.data.dataset import Dataset
-from touchlab.errors import DataError, ParameterError, TouchlabWarning
+from touchlab.errors import ParameterError, TooThin, TouchlabWarning
 from touchlab.numeric import customer_group
+from touchlab.results import Result
 from touchlab.retention.curves import Spells, Z, find_spells
 from touchlab.retention.partial_likelihood import (
     Episodes,
@@ -193,8 +195,8 @@ EXTREME = 5.0
 DRIFT_P = 0.01
 
 
-@dataclass(frozen=True)
-class Cox:
+@dataclass(frozen=True, repr=False)
+class Cox(Result):
     """Hazard ratios of touchpoints and traits for one outcome.
 
     `table` has ``name, kind, coefficient, se, hazard_ratio, ci_low, ci_high,
@@ -214,10 +216,6 @@ class Cox:
     """Of all ratios together."""
     notes: tuple[str, ...]
 
-    def _repr_html_(self) -> str:
-        form = "{:,.3f}".format
-        return str(self.table.to_html(index=False, na_rep="", float_format=form))
-
     def sentence(self) -> str:
         """Say which touchpoint goes with the largest change, and whether ratios hold over time."""
         own = self.table[self.table.kind == "touchpoint"]
@@ -233,6 +231,22 @@ class Cox:
             f"times the {self.outcome} rate ({first.ci_low:.2f} to {first.ci_high:.2f}) of others "
             f"alike at the same time since their start. Badge: descriptive. {steady}"
         ).strip()
+
+    def summary(self) -> pd.DataFrame:
+        """Hazard ratios of touchpoints, lowest first."""
+        own = self.table[self.table.kind == "touchpoint"].rename(columns={"name": "touchpoint"})
+        columns = ["touchpoint", "hazard_ratio", "ci_low", "ci_high", "p_proportional", "n"]
+        return own.sort_values("hazard_ratio")[columns]
+
+    def plot(self) -> Any:
+        """Draw the hazard ratio of each touchpoint."""
+        from touchlab import plots
+
+        return plots.plot_intervals(
+            self.summary(), value="hazard_ratio", names="touchpoint", percent=False,
+            label=f"rate of {self.outcome} over that of others, 95 % interval",
+            title=self.sentence().partition(". Badge")[0],
+        )  # fmt: skip
 
 
 def fit_cox(
@@ -307,7 +321,7 @@ def fit_cox(
         raise ParameterError(f"window_days: {window_days!r}\n  give days above 0")
     whole = find_spells(data, [outcome], after)
     if not whole.events:
-        raise DataError(
+        raise TooThin(
             f"fit_cox: no {outcome} happens while its customer is at risk\n"
             "  check the times of outcomes against the observation windows, or `after`"
         )

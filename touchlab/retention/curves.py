@@ -26,7 +26,7 @@ from touchlab.data.customers import (
     with_group,
 )
 from touchlab.data.dataset import Dataset
-from touchlab.errors import DataError, MissingInput, ParameterError, TouchlabWarning
+from touchlab.errors import MissingInput, ParameterError, TooThin, TouchlabWarning
 from touchlab.moments.risk import ENDING, Risk, find_risk, risk_windows
 from touchlab.numeric import LEVEL, Floats
 
@@ -81,7 +81,7 @@ def find_spells(
     sizes = _sizes(everyone)
     n, events = sizes["n"], sizes["events"]
     if not n:
-        raise DataError(
+        raise TooThin(
             f"retention: nobody is ever at risk of {listing(outcomes)}\n"
             f"  risk starts {_start(start)}; check the times of outcomes and observed_to"
         )
@@ -151,10 +151,12 @@ def _notes(sizes: dict[str, int], after: str | None, outcomes: Sequence[str]) ->
     return tuple(found)
 
 
-def warn(notes: Sequence[str]) -> None:
-    """Warn of what a bare table has no room for."""
+def with_notes(table: pd.DataFrame, notes: Sequence[str]) -> pd.DataFrame:
+    """Warn of what a bare table has no room for; where it is shown, it says so (``.attrs``)."""
     for note in notes:
         warnings.warn(note, TouchlabWarning, stacklevel=3)
+    table.attrs["notes"] = list(notes)
+    return table
 
 
 def observed_until(data: Dataset) -> ir.Table:
@@ -350,9 +352,9 @@ def survival_curves(
     909  premium      0.80    0.74     0.85       99
     """
     spells = find_spells(data, [outcome], after, by)
-    warn(spells.notes)
     counts = count_days(spells)
-    return pd.concat([_curve(str(g), own) for g, own in counts.groupby("group")], ignore_index=True)
+    curves = [_curve(str(group), own) for group, own in counts.groupby("group")]
+    return with_notes(pd.concat(curves, ignore_index=True), spells.notes)
 
 
 def _curve(group: str, counts: pd.DataFrame) -> pd.DataFrame:

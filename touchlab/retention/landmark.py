@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -13,8 +14,9 @@ from touchlab.data.checks import nearest
 from touchlab.data.contract import listing
 from touchlab.data.customers import DAY_SECONDS, seconds
 from touchlab.data.dataset import Dataset
-from touchlab.errors import DataError, MissingInput, ParameterError
+from touchlab.errors import MissingInput, ParameterError, TooThin
 from touchlab.numeric import Floats
+from touchlab.results import Result
 from touchlab.retention.cox import (
     as_episodes,
     build_episodes,
@@ -53,8 +55,8 @@ WHY = (
 )
 
 
-@dataclass(frozen=True)
-class TouchedSurvival:
+@dataclass(frozen=True, repr=False)
+class TouchedSurvival(Result):
     """How long customers stay, touched or not, with touches taken as they were known then.
 
     `table` has ``method, hazard_ratio, ci_low, ci_high, n, events``: ``landmark`` compares
@@ -70,10 +72,6 @@ class TouchedSurvival:
     curves: pd.DataFrame
     notes: tuple[str, ...]
 
-    def _repr_html_(self) -> str:
-        form = "{:,.3f}".format
-        return str(self.table.to_html(index=False, na_rep="", float_format=form))
-
     def sentence(self) -> str:
         """Say what goes with the touch, and why ever against never is not shown."""
         rows = self.table.set_index("method")
@@ -85,6 +83,12 @@ class TouchedSurvival:
             "Badge: descriptive."
         )
 
+    def plot(self) -> Any:
+        """Draw how long customers stay from the landmark on, touched by then or not."""
+        from touchlab import plots
+
+        return plots.plot_survival(self.curves, outcome=self.outcome)
+
 
 def _ratio(row: pd.Series) -> str:
     if not np.isfinite(row.hazard_ratio):
@@ -94,7 +98,7 @@ def _ratio(row: pd.Series) -> str:
 
 def touched_survival(
     data: Dataset,
-    touchpoint: str,
+    touchpoint: str = "",
     *,
     outcome: str = "churn",
     landmark_days: int = 30,
@@ -111,7 +115,7 @@ def touched_survival(
     data, outcome, after
         As in `survival_curves`; the first outcome counts.
     touchpoint
-        A name in ``touches.touchpoint``.
+        A name in ``touches.touchpoint``; empty for the one that meets most customers.
     landmark_days
         Whole days after the start of risk on which customers are parted. Earlier outcomes
         are left out; later touches do not change the part.
@@ -143,7 +147,7 @@ def touched_survival(
     0      landmark          0.91    0.78     1.07  2472     610
     1  time-varying          0.85    0.74     0.99  3048     785
     """
-    name = check_touchpoints(data, [touchpoint])[0]
+    name = check_touchpoints(data, [touchpoint or _most_used(data)])[0]
     if isinstance(landmark_days, bool) or landmark_days != int(landmark_days) or landmark_days < 0:
         raise ParameterError(
             f"landmark_days: {landmark_days!r}\n  give whole days, 0 or more; 30 is common"
@@ -152,7 +156,7 @@ def touched_survival(
     still = _parted(data, spells, name, int(landmark_days))
     counts = count_days(still)
     if counts.empty:
-        raise DataError(
+        raise TooThin(
             f"landmark_days: no customer is still at risk of {outcome} after {landmark_days} days\n"
             "  give an earlier day"
         )
@@ -168,6 +172,12 @@ def touched_survival(
     )
     notes = (*sample.notes, *_alone(counts, name), *made_by_customers(data, [name]))
     return TouchedSurvival(name, outcome, int(landmark_days), table, curves[COLUMNS], notes)
+
+
+def _most_used(data: Dataset) -> str:
+    counts = data.touches.group_by("touchpoint").aggregate(n=data.touches.customer_id.nunique())
+    table = counts.to_pandas().sort_values(["n", "touchpoint"], ascending=[False, True])
+    return str(table.touchpoint.iloc[0])
 
 
 def _parted(data: Dataset, spells: Spells, touchpoint: str, landmark_days: int) -> Spells:
@@ -285,7 +295,7 @@ def value_by_exposure(
     landmark = Landmark(landmark_days, names, horizon_days, discount * DAY)
     frame = pull_purchases(lifetime.data, lifetime.outcome, lifetime.until, landmark=landmark)
     if frame.empty:
-        raise DataError(
+        raise TooThin(
             f"landmark_days: no customer is observed for more than {landmark_days} days after "
             "the first order\n  use fewer days"
         )

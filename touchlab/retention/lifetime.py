@@ -5,13 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from touchlab.data.dataset import Dataset
-from touchlab.errors import DataError, ParameterError, TouchlabWarning
+from touchlab.errors import ParameterError, TooThin, TouchlabWarning
 from touchlab.numeric import Floats
+from touchlab.results import Result
 from touchlab.retention import bgnbd, gamma_gamma
 from touchlab.retention.curves import COHORT
 from touchlab.retention.orders import (
@@ -42,10 +44,10 @@ def refuse_few(frame: pd.DataFrame, outcome: str, until: int) -> None:
     """Refuse data in which next to nobody came back."""
     end = f"{pd.Timestamp(until, unit='D'):%Y-%m-%d}"
     if frame.empty:
-        raise DataError(f"lifetime: no customer has a {outcome} up to {end}\n  give a later date")
+        raise TooThin(f"lifetime: no customer has a {outcome} up to {end}\n  give a later date")
     repeaters = int((frame.frequency > 0).sum())
     if repeaters < FEWEST:
-        raise DataError(
+        raise TooThin(
             f"lifetime: {repeaters} of {len(frame):,} customers have a second {outcome} on a "
             f"later day, up to {end}\n"
             f"  at least {FEWEST} are needed to tell buying slowly from having left; "
@@ -147,7 +149,7 @@ ONE_ORDER, GONE = 0, 5
 
 
 @dataclass(frozen=True, repr=False)
-class Lifetime:
+class Lifetime(Result):
     """Fitted order counts and values; ask it `.value()`, `.alive()`, `.at_risk()`."""
 
     data: Dataset
@@ -170,6 +172,26 @@ class Lifetime:
     def __repr__(self) -> str:
         until = f"{pd.Timestamp(self.until, unit='D'):%Y-%m-%d}"
         return f"Lifetime of {len(self.book.frame):,} customers, {self.outcome} until {until}"
+
+    @property
+    def table(self) -> pd.DataFrame:
+        return self.parameters
+
+    def summary(self) -> pd.DataFrame:
+        return self.value()
+
+    def sentence(self, *, horizon_days: float = 365, discount_rate: float = 0.1) -> str:
+        """Say what a customer is expected to order, and what that is worth today."""
+        from touchlab import sentences
+
+        value = self.value(horizon_days=horizon_days, discount_rate=discount_rate)
+        return sentences.about_lifetime(value, horizon_days)
+
+    def plot(self, *, by: str = "first_touchpoint") -> Any:
+        """Draw what customers of each group are worth."""
+        from touchlab import plots
+
+        return plots.plot_lifetime_value(self.value(by=by))
 
     @property
     def parameters(self) -> pd.DataFrame:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from touchlab.data.dataset import Dataset
-from touchlab.errors import ParameterError, TouchlabWarning
+from touchlab.errors import ParameterError, TooThin, TouchlabWarning
 from touchlab.numeric import Floats
+from touchlab.results import Result
 from touchlab.retention import bgnbd
 from touchlab.retention.lifetime import CONTRACT, Lifetime, fit_book
 from touchlab.retention.orders import (
@@ -36,8 +38,8 @@ DAYS = 7
 COLUMNS = ["week", "part", "actual", "predicted", "ci_low", "ci_high", "n"]
 
 
-@dataclass(frozen=True)
-class Validation:
+@dataclass(frozen=True, repr=False)
+class Validation(Result):
     """Repeat orders week by week, and in all, as predicted and as they came.
 
     `weeks`: week (its first day), part (``fit`` or ``holdout``), actual, predicted, ci_low,
@@ -52,9 +54,21 @@ class Validation:
     lifetime: Lifetime
     notes: tuple[str, ...]
 
-    def _repr_html_(self) -> str:
-        form = "{:,.3f}".format
-        return str(self.total.to_html(index=False, na_rep="", float_format=form))
+    @property
+    def table(self) -> pd.DataFrame:
+        return self.total
+
+    def sentence(self) -> str:
+        """Say how good the prediction was for weeks that the model had not seen."""
+        from touchlab import sentences
+
+        return sentences.about_validation(self.total, self.weeks)
+
+    def plot(self) -> Any:
+        """Draw orders week by week, as predicted and as they came."""
+        from touchlab import plots
+
+        return plots.plot_validation(self.weeks, self.total)
 
 
 def validate_lifetime(
@@ -95,7 +109,7 @@ def validate_lifetime(
     Examples
     --------
     >>> import touchlab as tl
-    >>> from touchlab.retention.holdout import validate_lifetime
+    >>> from touchlab.retention.validation import validate_lifetime
     >>> check = validate_lifetime(tl.open_data("data/sample"), split="2025-08-31")
     >>> check.weeks.columns.tolist()
     ['week', 'part', 'actual', 'predicted', 'ci_low', 'ci_high', 'n']
@@ -108,7 +122,8 @@ def validate_lifetime(
     weeks = (last - middle) // DAYS
     if not first < middle or weeks < FEWEST_WEEKS:
         shown = [f"{pd.Timestamp(day, unit='D'):%Y-%m-%d}" for day in (middle, first, last)]
-        raise ParameterError(
+        refused = TooThin if split is None else ParameterError
+        raise refused(
             f"split: {shown[0]} leaves too little before or after it, in orders from {shown[1]} "
             f"to {shown[2]}\n  give a day with at least {FEWEST_WEEKS} weeks after it"
         )

@@ -4,9 +4,10 @@ from .budget import (
     about_costs,
     about_curves,
     about_experiments,
-    about_next_euro,
     about_notes,
     about_touches,
+    costs_in_brief,
+    plan_in_brief,
 )
 from .credit import (
     DESCRIPTIVE,
@@ -18,8 +19,8 @@ from .credit import (
 from .drivers import about_drivers, about_scores
 from .experience import (
     ASSOCIATION,
-    about_experience,
     about_flow,
+    about_gaps,
     about_later,
     about_links,
     about_lowest,
@@ -27,6 +28,8 @@ from .experience import (
     about_owners,
     about_reach,
     about_responders,
+    map_in_brief,
+    scores_in_brief,
 )
 from .journeys import (
     about_data,
@@ -39,6 +42,7 @@ from .journeys import (
 )
 from .overview import about_changes, in_five_sentences
 from .retention import (
+    about_churn,
     about_cohorts,
     about_exposure,
     about_inactivity,
@@ -47,7 +51,6 @@ from .retention import (
     about_referrals,
     about_renewals,
     about_risk,
-    about_staying,
     about_survival,
     about_validation,
 )
@@ -57,16 +60,17 @@ __all__ = [
     "DESCRIPTIVE",
     "about_agreement",
     "about_changes",
+    "about_churn",
     "about_cohorts",
     "about_costs",
     "about_credit",
     "about_curves",
     "about_data",
     "about_drivers",
-    "about_experience",
     "about_experiments",
     "about_exposure",
     "about_flow",
+    "about_gaps",
     "about_inactivity",
     "about_journeys",
     "about_keepers",
@@ -76,7 +80,6 @@ __all__ = [
     "about_lookback",
     "about_lowest",
     "about_map",
-    "about_next_euro",
     "about_notes",
     "about_order",
     "about_owners",
@@ -89,11 +92,14 @@ __all__ = [
     "about_responders",
     "about_risk",
     "about_scores",
-    "about_staying",
     "about_survival",
     "about_ties",
     "about_touches",
     "about_validation",
+    "costs_in_brief",
     "in_five_sentences",
+    "map_in_brief",
     "notes_in_brief",
+    "plan_in_brief",
+    "scores_in_brief",
 ]

@@ -7,22 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from touchlab.budget.plan import SURE, Reallocation
-from touchlab.budget.views import money
+from touchlab.budget.plan import SURE
 from touchlab.data.contract import listing
 from touchlab.moments.risk import ENDING
 from touchlab.plots.budget import FLAT, growth
-from touchlab.plots.parts import counted, named
-from touchlab.show import Missing, safe_sentence
+from touchlab.plots.parts import counted, money, named
+from touchlab.show import safe_sentence
 
-
-def about_next_euro(
-    plan: Reallocation | Missing, table: pd.DataFrame, *, outcome: str, currency: str = "euro"
-) -> str:
-    """Answer where the next euro should go; without costs, what touches bring."""
-    if isinstance(plan, Missing):
-        return f"{about_touches(table, outcome)} Of money: {plan}."
-    return plan.sentence(currency)
+NBSP = "\N{NO-BREAK SPACE}"
 
 
 @safe_sentence
@@ -105,3 +97,43 @@ def about_notes(notes: Sequence[str]) -> str:
     """Say what the plan left as it is, and why."""
     said = "; ".join(notes)
     return f"{said[:1].upper()}{said[1:]}." if said else "Every touchpoint could be moved."
+
+
+def costs_in_brief(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `cost_per_incremental` that a reader needs, cheapest first."""
+    ordered = table.sort_values(["cost_per_incremental", "cost_per_incremental_low"])
+    ordered = _open_ends(ordered, "cost_per_incremental")
+    columns = ["touchpoint", "cost", "incremental", "ci_low", "ci_high", "cost_per_incremental"]
+    columns += ["interval_of_cost", "cost_per_credited"]
+    if table.roi.notna().any():
+        columns.append("roi")
+        ordered = ordered.assign(roi=[f"{100 * roi:,.0f}{NBSP}%" for roi in ordered.roi])
+    credited = _amounts(ordered.cost_per_credited)
+    return ordered.assign(cost_per_credited=credited)[[*columns, "badge", "n"]]
+
+
+def plan_in_brief(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a plan that a reader needs, what gets more first."""
+    ordered = table.sort_values("change", ascending=False)
+    ordered = _open_ends(ordered, "next_cost").rename(columns={"probability_more": "probability"})
+    columns = ["touchpoint", "cost_now", "cost_planned", "change", "probability", "next_cost"]
+    return ordered[[*columns, "interval_of_cost", "advice", "badge"]]
+
+
+def _open_ends(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Write costs and their intervals as words, since some have no upper end."""
+    ends = zip(table[f"{name}_low"], table[f"{name}_high"], strict=True)
+    words = [_interval(low, high).replace(" ", NBSP) for low, high in ends]
+    return table.assign(**{name: _amounts(table[name])}, interval_of_cost=words)
+
+
+def _amounts(values: pd.Series[float]) -> list[str]:
+    return [money(v) if np.isfinite(v) else "–" for v in values]
+
+
+def _interval(low: float, high: float) -> str:
+    if np.isnan(low):
+        return "–"
+    if np.isinf(low):
+        return "brings none"
+    return f"{money(low)} and more" if np.isinf(high) else f"{money(low)} to {money(high)}"

@@ -9,7 +9,7 @@ from touchlab.experience.key_drivers import KeyDrivers, called, weak_links
 from touchlab.experience.map import MISSING, MapAudit
 from touchlab.plots.experience import in_points
 from touchlab.plots.parts import per_cent
-from touchlab.show import Missing, safe_sentence
+from touchlab.show import safe_sentence
 
 ASSOCIATION = (
     "Scores are compared with what customers say and do elsewhere (badge: descriptive): what goes "
@@ -22,22 +22,23 @@ RUN_BY = {"company": "the company", "customer": "customers", "partner": "partner
 
 
 @safe_sentence
-def about_map(table: pd.DataFrame, audit: MapAudit | Missing) -> str:
-    """Answer which touchpoints there are, and where the gaps are."""
+def about_map(table: pd.DataFrame) -> str:
+    """Answer which touchpoints there are, and at how many stages."""
     used = int((table.touches > 0).sum())
-    if isinstance(audit, Missing):
+    if not table.mapped.any():
         guessed = int(table.stage.isin(STAGES).sum())
         return (
-            f"{used} touchpoints are in use, but the data has no map of them: stages are guessed "
-            f"from names, for {guessed} of {len(table)}. `touchlab map init` writes the guess as a "
-            "file to be corrected; with it, gaps can be told."
-        ).replace("`", "")
-    stages = table[table.mapped & (table.touches > 0)].stage.isin(STAGES)
-    held = table[table.mapped & (table.touches > 0)].stage[stages].nunique()
-    said = f"{used} touchpoints are in use, in {held} of {len(STAGES)} stages."
-    if audit.table.empty:
-        return f"{said} The map has no gaps."
-    return f"{said} {_gaps(audit.table)}"
+            f"{used} touchpoints are in use; stages are guessed from names, for {guessed} of "
+            f"{len(table)}."
+        )
+    stages = table[table.mapped & (table.touches > 0)].stage
+    held = stages[stages.isin(STAGES)].nunique()
+    return f"{used} touchpoints are in use, in {held} of {len(STAGES)} stages."
+
+
+def about_gaps(audit: MapAudit) -> str:
+    """Answer where the gaps of the map are."""
+    return _gaps(audit.table) if len(audit.table) else "The map has no gaps."
 
 
 def _gaps(findings: pd.DataFrame) -> str:
@@ -85,23 +86,6 @@ def about_reach(reach: pd.DataFrame) -> str:
         f"{own.touchpoint.iloc[0]} differs most: it reaches {per_cent(high.rate)} of the customers "
         f"in {high.segment}, {per_cent(low.rate)} in {low.segment}{clear}."
     )
-
-
-def about_experience(
-    scores: pd.DataFrame | Missing,
-    drivers: KeyDrivers | Missing,
-    gaps: pd.DataFrame | Missing,
-    outcome: str,
-) -> str:
-    """Answer where the experience is weak, and whether it matters."""
-    if isinstance(scores, Missing):
-        return f"Where the experience is weak cannot be told from this data. {scores.text}"
-    parts = [about_lowest(scores)]
-    if not isinstance(drivers, Missing):
-        parts.append(about_links(drivers))
-    if not isinstance(gaps, Missing):
-        parts.append(about_later(gaps, outcome))
-    return " ".join(parts)
 
 
 def about_lowest(scores: pd.DataFrame) -> str:
@@ -178,3 +162,19 @@ def about_responders(table: pd.DataFrame) -> str:
         f"{verdict}: {widest.what} is {widest.answered:.0f}{unit} among the {widest.n:,} who "
         f"answered and {widest.everyone:.0f}{unit} among all."
     )
+
+
+def map_in_brief(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns of the map that a reader needs."""
+    columns = ["touchpoint", "stage", "channel", "owner", "goal", "touches", "share", "score"]
+    if not table.mapped.all():
+        columns.insert(1, "mapped")
+    return table[[c for c in columns if c in table.columns]]
+
+
+def scores_in_brief(scores: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `survey_scores` that a reader needs, metrics in capitals."""
+    columns = ["metric", scores.columns[1], "score", "ci_low", "ci_high", "n", "sent"]
+    table = scores[[*columns, "response_rate", "ranked"]]
+    table = table.assign(metric=table.metric.str.upper())
+    return table if table.sent.notna().any() else table.drop(columns=["sent", "response_rate"])

@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 
 from touchlab.data.contract import listing
+from touchlab.data.dataset import Dataset
 from touchlab.plots.parts import counted, per_cent
 from touchlab.plots.retention import off
 from touchlab.sentences.drivers import about_drivers
-from touchlab.show import Missing, count, safe_sentence
+from touchlab.show import count, safe_sentence
 
 FEWEST_AT_RISK = 30
 WORTH_SAYING = 0.10
@@ -80,17 +81,12 @@ def about_inactivity(rules: pd.DataFrame) -> str:
     )
 
 
-def about_staying(
-    kept: pd.DataFrame | Missing, keepers: Any, brought: pd.DataFrame | Missing, bringers: Any
-) -> str:
-    """Answer what keeps customers and what brings referrals, from the drivers of both."""
-    said = []
-    for table, drivers, say in (
-        (kept, keepers, about_keepers),
-        (brought, bringers, about_referrals),
-    ):
-        said.append(table.text if isinstance(table, Missing) else say(table, drivers.baseline))
-    return " ".join(said)
+def about_churn(data: Dataset) -> str:
+    """Say what churn is in this data: recorded, or the rule that it was inferred by."""
+    rules = data.notes.note[data.notes.note.str.startswith("churn is ")]
+    if rules.empty:
+        return "Churn is taken as it was recorded."
+    return f"Churn is inferred: {rules.iloc[-1]}."
 
 
 def about_referrals(table: pd.DataFrame, baseline: pd.DataFrame) -> str:

@@ -27,8 +27,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from touchlab.privacy.shown import all_safe, why_hidden
+from touchlab.show.notes import Show, note
 from touchlab.show.tables import numbers_of
-from touchlab.show.words import Show, note
 
 MARGIN = 0.12
 """Inches around a figure."""

@@ -15,7 +15,7 @@ import pandas as pd
 from touchlab.data.dataset import Dataset
 from touchlab.privacy.shown import hidden_here, min_customers, why_hidden
 from touchlab.privacy.suppress import empty_cells
-from touchlab.show.words import Missing, note
+from touchlab.show.notes import note
 
 PERCENT = {"share", "rate", "probability", "removal", "roi", "present", "weight"}
 PERCENT |= {"rate_treated", "rate_holdout", "share_error", "coverage", "false_alarms"}
@@ -23,11 +23,13 @@ PERCENT |= {"response_rate", "returned", "alive", "retention", "survival", "obse
 PERCENT |= {"incidence", "concordance", "importance"}
 RATIOS = {"hazard_ratio", "lead_ratio", "lead", "e_value", "amount_error", "baseline_error", "rank"}
 RATIOS |= {"p_proportional"}
-LIKELIHOODS = {"log_likelihood", "se", "log_loss"}
+FINE = {"log_likelihood", "se", "log_loss", "coefficient"}
 MONEY = {"cost", "cost_per_outcome"}
 INTERVAL_OF = ["credit", "removal", "rate", "probability", "incremental", "median_days", "alive"]
-INTERVAL_OF += ["value"]
+INTERVAL_OF += ["value", "coefficient", "survival", "hazard_ratio"]
 HIDDEN = "hidden"
+MOST_ROWS = 60
+"""Rows of a bare frame that are shown; a `Table` is shown whole."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,12 +38,17 @@ class Table:
 
     frame: pd.DataFrame
     caption: str = ""
+    most: int | None = None
+    """Rows shown; None for all."""
     hidden: pd.DataFrame = field(init=False)
 
     def __post_init__(self) -> None:
-        hidden = hidden_here(self.frame)
-        object.__setattr__(self, "hidden", hidden)
-        object.__setattr__(self, "frame", empty_cells(self.frame, hidden))
+        hidden, most = hidden_here(self.frame), self.most
+        if most and len(self.frame) > most:
+            said = f"{self.caption} (the first {most} of {len(self.frame):,} rows)".strip()
+            object.__setattr__(self, "caption", said)
+        object.__setattr__(self, "hidden", hidden.head(most or len(hidden)))
+        object.__setattr__(self, "frame", empty_cells(self.frame, hidden).head(len(self.hidden)))
 
     def __repr__(self) -> str:
         return f"{self.caption}\n{readable(self.frame, self.hidden).to_string(index=False)}"
@@ -51,13 +58,16 @@ class Table:
         return {"text/html": self._repr_html_(), "text/plain": repr(self)}, {"text/html": numbers}
 
     def _repr_html_(self) -> str:
+        if self.frame.empty and self.caption:
+            return note(f"{self.caption}: none.")._repr_html_()
         shown = readable(self.frame, self.hidden)
         body = shown.to_html(index=False, border=0, na_rep="–", escape=True)
         caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
         body = body.replace("<thead>", caption + "<thead>", 1)
-        if not self.hidden.any(axis=None):
-            return body
-        return body + note(f"Hidden: {why_hidden()}.")._repr_html_()
+        notes = self.frame.attrs.get("notes", [])
+        if self.hidden.any(axis=None):
+            notes = [*notes, f"Hidden: {why_hidden()}."]
+        return body + "".join(note(one)._repr_html_() for one in notes)
 
 
 def numbers_of(frame: pd.DataFrame) -> dict[str, Any]:
@@ -79,9 +89,45 @@ class Kept:
         return {"text/plain": repr(self)}, {"text/plain": {"kept": kept}}
 
 
-def keep(**tables: pd.DataFrame | Missing) -> Kept:
-    """Hand tables on by name, hidden numbers left out; those that the data lacks are skipped."""
-    return Kept({name: t for name, t in tables.items() if isinstance(t, pd.DataFrame)})
+def keep(**tables: pd.DataFrame) -> Kept:
+    """Hand tables on by name, hidden numbers left out."""
+    return Kept(tables)
+
+
+def show_frames(shell: Any, *, plain: bool = False) -> None:
+    """Let frames show themselves in a kernel as `Table` does; or as pandas does again.
+
+    Small groups are hidden on every way to a page: where a cell ends in a frame, and where one
+    is printed, for which pandas leaves no other door.
+    """
+    formatter = shell.display_formatter.mimebundle_formatter
+    for kind, usual in _USUAL.items():
+        kind.__repr__ = usual if plain else _printed
+        if plain:
+            formatter.pop(kind, None)
+        else:
+            formatter.for_type(kind, _bundle)
+
+
+_USUAL = {pd.DataFrame: pd.DataFrame.__repr__, pd.Series: pd.Series.__repr__}
+
+
+def _printed(self: pd.DataFrame | pd.Series) -> str:
+    hidden = hidden_here(pd.DataFrame(self))
+    if not hidden.any(axis=None):
+        return _USUAL[type(self)](self)
+    hidden = hidden if isinstance(self, pd.DataFrame) else hidden.iloc[:, 0]
+    return _USUAL[type(self)](self.astype(object).mask(hidden, HIDDEN))
+
+
+def _bundle(value: pd.DataFrame | pd.Series) -> Any:
+    """Show what stands alone as a table; None, for pandas to show it, where columns lack names."""
+    frame = pd.DataFrame(value)
+    counting = frame.index.name is None and frame.index.dtype.kind == "i"
+    frame = frame.reset_index(drop=counting, allow_duplicates=True)
+    if not frame.columns.is_unique or not all(isinstance(name, str) for name in frame.columns):
+        return None
+    return Table(frame, most=MOST_ROWS)._repr_mimebundle_()
 
 
 def readable(frame: pd.DataFrame, hidden: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -119,7 +165,7 @@ def _setter(name: str, values: pd.Series[Any]) -> Callable[[Any], str]:
         return lambda v: "–" if v is None or v is pd.NA or v != v else str(v)
     if name in PERCENT:
         return lambda v: "–" if pd.isna(v) else f"{100 * v:,.1f} %"
-    if name in LIKELIHOODS:
+    if name in FINE:
         return lambda v: "–" if pd.isna(v) else f"{v:.4f}"
     if name in RATIOS:
         return lambda v: "–" if pd.isna(v) else f"{v:.2f}"
