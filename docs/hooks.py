@@ -11,8 +11,6 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from mkdocs.structure.files import File, Files
-
 ROOT = Path(__file__).parents[1]
 TITLES = {
     "data": "Data",
@@ -27,7 +25,9 @@ TITLES = {
 }
 
 
-def on_files(files: Files, config: Any) -> Files:
+def on_files(files: Any, config: Any) -> Any:
+    from mkdocs.structure.files import File
+
     for name, text in {**reference(), **decisions(), **gallery()}.items():
         files.append(File.generated(config, name, content=text))
     return files

@@ -149,7 +149,7 @@ def test_no_touches_is_removal_and_slopes_are_slopes(
         without = np.ones(len(names))
         without[k] = 0.0
         assert response.now - response.outcomes(without) == pytest.approx(removed[k], abs=0.05)
-    somewhere = np.linspace(0.4, 1.9, len(names))
+    somewhere = np.linspace(0.45, 1.85, len(names))
     step = 1e-5 * np.eye(len(names))
     numeric = [
         (response.outcomes(somewhere + one) - response.outcomes(somewhere - one)) / 2e-5

@@ -118,9 +118,12 @@ def test_one_customer():
 def test_one_event():
     tables = company({"ad": 2, "mail": 2})
     tables["outcomes"] = tables["outcomes"][:1]
-    drivers, told = fitted(tables)
-    assert told == ["few events: 1 conversion; intervals are rough"]
-    assert drivers.moments.events == 1
+    with pytest.raises(tl.MissingInput) as refused:
+        fitted(tables)
+    assert str(refused.value) == (
+        "drivers: 1 conversion outcomes at risk are too few to tell what brings them\n"
+        "  with 5 or more, this is answered"
+    )
 
 
 def test_everybody_touched_all_the_time():
@@ -181,7 +184,7 @@ def test_traits_that_never_vary_or_are_all_different_or_missing():
     )
     names = set(drivers.model.controls.names)
     # scores are missing just where moods are known: one of the two columns says it all
-    assert "score" in names and len(names & {"happy: True", "score: missing"}) == 1
+    assert "score: 3" in names and len(names & {"happy: True", "score: missing"}) == 1
 
 
 def test_sixty_touchpoints():
@@ -325,7 +328,7 @@ def test_checks_of_other_data():
 
 
 def test_calibration_without_experiments():
-    with pytest.raises(tl.MissingInput) as caught:
+    with pytest.raises(tl.tl.MissingInput) as caught:
         tl.holdout_effects(tl.open_data(company({"ad": 2})))
     assert str(caught.value) == (
         "There is no experiments table: with arms treated and holdout by customer, effects free "

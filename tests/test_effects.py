@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import touchlab as tl
 from touchlab.credit.rules import shapley_values
-from touchlab.drivers.effects import Past, Ratios, baseline, fair_shares, removal, tie
+from touchlab.drivers.effects import Ahead, Ratios, baseline, fair_shares, removal, tie
 from touchlab.drivers.fit import choose_pairs, fit_drivers
 from touchlab.drivers.model import chance, ratios
 from touchlab.moments.sample import sample_moments
@@ -27,15 +27,16 @@ def log_ratio_of(ratios: Ratios, coalition: int) -> np.ndarray:
     return total
 
 
-def worths(expected: np.ndarray, ratios: Ratios, past: Past | None = None) -> list[float]:
-    """The game on all 2^n coalitions, by the formula: base * r(S) * exp(H1 - H(S))."""
+def worths(expected: np.ndarray, ratios: Ratios, ahead: Ahead | None = None) -> list[float]:
+    """The game on all 2^n coalitions: base * r(S), and (base * r(S) - expected) exp(-H(S))."""
     found = []
     for coalition in range(1 << len(ratios.single)):
-        log_ratio = log_ratio_of(ratios, coalition) - ratios.whole
-        if past is not None:
-            left = log_ratio_of(past.ratios, coalition) - past.ratios.whole
-            log_ratio = log_ratio + past.gather(past.hazard * (1 - np.exp(left)))
-        found.append(float((expected * np.exp(log_ratio)).sum()))
+        worth = expected * np.exp(log_ratio_of(ratios, coalition) - ratios.whole)
+        if ahead is not None:
+            left = log_ratio_of(ahead.ratios, coalition) - ahead.ratios.whole
+            worth = (worth - expected) * np.exp(-ahead.gather(ahead.hazard * np.exp(left)))
+            worth = worth + expected
+        found.append(float(worth.sum()))
     return found
 
 
@@ -57,9 +58,9 @@ def test_fair_shares_are_shapley_values_of_the_enumerated_game(players, pairs, s
     np.testing.assert_allclose(found, shapley_values(worths(expected, ratios)), atol=1e-9)
 
 
-def random_past(random: np.random.Generator, players: int, moments: int, size: float) -> Past:
+def random_ahead(random: np.random.Generator, players: int, moments: int, size: float) -> Ahead:
     ratios = random_ratios(random, players, moments * 4, 1)
-    return Past(ratios, random.random(moments * 4) * size / 4, moments)
+    return Ahead(ratios, random.random(moments * 4) * size / 4, moments)
 
 
 @settings(max_examples=40, deadline=None)
@@ -67,10 +68,10 @@ def random_past(random: np.random.Generator, players: int, moments: int, size: f
 def test_shares_of_outcomes_that_come_once_add_up(players, seed):
     random = np.random.default_rng(seed)
     ratios = random_ratios(random, players, 7, 1)
-    past = random_past(random, players, 7, 0.5)
+    ahead = random_ahead(random, players, 7, 0.5)
     expected, cells = random.random(7), np.ones((7, 1))
-    found = fair_shares(expected, ratios, cells, past)[:, 0]
-    assert found.sum() + baseline(expected, ratios, cells, past)[0] == pytest.approx(
+    found = fair_shares(expected, ratios, cells, ahead)[:, 0]
+    assert found.sum() + baseline(expected, ratios, cells, ahead)[0] == pytest.approx(
         expected.sum(), rel=1e-5
     )
 
@@ -80,13 +81,13 @@ def test_shares_of_outcomes_that_come_once_add_up(players, seed):
 def test_removal_and_baseline_are_worths_of_the_game(players, seed, once):
     random = np.random.default_rng(seed)
     ratios = random_ratios(random, players, 5, min(1, players - 1))
-    past = random_past(random, max(players, 2), 5, 0.5) if once and players > 1 else None
+    ahead = random_ahead(random, max(players, 2), 5, 0.5) if once and players > 1 else None
     expected, cells = random.random(5), np.ones((5, 1))
-    game = worths(expected, ratios, past)
+    game = worths(expected, ratios, ahead)
     everyone = len(game) - 1
     lost = [game[everyone] - game[everyone & ~(1 << k)] for k in range(players)]
-    np.testing.assert_allclose(removal(expected, ratios, cells, past)[:, 0], lost, atol=1e-9)
-    np.testing.assert_allclose(baseline(expected, ratios, cells, past), game[0], atol=1e-9)
+    np.testing.assert_allclose(removal(expected, ratios, cells, ahead)[:, 0], lost, atol=1e-9)
+    np.testing.assert_allclose(baseline(expected, ratios, cells, ahead), game[0], atol=1e-9)
 
 
 def test_removal_by_hand():
@@ -107,14 +108,14 @@ def test_outcomes_that_come_once_by_hand():
     h1, halved = 0.01, Ratios(np.full((1, 2000), np.log(0.5)))
     expected = 1000 * np.exp(-h1 * days) * h1 * 100 / 2000  # at risk, times hazard, times step
     draws = 4
-    past = Past(
+    ahead = Ahead(
         Ratios(np.full((1, 2000 * draws), np.log(0.5))),
-        np.repeat(h1 * days / draws, draws),
+        np.repeat(h1 * (100 - days) / draws, draws),
         2000,
     )
-    lost = removal(expected, halved, np.ones((2000, 1)), past)[0, 0]
+    lost = removal(expected, halved, np.ones((2000, 1)), ahead)[0, 0]
     assert lost == pytest.approx(1000 * (np.exp(-2) - np.exp(-1)), rel=1e-4)
-    # without the factor, those already gone would be counted again
+    # without the factor, those who have it later all the same would be counted again
     assert removal(expected, halved, np.ones((2000, 1)))[0, 0] == pytest.approx(
         -1000 * (1 - np.exp(-1)), rel=1e-4
     )
@@ -145,16 +146,16 @@ def test_baseline_and_fair_shares_add_up_to_the_outcomes_observed(churn, sample)
 def test_shares_of_churn_are_near_shapley_values_of_all_coalitions(churn):
     p = chance(churn.model, churn.parameters)
     exposure = churn.model.exposure(churn.parameters)
-    past = churn._past(churn.parameters)
+    ahead = churn._ahead(churn.parameters)
     random = np.random.default_rng(1)
     rows = np.sort(random.choice(len(p), 60, replace=False, p=p / p.sum()))
-    draws = np.arange(len(past.hazard)).reshape(len(p), -1)[rows].ravel()
+    draws = np.arange(len(ahead.hazard)).reshape(len(p), -1)[rows].ravel()
     single = ratios(churn.model, churn.parameters, exposure[:, rows]).single
     here = Ratios(single)
-    past = Past(Ratios(past.ratios.single[:, draws]), past.hazard[draws], 60)
+    ahead = Ahead(Ratios(ahead.ratios.single[:, draws]), ahead.hazard[draws], 60)
     expected = np.full(60, 785 / 60)
-    found = fair_shares(expected, here, np.ones((60, 1)), past)[:, 0]
-    exact = shapley_values(worths(expected, here, past))
+    found = fair_shares(expected, here, np.ones((60, 1)), ahead)[:, 0]
+    exact = shapley_values(worths(expected, here, ahead))
     # 0.04 of 785 churns in a larger sample (docs/decisions/0006)
     assert np.abs(found - exact).max() < 0.2 < np.abs(exact).max() / 100
 

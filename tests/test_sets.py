@@ -65,7 +65,7 @@ def test_some_moments_are_a_part_of_all(churn, packed):
 
 @pytest.mark.parametrize("quantity", [effects.removal, effects.baseline, effects.fair_shares])
 def test_amounts_are_those_of_all_moments_at_once(churn, packed, quantity, monkeypatch):
-    # 16,000 moments with four draws of the past each, in blocks of 1,000
+    # 16,000 moments with four draws each, in blocks of 1,000
     monkeypatch.setattr(model, "BLOCK", 1_000)
     count, weights = len(churn.model.event), np.ones((len(packed), GROUPS))
     weights[2, 7] = 0.0
@@ -79,9 +79,9 @@ def test_amounts_are_those_of_all_moments_at_once(churn, packed, quantity, monke
         before, _ = between(earlier.saturated, lives, given.log_half_lives)
         known = ratios(churn.model, given, before)
         hazard = np.exp(known.whole + earlier.controls @ given.controls)
-        past = effects.Past(known, hazard * earlier.days, count)
+        ahead = effects.Ahead(known, hazard * earlier.days, count, earlier.room)
         here = ratios(churn.model, given, churn.model.exposure(given))
-        whole = quantity(expected, here, cells, past)
+        whole = quantity(expected, here, cells, ahead)
         np.testing.assert_allclose(amount, whole, rtol=1e-8, atol=1e-9)
 
 

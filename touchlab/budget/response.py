@@ -163,14 +163,16 @@ def exposure_at(exposure: npt.NDArray[Any], half_lives: Sequence[float], days: f
 class Response:
     """Expected outcomes by the multipliers of touches, for one set of parameters.
 
-    For an outcome that comes once, `past` and its `hazard` bring back those whom it would
-    not have taken before; see `touchlab.drivers.effects`.
+    For an outcome that comes once, what is gained at a moment counts with the chance to get
+    through the time `ahead`, at its `hazard`, without it; see `touchlab.drivers.effects`.
     """
 
     expected: Floats
     field: Field
-    past: Field | None = None
+    ahead: Field | None = None
     hazard: Floats | None = None
+    room: Floats | float = np.inf
+    """(moments,): outcomes that a moment can gain, as no customer has more than one."""
 
     @property
     def now(self) -> float:
@@ -179,10 +181,10 @@ class Response:
 
     def outcomes(self, multipliers: Floats) -> float:
         """Expected outcomes, over the observed time at risk."""
-        value = self.expected * self.field.ratio(multipliers)
-        if self.past is not None and self.hazard is not None:
-            value *= _left(self.hazard, self.hazard * self.past.ratio(multipliers), len(value))
-        return float(value.sum())
+        gained = np.minimum(self.expected * (self.field.ratio(multipliers) - 1), self.room)
+        if self.ahead is not None and self.hazard is not None:
+            gained *= _through(self.hazard * self.ahead.ratio(multipliers), len(gained))
+        return self.now + float(gained.sum())
 
     @cached_property
     def slopes_now(self) -> Floats:
@@ -193,20 +195,22 @@ class Response:
         """Expected outcomes with their slopes, in little more time than either."""
         ratio, slopes = self.field.at(multipliers)
         value = self.expected * ratio
-        if self.past is None or self.hazard is None:
+        if self.ahead is None or self.hazard is None:
             return float(value.sum()), self.field.gather(value, slopes)
-        before, earlier = self.past.at(multipliers)
-        met = self.hazard * before
-        value *= _left(self.hazard, met, len(value))
-        again = met * np.repeat(value, len(met) // len(value))
-        brought = self.field.gather(value, slopes) - self.past.gather(again, earlier)
-        return float(value.sum()), brought
+        later, later_slopes = self.ahead.at(multipliers)
+        met = self.hazard * later
+        through = _through(met, len(value))
+        raised = value - self.expected
+        gained = np.minimum(raised, self.room) * through
+        fewer = met * np.repeat(gained, len(met) // len(gained))
+        brought = self.field.gather(value * through * (raised < self.room), slopes)
+        brought -= self.ahead.gather(fewer, later_slopes)
+        return self.now + float(gained.sum()), brought
 
 
-def _left(hazard: Floats, met: Floats, size: int) -> Floats:
-    """More are left for each moment if less hazard is met before it; (moments,)."""
-    with np.errstate(over="ignore"):  # an answer that is not finite is refused in the end
-        return np.asarray(np.exp((hazard - met).reshape(size, -1).sum(axis=1)))
+def _through(met: Floats, size: int) -> Floats:
+    """Chance to meet so much hazard without the outcome; (moments,)."""
+    return np.asarray(np.exp(-met.reshape(size, -1).sum(axis=1)))
 
 
 @dataclass(frozen=True)
@@ -275,10 +279,9 @@ class Responses:
         field = self._field(given, self.known, len(expected))
         if self.earlier is None:
             return Response(expected, field)
-        hazard = next(self.earlier.pasts(self.model, given.packed[None])).hazard
-        return Response(
-            expected, field, self._field(given, self.known_earlier, len(hazard)), hazard
-        )
+        hazard = next(self.earlier.ahead(self.model, given.packed[None])).hazard
+        ahead = self._field(given, self.known_earlier, len(hazard))
+        return Response(expected, field, ahead, hazard, self.earlier.room * self.step)
 
     def _know(self, points: Points) -> list[Known]:
         found = []

@@ -15,7 +15,7 @@ from scipy import optimize
 
 from touchlab.data.contract import listing
 from touchlab.drivers.design import Columns
-from touchlab.drivers.effects import Past, Ratios
+from touchlab.drivers.effects import Ahead, Ratios
 from touchlab.drivers.experiments import ARMS, Holdouts, by_group
 from touchlab.drivers.hazard import LARGEST
 from touchlab.drivers.lead import lead_test
@@ -281,7 +281,7 @@ def _arms(drivers: Drivers, holdouts: Holdouts, name: str) -> Flags:
     units = units.semi_join(known, units.customer_id == known.customer).to_pandas()
     sample = table[["customer", "time"]].assign(moment=np.arange(len(table)))
     rows = sample.merge(units, left_on="customer", right_on="customer_id")
-    rows = rows[(rows.time > rows.start) & (rows.time <= rows.stop)]
+    rows = rows[(rows.time >= rows.start) & (rows.time < rows.stop)]
     inside = np.zeros((len(ARMS), len(table)), dtype=bool)
     for place, arm in enumerate(ARMS):
         inside[place, rows.moment[rows.arm == arm]] = True
@@ -304,7 +304,7 @@ class Expectation:
     effects: Floats
     exposure: Floats
     found: Ratios
-    past: Past | None
+    ahead: Ahead | None
 
 
 def _contrasts(
@@ -320,7 +320,7 @@ def _contrasts(
         expected = chance(drivers.model, given, exposure) * drivers.moments.events_each
         expected = expected * (drivers.model.group != without)
         found = ratios(drivers.model, given, exposure)
-        now = Expectation(expected, given.effects, exposure, found, drivers._past(given))
+        now = Expectation(expected, given.effects, exposure, found, drivers._ahead(given))
         for name, place, arm, own in zip(names, places, arms, people, strict=True):
             n = own.sum(axis=1) - (own[:, without] if without >= 0 else 0.0)
             cells = own[0].sum() * (arm[0] / max(n[0], 1) - arm[1] / max(n[1], 1))
@@ -332,32 +332,32 @@ def _contrast(now: Expectation, place: int, rows: npt.NDArray[np.int64], cells: 
     expected = now.expected[rows] * cells[rows]
     each, whole = now.found.each[place, rows], now.found.whole[rows]
     others = float((expected * np.exp(-each)) @ -np.expm1(each - whole))
-    if now.past is None:
+    if now.ahead is None:
         touched = now.exposure[place, rows] > NEGLIGIBLE
         rows, expected = rows[touched], expected[touched]
-    exposure, again = now.exposure[place, rows], _again(now, place, rows)
+    exposure, through = now.exposure[place, rows], _through(now, place, rows)
     pairs = now.found.each[place, rows] - now.found.single[place, rows]
 
     def removed(effect: float) -> float:
-        return float(expected @ -np.expm1(again(effect) - effect * exposure - pairs))
+        return float((expected * through(effect)) @ -np.expm1(-effect * exposure - pairs))
 
     return Contrast(removed, float(now.effects[place]), others)
 
 
-def _again(
+def _through(
     now: Expectation, place: int, rows: npt.NDArray[np.int64]
 ) -> Callable[[float], Floats | float]:
-    """How many more would be at risk (log), for outcomes that come once; see effects."""
-    past, own_effect = now.past, now.effects[place]
-    if past is None:
-        return lambda effect: 0.0
-    draws = np.arange(len(past.hazard)).reshape(past.moments, -1)[rows].ravel()
-    hazard, each = past.hazard[draws], past.ratios.each[place, draws]
-    exposure = past.ratios.single[place, draws] / own_effect if own_effect else np.zeros_like(each)
+    """Chance that what is lost stays lost, for outcomes that come once; see effects."""
+    ahead, own_effect = now.ahead, now.effects[place]
+    if ahead is None:
+        return lambda effect: 1.0
+    draws = np.arange(len(ahead.hazard)).reshape(ahead.moments, -1)[rows].ravel()
+    hazard, each = ahead.hazard[draws], ahead.ratios.each[place, draws]
+    exposure = ahead.ratios.single[place, draws] / own_effect if own_effect else np.zeros_like(each)
 
     def gather(effect: float) -> Floats:
-        lost = hazard * -np.expm1(-(effect - own_effect) * exposure - each)
-        return np.asarray(lost.reshape(len(rows), -1).sum(axis=1))
+        without = hazard * np.exp((own_effect - effect) * exposure - each)
+        return np.asarray(np.exp(-without.reshape(len(rows), -1).sum(axis=1)))
 
     return gather
 

@@ -23,6 +23,8 @@ Maker = Callable[[Points], Columns]
 MOST_LEVELS = 12
 RAREST_LEVEL = 0.005
 """Share of moments below which a level of a trait has no column of its own."""
+KNOTS = (0.005, 0.1, 0.35, 0.65, 0.9, 0.995)
+"""Quantiles at which the line of a numeric trait may bend."""
 RECENT_DAYS = 7.0
 ALIKE = 1e-6
 CYCLES = (("time of day", 1.0), ("day of week", 7.0))
@@ -129,12 +131,13 @@ def _history(name: str, points: Points) -> Columns:
 
 
 def _trait(name: str, values: pd.Series) -> Maker:
-    """Numbers as they are, words as one column a level; missing is a level of its own."""
+    """Numbers as a few hats, words as one column a level; missing is a level of its own."""
     types = pd.api.types
     if types.is_numeric_dtype(values) or types.is_datetime64_any_dtype(values):
         known = _finite(values)
-        usual = float(np.nanmean(known)) if np.isfinite(known).any() else 0.0
-        return partial(_number, name, usual)
+        if not np.isfinite(known).any():
+            return _nothing
+        return partial(_hats, name, np.unique(np.nanquantile(known, KNOTS)))
     words = _words(values)
     shares = words.value_counts(normalize=True)
     common = shares[shares >= RAREST_LEVEL].index[:MOST_LEVELS]
@@ -150,10 +153,14 @@ def _words(values: pd.Series) -> pd.Series:
     return values.astype("string").fillna("(missing)")
 
 
-def _number(name: str, usual: float, points: Points) -> Columns:
+def _hats(name: str, knots: Floats, points: Points) -> Columns:
+    """A broken line through knots at quantiles, flat beyond them: no extreme extrapolates."""
     number = _finite(points.table[name])
     missing = ~np.isfinite(number)
-    return {name: np.where(missing, usual, number), f"{name}: missing": missing.astype(float)}
+    known = np.where(missing, knots[0], number)
+    hats = np.array([np.interp(known, knots, own) for own in np.eye(len(knots))[1:]])
+    columns = {f"{name}: {knot:g}": hat for knot, hat in zip(knots[1:], hats, strict=True)}
+    return {**columns, f"{name}: missing": missing.astype(float)}
 
 
 def _finite(values: pd.Series) -> Floats:

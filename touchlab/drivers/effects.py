@@ -12,6 +12,8 @@ import numpy as np
 from touchlab.numeric import Floats
 
 Pairs = tuple[tuple[int, int], ...]
+MOST = 30.0
+"""Log of the largest hazard ratio that is told from a larger one."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,11 @@ class Ratios:
     single: Floats
     pairs: Pairs = ()
     joint: Floats = field(default_factory=lambda: np.zeros((0, 1)))
+
+    @classmethod
+    def within_reason(cls, single: Floats, pairs: Pairs, joint: Floats) -> Ratios:
+        """Ratios that cannot overflow: beyond exp(30), more says no more."""
+        return cls(single.clip(-MOST, MOST), pairs, joint.clip(-MOST, MOST))
 
     @cached_property
     def each(self) -> Floats:
@@ -91,20 +98,22 @@ def tie(pairs: Pairs) -> tuple[tuple[int, ...], ...]:
 
 
 @dataclass(frozen=True)
-class Past:
-    """Draws from the past of every moment: `hazard` is what each adds to its H1."""
+class Ahead:
+    """What is still ahead of each moment, for outcomes that come once; `hazard` a draw of it."""
 
     ratios: Ratios
     hazard: Floats
     """(moments * draws,), the draws of one moment together."""
     moments: int
+    room: Floats | float = np.inf
+    """(moments,): outcomes that a moment can gain, as no customer has more than one."""
 
     def gather(self, values: Floats) -> Floats:
         """Add up (..., moments * draws) by moment."""
         return values.reshape(*values.shape[:-1], self.moments, -1).sum(axis=-1)
 
 
-def removal(expected: Floats, ratios: Ratios, cells: Floats, past: Past | None = None) -> Floats:
+def removal(expected: Floats, ratios: Ratios, cells: Floats, ahead: Ahead | None = None) -> Floats:
     """Expected outcomes lost when one touchpoint is removed; (touchpoints, cells).
 
     At a moment that is expected * (1 - exp(-beta s(A))). `expected` has shape (moments,),
@@ -114,27 +123,32 @@ def removal(expected: Floats, ratios: Ratios, cells: Floats, past: Past | None =
     >>> removal(np.array([10.0, 5.0]), doubling, np.ones((2, 1))).tolist()
     [[5.0]]
     """
-    return (expected * -np.expm1(_without(lambda found: found.each, ratios, past))) @ cells
+    return _lost(expected, lambda found: found.each, ratios, ahead) @ cells
 
 
-def baseline(expected: Floats, ratios: Ratios, cells: Floats, past: Past | None = None) -> Floats:
+def baseline(expected: Floats, ratios: Ratios, cells: Floats, ahead: Ahead | None = None) -> Floats:
     """Expected outcomes without any touchpoint; (cells,)."""
-    return (expected * np.exp(_without(lambda found: found.whole, ratios, past))) @ cells
+    return (expected - _lost(expected, lambda found: found.whole, ratios, ahead)) @ cells
 
 
-def _without(gone: Callable[[Ratios], Floats], ratios: Ratios, past: Past | None) -> Floats:
-    """Log of outcomes expected over those now, if part of the log hazard goes.
+def _lost(
+    expected: Floats, gone: Callable[[Ratios], Floats], ratios: Ratios, ahead: Ahead | None
+) -> Floats:
+    """Outcomes lost at each moment, if part of the log hazard goes.
 
-    For outcomes that come once, who meets less hazard before a moment is still at risk there.
+    For outcomes that come once, who does not have it at a moment may have it later all the same:
+    it is lost for good with the chance exp(-H0) to get through the time ahead without it
+    (docs/decisions/0022).
     """
-    left = -gone(ratios)
-    if past is not None:
-        left = left + past.gather(past.hazard * -np.expm1(-gone(past.ratios)))
-    return left
+    lost = expected * -np.expm1(-gone(ratios))
+    if ahead is None:
+        return lost
+    without = ahead.gather(ahead.hazard * np.exp(-gone(ahead.ratios)))
+    return np.maximum(lost, -ahead.room) * np.exp(-without)
 
 
 def fair_shares(
-    expected: Floats, ratios: Ratios, cells: Floats, past: Past | None = None
+    expected: Floats, ratios: Ratios, cells: Floats, ahead: Ahead | None = None
 ) -> Floats:
     """Shapley shares of expected minus baseline; (touchpoints, cells), at any number.
 
@@ -143,20 +157,26 @@ def fair_shares(
     slopes, which Gauss-Legendre quadrature with half as many nodes gives exactly
     [Owen 1972]. No coalition of all touchpoints is enumerated.
 
-    With `past`, v(S) = sum of base * r(S) exp(H1 - H(S)): the exponent too is extended
+    With `ahead`, v(S) = sum of (base * r(S) - expected) exp(-H(S)): the exponent too is extended
     along the diagonal. Shares then add up as before, but are those of a game that differs
-    from v by the variance of H(S) over coalitions (docs/decisions/0006).
+    from v by the variance of H(S) over coalitions. Where `room` holds a moment back, all shares
+    give way in proportion.
     """
     count = len(ratios.single)
-    nodes, weights = np.polynomial.legendre.leggauss(count // 2 + (1 if past is None else 8))
+    nodes, weights = np.polynomial.legendre.leggauss(count // 2 + (1 if ahead is None else 8))
     base = expected * np.exp(-ratios.whole)
-    shares = np.zeros((count, cells.shape[1]))
+    shares = np.zeros((count, len(expected)))
     for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
         value, slopes = ratios.along(float(node))
-        if past is not None:
-            without = past.hazard * np.exp(-past.ratios.whole)
-            past_value, past_slopes = past.ratios.along(float(node))
-            again = np.exp(past.gather(past.hazard - without * past_value))
-            slopes = again * (slopes - value * past.gather(without * past_slopes))
-        shares += weight * ((base * slopes) @ cells)
-    return shares
+        slopes = base * slopes
+        if ahead is not None:
+            without = ahead.hazard * np.exp(-ahead.ratios.whole)
+            met, met_slopes = ahead.ratios.along(float(node))
+            slopes += (expected - base * value) * ahead.gather(without * met_slopes)
+            slopes *= np.exp(-ahead.gather(without * met))
+        shares += weight * slopes
+    if ahead is not None:
+        left = _lost(expected, lambda found: found.whole, ratios, ahead) - shares.sum(axis=0)
+        size = np.abs(shares)
+        shares += left * size / np.maximum(size.sum(axis=0), 1e-300)
+    return shares @ cells

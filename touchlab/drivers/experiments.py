@@ -205,7 +205,7 @@ def _sums(data: Dataset, risk: Risk, units: ir.Table, measure: str) -> pd.DataFr
         amount = events["value"].fill_null(0).cast("float64")
     events = events.select("customer_id", at=seconds(events.timestamp), amount=amount)
     joined = units.select(*keys).inner_join(events, "customer_id")
-    joined = joined.filter((joined["at"] > joined.start) & (joined["at"] <= joined.stop))
+    joined = joined.filter((joined["at"] >= joined.start) & (joined["at"] < joined.stop))
     amounts = joined.group_by(keys).aggregate(
         amount=joined.amount.sum() if risk.recurrent else joined.amount.max()
     )
@@ -213,7 +213,7 @@ def _sums(data: Dataset, risk: Risk, units: ir.Table, measure: str) -> pd.DataFr
         "customer_id", "touchpoint", touch=seconds(data.touches.timestamp)
     )
     met = units.select(*keys).inner_join(touches, ["customer_id", "touchpoint"])
-    met = met.filter((met.touch > met.start) & (met.touch <= met.stop)).select(*keys).distinct()
+    met = met.filter((met.touch >= met.start) & (met.touch < met.stop)).select(*keys).distinct()
     rows = units.left_join(amounts, keys).select(*keys, "arm", "amount")
     rows = rows.left_join(met.mutate(touched=ibis.literal(1)), keys).select(*keys, *columns)
     rows = rows.mutate(amount=rows.amount.fill_null(0.0), group=customer_group(rows.customer_id))

@@ -11,14 +11,14 @@ import numpy as np
 from scipy import stats
 
 from touchlab.data.contract import listing, shorten
-from touchlab.data.customers import seconds
+from touchlab.data.customers import outcome_counts, seconds
 from touchlab.data.dataset import Dataset
 from touchlab.drivers.design import build_controls
 from touchlab.drivers.effects import Pairs, tie
 from touchlab.drivers.hazard import Scorer, fit, leave_group_out
 from touchlab.drivers.model import PRESENT, SATURATIONS, Model, Parameters, some_of
 from touchlab.drivers.result import Drivers
-from touchlab.errors import ParameterError, TouchlabWarning
+from touchlab.errors import MissingInput, ParameterError, TouchlabWarning
 from touchlab.moments.risk import comes_again
 from touchlab.moments.sample import Moments, sample_moments
 from touchlab.numeric import Floats
@@ -26,7 +26,8 @@ from touchlab.once import once
 
 Synergy = str | Sequence[tuple[str, str]] | None
 FEW_EVENTS, FEW_CUSTOMERS, FEW_MOMENTS = 30, 100, 50
-ALWAYS, ALIKE, EXTREME = 0.95, 0.95, 5.0
+ALWAYS, ALIKE, EXTREME, SELDOM = 0.95, 0.95, 5.0, 0.01
+FEWEST_EVENTS = 5
 AT_ONCE = 0.05
 """Share of outcomes at the instant of a touch from which on it is told."""
 LEVEL = 0.1
@@ -118,13 +119,18 @@ def fit_drivers(
         if not isinstance(moments, Moments):
             again = comes_again(moments, outcome)
             moments = sample_moments(moments, outcome=outcome, recurrent=again, seed=seed)
+        if moments.events < FEWEST_EVENTS:
+            raise MissingInput(
+                f"drivers: {moments.events:,.0f} {moments.risk.outcome} outcomes at risk are too "
+                f"few to tell what brings them\n  with {FEWEST_EVENTS} or more, this is answered"
+            )
         controls = build_controls(moments, touch_rate=touch_rate, traits=traits)
         model = Model(moments, controls, saturation, _fixed(moments, half_lives))
         model, parameters, found = choose_pairs(model, synergy)
         troubles = _find_troubles(model, parameters)
         for trouble in troubles:
             warnings.warn(trouble, TouchlabWarning, stacklevel=4)
-        notes = (*controls.notes, *found, *troubles)
+        notes = (*controls.notes, *_left_out(moments), *found, *troubles)
         return Drivers(model, parameters, leave_group_out(model, parameters), notes)
 
     if isinstance(data, Moments):
@@ -132,6 +138,19 @@ def fit_drivers(
     lives = half_lives and sorted(half_lives.items())
     asked = "drivers", outcome, lives, saturation, traits, touch_rate, synergy, seed
     return once(asked, fitted, data=data)
+
+
+def _left_out(moments: Moments) -> list[str]:
+    """Say how many outcomes the drivers cannot speak of: nothing is known of the time before."""
+    outcome = moments.risk.outcome
+    all_of_them = outcome_counts(moments.data)[outcome]
+    missed = round(all_of_them - moments.events)
+    if missed <= SELDOM * all_of_them:
+        return []
+    return [
+        f"{missed:,} of {all_of_them:,} {outcome} outcomes are not explained: they come at the "
+        "first moment of their customer's time at risk, outside it, or after the first"
+    ]
 
 
 def _fixed(moments: Moments, half_lives: Mapping[str, float] | None) -> Floats | None:

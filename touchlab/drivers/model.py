@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from touchlab.drivers.design import Controls
-from touchlab.drivers.effects import Pairs, Past, Ratios
+from touchlab.drivers.effects import MOST, Ahead, Pairs, Ratios
 from touchlab.moments.sample import Moments
 from touchlab.numeric import Floats
 
@@ -149,7 +149,7 @@ def products(exposure: Floats, pairs: Pairs) -> Floats:
 def ratios(model: Model, given: Parameters, exposure: Floats) -> Ratios:
     """What each touchpoint and pair adds to the log hazard where exposures are these."""
     joint = given.synergies[:, None] * products(exposure, model.pairs)
-    return Ratios(given.effects[:, None] * exposure, model.pairs, joint)
+    return Ratios.within_reason(given.effects[:, None] * exposure, model.pairs, joint)
 
 
 def only(moments: Moments, touchpoints: Sequence[int]) -> Moments:
@@ -237,7 +237,8 @@ class Sets:
         where = self.where[place]
         exposure = self.low[where] + self.part[place, :, None] * self.rise[where]
         joint = self.synergies[place, :, None] * products(exposure, self.pairs)
-        return Ratios(self.effects[place, :, None] * exposure, self.pairs, joint)
+        single = self.effects[place, :, None] * exposure
+        return Ratios.within_reason(single, self.pairs, joint)
 
     def _exposure(self, touchpoint: int) -> Floats:
         """Exposure to one touchpoint as it enters the log hazard; (sets, moments)."""
@@ -247,28 +248,36 @@ class Sets:
 
 @dataclass(frozen=True)
 class Earlier:
-    """Draws from the past of each moment, those of one moment together."""
+    """How customers go on after each moment: as in draws from their time at risk so far.
+
+    The draws of one moment stand together.
+    """
 
     saturated: npt.NDArray[np.float32]
     controls: Floats
     days: Floats
-    """What each draw stands for."""
+    """Days ahead that each draw stands for."""
+    room: Floats
+    """(moments,): outcomes that a moment can gain; see `Ahead`."""
 
     @classmethod
     def of(cls, model: Model) -> Earlier | None:
-        """Draws from the past, for outcomes that come once; None for what recurs."""
-        earlier, since = model.moments.earlier, model.moments.table.since.to_numpy(float)
+        """For outcomes that come once; None for what recurs."""
+        moments, earlier = model.moments, model.moments.earlier
         if earlier is None:
             return None
-        draws = earlier.exposure.shape[-1] // len(since)
+        left, since = moments.table.left.to_numpy(float), moments.table.since.to_numpy(float)
+        draws = earlier.exposure.shape[-1] // len(left)
         saturated = saturate(earlier.exposure, model.saturation)
-        return cls(saturated, model.controls.at(earlier), np.repeat(since / draws, draws))
+        days, room = np.repeat(left / draws, draws), moments.days_each / (since + left)
+        return cls(saturated, model.controls.at(earlier), days, room)
 
-    def pasts(self, model: Model, packed: Floats, rows: slice = ALL) -> Iterator[Past]:
-        """The past of some moments, next to one another, for each set of parameters."""
+    def ahead(self, model: Model, packed: Floats, rows: slice = ALL) -> Iterator[Ahead]:
+        """What is ahead of some moments, next to one another, for each set of parameters."""
         draws = len(self.days) // len(model.event)
         first, last, _ = rows.indices(len(model.event))
         own = slice(first * draws, last * draws)
         sets = Sets(model, packed, self.saturated[:, :, own], self.controls[own])
-        for i, hazard in enumerate(np.exp(sets.log_hazards()) * self.days[own]):
-            yield Past(sets.ratios(i), hazard, last - first)
+        hazards = np.exp(sets.log_hazards().clip(max=MOST)) * self.days[own]
+        for i, hazard in enumerate(hazards):
+            yield Ahead(sets.ratios(i), hazard, last - first, self.room[first:last])

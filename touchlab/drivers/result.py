@@ -14,7 +14,7 @@ import pandas as pd
 from touchlab.data.customers import NO_TOUCH, UNKNOWN, need_group
 from touchlab.drivers import effects
 from touchlab.drivers.design import build_controls
-from touchlab.drivers.effects import Past, Ratios
+from touchlab.drivers.effects import Ahead, Ratios
 from touchlab.drivers.hazard import fit, regression
 from touchlab.drivers.induced import Induced, follow_induced
 from touchlab.drivers.model import Earlier, Model, Parameters, Sets, blocks, chance
@@ -24,7 +24,7 @@ from touchlab.moments.sample import Moments
 from touchlab.numeric import GROUPS, Floats, interval, jackknife, one_thread
 from touchlab.results import Result
 
-Quantity = Callable[[Floats, Ratios, Floats, Past | None], Floats]
+Quantity = Callable[[Floats, Ratios, Floats, Ahead | None], Floats]
 LEFT_OUT = np.vstack([np.ones(GROUPS), (1 - np.eye(GROUPS)) * GROUPS / (GROUPS - 1)])
 """Weights of the customer groups, (sets, groups): all as they are, then without one each."""
 UNCHECKED = "unchecked"
@@ -52,9 +52,9 @@ def amounts(
     for rows in blocks(len(model.event)):
         sets = Sets.of(model, packed, rows)
         expected = sets.chances() * model.moments.events_each * weights[:, model.group[rows]]
-        pasts = earlier.pasts(model, packed, rows) if earlier else repeat(None, len(packed))
-        each = enumerate(zip(expected, pasts, strict=True))
-        found.append([quantity(own, sets.ratios(i), cells[rows], past) for i, (own, past) in each])
+        aheads = earlier.ahead(model, packed, rows) if earlier else repeat(None, len(packed))
+        each = enumerate(zip(expected, aheads, strict=True))
+        found.append([quantity(own, sets.ratios(i), cells[rows], at) for i, (own, at) in each])
     return np.sum(found, axis=0)
 
 
@@ -166,7 +166,19 @@ class Drivers(Result):
         n = self.moments.events
         row = {"outcome": self.moments.risk.outcome, "baseline": point[0], "share": point[0] / n}
         row |= {"ci_low": low[0].clip(min=0), "ci_high": high[0], "n": n}
+        self._need_sense(point)
         return pd.DataFrame([row])
+
+    def _need_sense(self, baseline: Floats) -> None:
+        """Refuse what cannot be: numbers without end, and more outcomes than customers."""
+        most = np.inf if self.moments.risk.recurrent else self.moments.customers
+        if not np.isfinite(baseline).all() or baseline.sum() > most:
+            raise MissingInput(
+                f"drivers: without touchpoints {baseline.sum():,.0f} {self.moments.risk.outcome} "
+                f"outcomes of {self.moments.customers:,} customers would be expected, which cannot "
+                "be\n  the touchpoints nearly separate who has it from who has not; more data, or "
+                "fewer touchpoints, would help"
+            )
 
     @cached_property
     def induced(self) -> Induced:
@@ -355,10 +367,10 @@ class Drivers(Result):
     def _earlier(self) -> Earlier | None:
         return Earlier.of(self.model)
 
-    def _past(self, given: Parameters) -> Past | None:
+    def _ahead(self, given: Parameters) -> Ahead | None:
         if self._earlier is None:
             return None
-        return next(self._earlier.pasts(self.model, given.packed[None]))
+        return next(self._earlier.ahead(self.model, given.packed[None]))
 
     @cached_property
     def _removed(self) -> tuple[Floats, Floats]:

@@ -21,7 +21,8 @@ OLDEST = 900.0
 RECENT_DAYS = 24.0
 """Half-life of earlier outcomes in `recent_<outcome>`."""
 PRIOR, RECENT = "prior_", "recent_"
-OWN = ("customer", "customer_id", "time", "start", "moment", "event", "group", "since", "day")
+OWN = ("customer", "customer_id", "time", "start", "until", "moment", "event", "group")
+OWN = (*OWN, "since", "day", "left")
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ def look(
     table = asked.merge(groups, on="customer_id", how="left")
     table["since"] = (table.time - table.start) / DAY_SECONDS
     table["day"] = (table.time - origin) / DAY_SECONDS
+    if "until" in table:
+        table["left"] = ((table.until - table.time) / DAY_SECONDS).clip(lower=0)
     table = table.assign(**_earlier_outcomes(data.outcomes, moments, len(asked)))
     names = trait_columns(data)
     if names:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 
 from touchlab.data.customers import (
     DAY_SECONDS,
@@ -79,11 +81,34 @@ def risk_windows(data: Dataset, risk: Risk) -> ir.Table:
         windows = windows.inner_join(began, "customer_id")
         start = ibis.greatest(windows.start, windows.began)
         windows = windows.select("customer_id", "stop", start=start)
-    endings = sorted({*ENDING, *([] if risk.recurrent else [risk.outcome])})
-    ended = first_times(data, *endings).rename(ended="time")
-    windows = windows.left_join(ended, "customer_id")
-    stop = ibis.least(windows.stop, windows.ended.fill_null(windows.stop))
-    windows = windows.select("customer_id", "start", stop=stop)
+    return _ended(windows, data, {*ENDING, *([] if risk.recurrent else [risk.outcome])})
+
+
+def risk_ends(data: Dataset, risk: Risk, asked: pd.DataFrame) -> pd.DataFrame:
+    """Until when customers would be at risk, had they not had the outcome: customer_id, until.
+
+    A window that was closed because of the outcome goes on to the last end of all.
+    """
+    windows = _observed(data)
+    last = windows.stop.max().to_pyarrow().as_py()
+    ids = ibis.memtable(asked[["customer_id"]].drop_duplicates())
+    windows = windows.semi_join(ids, "customer_id")
+    had = first_times(data, risk.outcome).rename(had="time")
+    joined = windows.left_join(had, "customer_id")
+    closed = joined.had.notnull() & (joined.stop <= joined.had + DAY_SECONDS)
+    stop = ibis.ifelse(closed, ibis.literal(last), joined.stop)
+    windows = joined.select("customer_id", "start", stop=stop)
+    ended = _ended(windows, data, set(ENDING) - {risk.outcome})
+    return ended.select("customer_id", until="stop").to_pandas()
+
+
+def _ended(windows: ir.Table, data: Dataset, outcomes: Collection[str]) -> ir.Table:
+    """Windows up to the first of some outcomes, those that hold any time, with their days."""
+    if outcomes:
+        ended = first_times(data, *sorted(outcomes)).rename(ended="time")
+        windows = windows.left_join(ended, "customer_id")
+        stop = ibis.least(windows.stop, windows.ended.fill_null(windows.stop))
+        windows = windows.select("customer_id", "start", stop=stop)
     windows = windows.filter(windows.stop > windows.start)
     return windows.mutate(days=(windows.stop - windows.start) / DAY_SECONDS)
 

@@ -8,13 +8,15 @@ customers times days, and only the sample comes back.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import ibis
 import ibis.expr.types as ir
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from touchlab.data.customers import seconds
@@ -22,13 +24,22 @@ from touchlab.data.dataset import Dataset
 from touchlab.data.readers import kept
 from touchlab.errors import MissingInput, ParameterError, TooThin
 from touchlab.moments.look import OWN, Points, is_history, look, trait_columns
-from touchlab.moments.risk import Risk, find_risk, risk_events, risk_windows, uniform, within
+from touchlab.moments.risk import (
+    Risk,
+    find_risk,
+    risk_ends,
+    risk_events,
+    risk_windows,
+    uniform,
+    within,
+)
 
 HALF_LIVES = (0.75, 1.5, 3.0, 6.0, 12.0, 24.0)
 PER_EVENT = 20
 """Base moments drawn for each event: 20 cost 2 to 5 % of precision against all time at risk."""
 FEWEST_MOMENTS = 4_000
 MOST_EVENTS = 10_000
+PRESENT, MOST_COMMON = 0.05, 0.99
 EARLIER, MOST_EARLIER = 4, 400_000
 """Draws from the past of a moment, for outcomes that come once; fewer in large samples."""
 SPARE = 4
@@ -126,8 +137,10 @@ def sample_moments(
     touches = counts.sort_values("touchpoint").set_index("touchpoint").n
     size, start = len(asked), float(total["first"])
     if not risk.recurrent:
+        asked = asked.merge(risk_ends(data, risk, asked), on="customer_id", how="left")
         asked = pd.concat([asked, _draw_earlier(asked, seed)], ignore_index=True)
     points = look(data, asked, touchpoints=touches.index, half_lives=grid, origin=start)
+    points = replace(points, exposure=_capped(points.exposure, size))
     now, before = points.take(slice(size)), points.take(slice(size, None))
     return Moments(
         table=now.table,
@@ -145,6 +158,16 @@ def sample_moments(
         data=data,
         earlier=None if risk.recurrent else before,
     )
+
+
+def _capped(exposure: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:
+    """No stock of touches counts for more than that of 99 in 100 moments, of the first `size`,
+    that know the touchpoint: one bot or burst must not bend the effect for everybody."""
+    seen = np.where(exposure[:, :, :size] > PRESENT, exposure[:, :, :size], np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # nobody knows it
+        most = np.nanquantile(seen, MOST_COMMON, axis=2, keepdims=True)
+    return np.fmin(exposure, most.astype(np.float32))
 
 
 def _half_lives(half_lives: Sequence[float]) -> tuple[float, ...]:

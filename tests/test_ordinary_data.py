@@ -1,0 +1,141 @@
+"""Drivers on data as it comes: heavy tails, bursts, dates only, one customer, next to nothing.
+
+Every answer is finite and can be, or it is refused in our own words; nobody else's warning.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import touchlab as tl
+
+DAY0 = pd.Timestamp("2024-01-01")
+SEEDS = range(12)
+MANY_SEEDS = range(200)
+ROOM = 1e-6
+"""Amounts are sums of thousands of floats."""
+
+
+def heavy_tailed(
+    seed: int,
+    *,
+    customers: int = 400,
+    shape: float = 0.8,
+    most: int = 100,
+    names: int = 2,
+    again: bool = False,
+    dates_only: bool = False,
+) -> dict[str, pd.DataFrame]:
+    """Numbers of touches follow a Pareto law; half come in bursts of minutes."""
+    rng = np.random.default_rng(seed)
+    touches, outcomes = [], []
+    for c in range(customers):
+        n = min(int(rng.pareto(shape) * 2) + 1, most)
+        start = rng.uniform(0, 150)
+        gap = rng.choice([0.02, 5])
+        days = start + np.sort(rng.exponential(gap, n).cumsum()) if n > 1 else np.array([start])
+        own = [(f"c{c}", day, f"t{rng.integers(names)}") for day in days if day < 280]
+        touches += own
+        last = min(days[-1], 279)
+        for _ in range(rng.integers(1, 4) if again else 1):
+            if rng.random() < 0.45:
+                outcomes.append((f"c{c}", last + rng.exponential(2), "conversion"))
+    tables = {
+        "touches": pd.DataFrame(touches, columns=["customer_id", "timestamp", "touchpoint"]),
+        "outcomes": pd.DataFrame(outcomes, columns=["customer_id", "timestamp", "outcome"]),
+    }
+    for table in tables.values():
+        table["timestamp"] = DAY0 + pd.to_timedelta(table.timestamp, unit="D")
+        if dates_only:
+            table["timestamp"] = table.timestamp.dt.normalize()
+    return tables
+
+
+def amounts_that_can_be(tables: dict[str, pd.DataFrame]) -> pd.DataFrame | None:
+    """Fit, and hold what is said to what can be; None where it is refused in our words."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", tl.TouchlabWarning)
+        warnings.filterwarnings("ignore", ".*fetch_arrow_table|.*infer_string")  # of Ibis 12
+        try:
+            drivers = tl.fit_drivers(tl.open_data(tables), outcome="conversion")
+            found = drivers.incremental()
+            baseline = drivers.baseline.iloc[0]
+        except (tl.DataError, tl.MissingInput):
+            return None
+    numbers = found.select_dtypes("number")
+    assert np.isfinite(numbers.drop(columns=["ci_low", "ci_high"])).all(axis=None), numbers
+    n = baseline.n
+    if not drivers.moments.risk.recurrent:
+        most = drivers.moments.customers  # nobody has it twice
+        assert -ROOM * n <= baseline.baseline <= most * (1 + ROOM), baseline
+        assert (n - found.incremental <= most * (1 + ROOM)).all(), found
+        assert np.isclose(found.fair_share.sum() + baseline.baseline, n, rtol=1e-6)
+    assert (found.incremental <= n * (1 + ROOM)).all(), found
+    assert (found.ci_low <= found.incremental + ROOM * n).all()
+    assert (found.incremental <= found.ci_high + ROOM * n).all()
+    return found
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_heavy_tails_and_bursts_give_amounts_that_can_be(seed: int) -> None:
+    assert amounts_that_can_be(heavy_tailed(seed)) is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", MANY_SEEDS)
+def test_two_hundred_more_like_them(seed: int) -> None:
+    rng = np.random.default_rng([seed, 7])
+    amounts_that_can_be(
+        heavy_tailed(
+            seed + 1000,
+            customers=int(rng.choice([30, 120, 400])),
+            shape=float(rng.choice([0.5, 0.8, 1.5])),
+            most=int(rng.choice([20, 100, 1000])),
+            names=int(rng.integers(1, 6)),
+            again=bool(rng.random() < 0.5),
+            dates_only=bool(rng.random() < 0.3),
+        )
+    )
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    customers=st.sampled_from([1, 2, 5, 20, 60]),
+    names=st.integers(1, 3),
+    again=st.booleans(),
+    dates_only=st.booleans(),
+)
+def test_next_to_nothing_is_told_or_refused(
+    seed: int, customers: int, names: int, again: bool, dates_only: bool
+) -> None:
+    tables = heavy_tailed(
+        seed, customers=customers, names=names, again=again, dates_only=dates_only
+    )
+    if len(tables["outcomes"]) and len(tables["touches"]):
+        amounts_that_can_be(tables)
+
+
+def test_a_trait_with_a_heavy_tail_does_not_run_away() -> None:
+    """A count up to 22 as a straight line in the log hazard once gave a baseline of millions."""
+    tables = heavy_tailed(3, customers=1500)
+    ids = [f"c{c}" for c in range(1500)]
+    rng = np.random.default_rng(5)
+    tables["customers"] = pd.DataFrame(
+        {
+            "customer_id": ids,
+            "observed_from": DAY0,
+            "observed_to": DAY0 + pd.Timedelta(days=300),
+            "orders_before": np.minimum(rng.pareto(1.0, len(ids)).astype(int), 10_000),
+            "income": rng.lognormal(10, 2, len(ids)),
+        }
+    )
+    found = amounts_that_can_be(tables)
+    assert found is not None

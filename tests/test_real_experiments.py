@@ -1,0 +1,44 @@
+"""Experiments that were really run, read by intention to treat, and the drivers beside them.
+
+The data is not part of the repository; without it the tests say so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import touchlab as tl
+
+SHARED = Path(__file__).parents[1] / ".." / "shared" / "data"
+
+
+def opened(name: str) -> tl.Dataset:
+    if not (SHARED / name).is_dir():
+        pytest.skip(f"{name} is not here: shared data stays outside the repository")
+    return tl.open_data(SHARED / name)
+
+
+def test_offers_in_waves() -> None:
+    found = tl.holdout_effects(opened("offers_in_waves")).table.set_index("touchpoint")
+    assert found.difference["bogo"] == pytest.approx(0.486, abs=0.0005)
+    assert found.difference["informational"] == pytest.approx(0.004, abs=0.0005)
+
+
+def test_an_email_that_multiplies_spend() -> None:
+    data = opened("email_value")
+    found = tl.holdout_effects(data, measure="value").table.iloc[0]
+    assert found.difference == pytest.approx(1382.09, abs=0.005)
+    assert found.difference_low == pytest.approx(1325, abs=0.6)
+    assert found.difference_high == pytest.approx(1439, abs=0.6)
+    assert found.rate_holdout == pytest.approx(153, abs=0.5)
+    assert found.rate_treated == pytest.approx(1535, abs=0.5)
+
+
+def test_an_ad_against_a_public_service_announcement() -> None:
+    found = tl.holdout_effects(opened("ad_against_psa")).table.iloc[0]
+    assert found.incremental == pytest.approx(171, abs=0.5)
+    assert found.ci_low == pytest.approx(60, abs=0.6)
+    assert found.ci_high == pytest.approx(283, abs=0.6)
+    assert found.p == pytest.approx(0.003, abs=0.0006)
