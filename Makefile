@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # trust what the machine trusts: companies put certificates of their own before the internet
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help report test check slow engines lab bench lock clean
+.PHONY: help report test check slow engines lab docs bench lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,10 @@ engines: .venv/.ready  ## drivers of PostgreSQL and Spark, for the tests on them
 
 lab: .venv/.ready  ## JupyterLab with the notebooks
 	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_overview.ipynb
+
+docs: .venv/.ready  ## the documentation site in site/, warnings as errors
+	$(UV) pip install --quiet --python $(BIN)/python "mkdocs-material>=9.7,<10" "mkdocstrings[python]>=1,<2"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: .venv/.ready  ## speed and memory beside peers and as data grows: ratios within one run
 	$(BIN)/python benchmarks/bench.py

@@ -10,10 +10,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "touchlab"
 FILES = sorted(PACKAGE.rglob("*.py"))
-LONGEST, SHORTEST = 400, 40
+LONGEST, SHORTEST = 470, 30
 SHORT_WITH_REASON = {"errors.py"}
 """Beside `__init__.py`: what everybody imports and nothing else belongs to."""
-MOST_FILES, MOST_LINES = 100, 25_000
+MOST_FILES, MOST_LINES = 125, 26_500
 COMPUTING = {
     "data",
     "journeys",
