@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "touchlab"
 FILES = sorted(PACKAGE.rglob("*.py"))
-LONGEST, SHORTEST = 470, 30
+LONGEST, SHORTEST = 480, 30
 SHORT_WITH_REASON = {"errors.py"}
 """Beside `__init__.py`: what everybody imports and nothing else belongs to."""
 MOST_FILES, MOST_LINES = 125, 26_500
