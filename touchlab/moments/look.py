@@ -21,8 +21,10 @@ OLDEST = 900.0
 RECENT_DAYS = 24.0
 """Half-life of earlier outcomes in `recent_<outcome>`."""
 PRIOR, RECENT = "prior_", "recent_"
-OWN = ("customer", "customer_id", "time", "start", "until", "moment", "event", "group")
-OWN = (*OWN, "since", "day", "left")
+OWN = (
+    *("customer", "customer_id", "time", "start", "until", "moment", "event", "group"),
+    *("since", "day", "left"),
+)
 
 
 @dataclass(frozen=True)
