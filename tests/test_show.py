@@ -83,7 +83,9 @@ def _run(shell: InteractiveShell, *cells: str) -> list[tuple[bool, str]]:
     return ran
 
 
-LACKS = "import touchlab as tl\ndef ask():\n    raise tl.MissingInput('no costs:\\n  give `cost`')"
+LACKS = """import touchlab as tl
+def ask(what="no costs:\\n  give `cost`"):
+    raise tl.MissingInput(what)"""
 NO_COSTS = '<p class="note">no costs:; give cost</p>'
 
 
@@ -121,6 +123,11 @@ def test_the_note_moves_to_where_the_first_thing_is_missing(shell: InteractiveSh
     asked, built, answered = _run(shell, LACKS, *cells)[1:]
     assert (asked[1], built[1]) == (NO_COSTS, "")
     assert answered == (True, NO_COSTS.replace("note", "answer"))
+    other = "found = ask('no experiment')\nplan = plan + found", "show.answer(plan)", "found"
+    asked, built, found = _run(shell, *other)  # the plan lacks costs still
+    said = NO_COSTS.replace("no costs:; give cost", "no experiment")
+    assert (asked[1], built[1]) == (said, "")
+    assert found == (True, said)
 
 
 def test_warnings_that_are_notes_stay_off_the_page(shell: InteractiveShell) -> None:

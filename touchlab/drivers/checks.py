@@ -20,7 +20,7 @@ from touchlab.drivers.hazard import RIDGE, Tangent
 from touchlab.drivers.lead import fires, follows_outcome, lead_test
 from touchlab.drivers.model import PRESENT, Model, products
 from touchlab.drivers.result import Drivers
-from touchlab.errors import DataError, ParameterError
+from touchlab.errors import DataError, ParameterError, TooThin
 from touchlab.moments.risk import ENDING
 from touchlab.numeric import GROUPS, Floats, jackknife
 from touchlab.once import once
@@ -191,8 +191,11 @@ class Checks(Result):
         from touchlab import plots
 
         lead = self.table.rename(columns={"lead_low": "ci_low", "lead_high": "ci_high"})
+        lead = lead.dropna(subset="lead_ratio")
+        if lead.empty:
+            raise TooThin(" ".join(self.notes))
         return plots.plot_intervals(
-            lead.dropna(subset="lead_ratio"), value="lead_ratio", names="touchpoint",
+            lead, value="lead_ratio", names="touchpoint",
             label="ratio of the lead test, 95 % interval", title=self.sentence(), percent=False,
         )  # fmt: skip
 

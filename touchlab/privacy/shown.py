@@ -1,4 +1,4 @@
-"""What holds for all that this kernel shows. A kernel is one report, so it is set once."""
+"""What may be shown in this kernel, which is one report: so it is set once, by `protect`."""
 
 from __future__ import annotations
 

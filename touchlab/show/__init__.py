@@ -1,10 +1,16 @@
 """What a notebook shows: computed sentences, tables for reading, pictures with words.
 
 Each object has a rich display in JupyterLab and carries what a report page needs.
+
+State that outlives a call is kept here alone, as a kernel is one report: the fewest customers
+that may be shown (`protect`), the names that lack input and where their notes stand (`Notes`),
+and how pandas writes frames (`show_frames`); `uninstall` takes back all that `install` did.
 """
 
+import warnings
 from typing import Any
 
+from touchlab.errors import MissingInput, TouchlabWarning
 from touchlab.privacy.shown import count, protect, safe
 from touchlab.show.figures import LIGHT, NARROW, WIDE, Picture, Theme, on_hover, safe_picture
 from touchlab.show.notes import Notes, Sentence, answer, note, safe_sentence, takeaway
@@ -20,14 +26,18 @@ __all__ = [
 def install(shell: Any) -> None:
     """Let a kernel show notes where input is missing, and frames as tables; once is enough."""
     if not hasattr(shell, "touchlab_notes"):
-        shell.touchlab_notes = Notes(shell)
-        shell.touchlab_notes.install()
+        notes = shell.touchlab_notes = Notes(shell)
+        shell.set_custom_exc((MissingInput, NameError), notes.caught)
+        shell.events.register("post_run_cell", notes.ended)
+        # results carry the troubles that they warn of in `.notes`, where a page shows them
+        warnings.simplefilter("ignore", TouchlabWarning)
         show_frames(shell)
 
 
 def uninstall(shell: Any) -> None:
-    """Leave a kernel as it was."""
     if hasattr(shell, "touchlab_notes"):
-        shell.touchlab_notes.uninstall()
-        del shell.touchlab_notes
+        shell.set_custom_exc((), None)
+        shell.events.unregister("post_run_cell", shell.touchlab_notes.ended)
+        warnings.simplefilter("default", TouchlabWarning)
         show_frames(shell, plain=True)
+        del shell.touchlab_notes

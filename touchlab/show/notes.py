@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import html
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -18,7 +17,7 @@ from typing import Any, Literal, TypeVar
 
 from IPython.display import DisplayHandle, display
 
-from touchlab.errors import MissingInput, TouchlabWarning
+from touchlab.errors import MissingInput
 from touchlab.privacy.shown import all_safe, why_hidden
 
 Role = Literal["answer", "takeaway", "note"]
@@ -79,17 +78,6 @@ class Notes:
         self.waiting: dict[str, DisplayHandle] = {}
         """Notes in cells that would have shown nothing, until one lacks something to show."""
 
-    def install(self) -> None:
-        # results carry the troubles that they warn of in `.notes`, where a page shows them
-        warnings.simplefilter("ignore", TouchlabWarning)
-        self.shell.set_custom_exc((MissingInput, NameError), self.caught)
-        self.shell.events.register("post_run_cell", self.ended)
-
-    def uninstall(self) -> None:
-        warnings.simplefilter("default", TouchlabWarning)
-        self.shell.set_custom_exc((), None)
-        self.shell.events.unregister("post_run_cell", self.ended)
-
     def caught(self, shell: Any, kind: type, problem: Exception, trace: Any, **_: Any) -> None:
         """Show a traceback, unless `ended` will show a note."""
         if not self.why(problem):
@@ -126,7 +114,8 @@ class Notes:
             made |= {one.id for one in names if isinstance(one.ctx, ast.Store)}
         for name in made - read:
             self.shell.user_ns.pop(name, None)
-        self.missing |= dict.fromkeys(made - self.shell.user_ns.keys(), text)
+        own = made - self.shell.user_ns.keys() - (read & self.missing.keys())
+        self.missing |= dict.fromkeys(own, text)
 
     def show(self, text: str, cell: list[ast.stmt], key: str) -> None:
         """Show a note once: where the first thing would have been shown that it explains."""

@@ -109,15 +109,15 @@ def show_frames(shell: Any, *, plain: bool = False) -> None:
             formatter.for_type(kind, _bundle)
 
 
-_USUAL = {pd.DataFrame: pd.DataFrame.__repr__, pd.Series: pd.Series.__repr__}
+_USUAL = {kind: kind.__repr__ for kind in (pd.DataFrame, pd.Series)}
 
 
 def _printed(self: pd.DataFrame | pd.Series) -> str:
-    hidden = hidden_here(pd.DataFrame(self))
-    if not hidden.any(axis=None):
-        return _USUAL[type(self)](self)
-    hidden = hidden if isinstance(self, pd.DataFrame) else hidden.iloc[:, 0]
-    return _USUAL[type(self)](self.astype(object).mask(hidden, HIDDEN))
+    table = isinstance(self, pd.DataFrame)
+    hidden, usual = hidden_here(pd.DataFrame(self)), _USUAL[pd.DataFrame if table else pd.Series]
+    if hidden.any(axis=None):
+        self = self.astype(object).mask(hidden if table else hidden.iloc[:, 0], HIDDEN)
+    return usual(self)
 
 
 def _bundle(value: pd.DataFrame | pd.Series) -> Any:
