@@ -51,9 +51,12 @@ _NOT_NEGATIVE = ("0 or more", lambda value: value >= 0)
 RANGES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "customers": _POSITIVE,
     "days": _POSITIVE,
+    "folds": ("0, or 2 to 20", lambda folds: folds in (0, *range(2, 21))),
     "lookback": ("a duration such as 30D or 12h", _is_duration),
     "min_customers": _POSITIVE,
     "outcome": ("not empty", bool),
+    "period_days": _POSITIVE,
+    "saturation": ("log or exp", lambda word: word in ("log", "exp")),
     "seed": _NOT_NEGATIVE,
     "seeds": _NOT_NEGATIVE,
 }
