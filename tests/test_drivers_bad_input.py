@@ -328,7 +328,7 @@ def test_checks_of_other_data():
 
 
 def test_calibration_without_experiments():
-    with pytest.raises(tl.tl.MissingInput) as caught:
+    with pytest.raises(tl.MissingInput) as caught:
         tl.holdout_effects(tl.open_data(company({"ad": 2})))
     assert str(caught.value) == (
         "There is no experiments table: with arms treated and holdout by customer, effects free "

@@ -124,7 +124,7 @@ def test_bad_input():
         (TouchpointSpec("ad", 0.05),),
         customers=20,
         days=60,
-        outcomes={"conversion": OutcomeSpec(0.003)},
+        outcomes={"conversion": OutcomeSpec(0.008)},
     )
     with pytest.warns(tl.TouchlabWarning, match="few events"):
         few = fit_drivers(opened(tiny))
