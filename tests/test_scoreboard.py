@@ -48,9 +48,9 @@ def test_drivers_beat_every_rule_where_touches_come_at_random() -> None:
 
 def test_worlds_of_one_seed_do_not_share_their_luck() -> None:
     names = ["random touches", "rare outcomes"]
-    answers = run_scoreboard(names, customers=1500, days=60, seeds=[1])
+    answers = run_scoreboard(names, customers=5000, days=60, seeds=[1])
     first = answers[(answers.method == "first") & (answers.touchpoint == "t3")]
-    again = run_scoreboard(names[1:], customers=1500, days=60, seeds=[1])
+    again = run_scoreboard(names[1:], customers=5000, days=60, seeds=[1])
     alone = again[(again.method == "first") & (again.touchpoint == "t3")]
     assert first.estimate.iloc[1] == alone.estimate.iloc[0]  # whatever else is asked for
     assert first.estimate.nunique() == 2
