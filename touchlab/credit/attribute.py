@@ -25,7 +25,7 @@ from touchlab.data.checks import nearest
 from touchlab.data.customers import NO_TOUCH
 from touchlab.data.dataset import Dataset
 from touchlab.errors import DataError, MissingInput, ParameterError
-from touchlab.journeys.build import Journeys, build_journeys, held, order_events
+from touchlab.journeys.build import Journeys, build_journeys, kept_journeys, order_events
 from touchlab.journeys.counts import NO_CODE, Measure, Rule, outcome_sums, rule_sums, step_counts
 
 MARKOV = {"markov": 1, "markov_2": 2, "markov_3": 3, "markov_4": 4}
@@ -99,7 +99,7 @@ def attribute(
     chosen = choose_models(models, journeys)
     rules = [model for model in chosen if isinstance(model, Rule)]
     deepest = max((MARKOV[model] for model in chosen if isinstance(model, str)), default=0)
-    with held(journeys) as ready:
+    with kept_journeys(journeys) as ready:
         ordered = order_events(ready, deepest)
         if rules:
             sums = rule_sums(ordered, rules, measure=measure)

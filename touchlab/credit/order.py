@@ -21,7 +21,7 @@ from touchlab.credit.markov import chain_of_order, removals
 from touchlab.data.checks import nearest
 from touchlab.data.dataset import Dataset
 from touchlab.errors import ParameterError, TooThin
-from touchlab.journeys.build import Journeys, build_journeys, held, order_events
+from touchlab.journeys.build import Journeys, build_journeys, kept_journeys, order_events
 from touchlab.journeys.counts import outcome_sums, start_key, step_counts
 from touchlab.numeric import Floats
 
@@ -84,7 +84,7 @@ def removal_effects(
         raise ParameterError(f"order: {order!r} is not a choice\n  use 1, 2, 3 or 4")
     journeys = build_journeys(data, outcome=outcome, lookback=lookback, repeats=repeats)
     chosen = _chosen_sets(sets, journeys.touchpoints)
-    with held(journeys) as ready:
+    with kept_journeys(journeys) as ready:
         ordered = order_events(ready, order)
         sums = outcome_sums(ordered)
         check_outcomes(sums, journeys, "count")

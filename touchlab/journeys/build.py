@@ -1,4 +1,4 @@
-"""Events in the order of time: one pass over the engine for all that is counted later."""
+"""Touches cut into journeys: events in the order of time, for all that is counted later."""
 
 from __future__ import annotations
 
@@ -25,58 +25,6 @@ from touchlab.data.dataset import Dataset
 from touchlab.data.readers import kept
 from touchlab.errors import ParameterError
 from touchlab.numeric import GROUPS, customer_group
-
-
-@dataclass(frozen=True)
-class Ordered:
-    """Events with their place and with those before them, still in the engine.
-
-    `events` has the keys, [segment], order, place (1 for the first event within
-    the keys), and lag1, lag2, ... up to `depth` (the orders of the events
-    before it, nearest first); weight and group only where rows
-    stand for many journeys.
-    """
-
-    journeys: Journeys
-    events: ir.Table
-    depth: int
-
-    def lag(self, depth: int) -> ir.Value:
-        """The order of the event `depth` before each; its own for 0."""
-        return self.events[f"lag{depth}"] if depth else self.events.order
-
-    @property
-    def converting(self) -> ir.Table:
-        """The same of customers with the outcome: few rows for all that looks back from it."""
-        ends, events = self.journeys.ends, self.journeys.events
-        few = events.semi_join(ends.select("customer").distinct(), "customer")
-        return order_events(replace(self.journeys, events=few)).events
-
-
-def order_events(journeys: Journeys, depth: int = 1) -> Ordered:
-    """Look `depth` events back from every event."""
-    own = [] if journeys.timed else ["group", "weight"]
-    # only what is needed: every column is sorted along
-    events = journeys.events.select(*journeys.keys, *journeys.segment, "order", *own)
-    window = ibis.window(**journeys.following)
-    lags = {f"lag{i}": events.order.lag(i).over(window) for i in range(1, depth + 1)}
-    place = ibis.row_number().over(window) + 1
-    return Ordered(journeys, events.mutate(place=place, **lags), depth)
-
-
-@contextmanager
-def held(journeys: Journeys) -> Iterator[Journeys]:
-    """Hold journeys whose numbers took windows of their own, while they are counted.
-
-    Others are ordered anew for each count: no more work than to write and read them, and
-    memory for the columns of one window alone.
-    """
-    if "journey" not in journeys.keys:
-        yield journeys
-        return
-    with kept(journeys.events, "events") as events:
-        yield replace(journeys, events=events)
-
 
 DAY_MS = 86_400_000
 
@@ -146,15 +94,18 @@ class Journeys:
         """Arguments of a window in which events follow one another."""
         return {"group_by": list(self.keys), "order_by": "order"}
 
+    @property
+    def previous(self) -> ir.Value:
+        """The order of the event before each."""
+        return self.events.order.lag(1).over(ibis.window(**self.following))
+
     @cached_property
     def numbered(self) -> Journeys:
         """The same journeys with a `journey` number, so that later steps need no gaps."""
         if "journey" in self.keys:
             return self
-        previous = self.events.order.lag(1).over(ibis.window(**self.following))
-        marked = self.events.mutate(
-            breaks=ibis.ifelse(self.follows(self.events.order, previous), 0, 1)
-        )
+        follows = self.follows(self.events.order, self.previous)
+        marked = self.events.mutate(breaks=ibis.ifelse(follows, 0, 1))
         running = ibis.cumulative_window(**self.following)
         events = marked.mutate(journey=marked.breaks.sum().over(running)).drop("breaks")
         return replace(self, events=events, keys=(*self.keys, "journey"), lookback_ms=None)
@@ -291,9 +242,7 @@ def _order(time: ir.Value, code: ir.Value, tick: int) -> ir.Value:
 
 def _drop_repeats(journeys: Journeys) -> Journeys:
     journeys = journeys.numbered
-    events = journeys.events
-    previous = events.order.lag(1).over(ibis.window(**journeys.following))
-    marked = events.mutate(previous=previous)
+    marked = journeys.events.mutate(previous=journeys.previous)
     same = (journeys.code(marked.previous) == journeys.code(marked.order)).fill_null(False)
     return replace(journeys, events=marked.filter(~same).drop("previous"))
 
@@ -304,6 +253,54 @@ def _by_month(journeys: Journeys) -> Journeys:
     last = events.order.max().over(ibis.window(group_by=list(journeys.keys)))
     month = month_of(last, journeys.tick)
     return replace(journeys, events=events.mutate(segment=month), by="month")
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """Events with their place and with those before them, still in the engine.
+
+    `events` has the keys, [segment], order, place (1 for the first event within the keys), and
+    lag1, lag2, ... (the orders of the events before it, nearest first); weight and group only
+    where rows stand for many journeys.
+    """
+
+    journeys: Journeys
+    events: ir.Table
+
+    def lag(self, depth: int) -> ir.Value:
+        """The order of the event `depth` before each; its own for 0."""
+        return self.events[f"lag{depth}"] if depth else self.events.order
+
+    @property
+    def converting(self) -> ir.Table:
+        """The same of customers with the outcome: few rows for all that looks back from it."""
+        ends, events = self.journeys.ends, self.journeys.events
+        few = events.semi_join(ends.select("customer").distinct(), "customer")
+        return order_events(replace(self.journeys, events=few)).events
+
+
+def order_events(journeys: Journeys, depth: int = 1) -> Ordered:
+    """Look `depth` events back from every event."""
+    own = [] if journeys.timed else ["group", "weight"]
+    # only what is needed: every column is sorted along
+    events = journeys.events.select(*journeys.keys, *journeys.segment, "order", *own)
+    window = ibis.window(**journeys.following)
+    lags = {f"lag{i}": events.order.lag(i).over(window) for i in range(1, depth + 1)}
+    return Ordered(journeys, events.mutate(place=ibis.row_number().over(window) + 1, **lags))
+
+
+@contextmanager
+def kept_journeys(journeys: Journeys) -> Iterator[Journeys]:
+    """Compute journeys once while they are counted, where numbering them took windows.
+
+    Others are ordered anew for each count: no more work than to write and read them, and
+    memory for the columns of one window alone.
+    """
+    if "journey" not in journeys.keys:
+        yield journeys
+        return
+    with kept(journeys.events, "events") as events:
+        yield replace(journeys, events=events)
 
 
 def month_of(order: ir.Value, tick: int) -> ir.StringValue:

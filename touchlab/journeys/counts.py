@@ -1,4 +1,4 @@
-"""The small sufficient statistics that every credit model needs, by customer group."""
+"""What all credit models need, counted by customer group: steps, outcomes, shares by a rule."""
 
 from __future__ import annotations
 
@@ -16,112 +16,10 @@ from touchlab.journeys.build import DAY_MS, Journeys, Ordered, build_journeys, o
 from touchlab.numeric import Floats, interval, jackknife
 
 Measure = Literal["count", "value"]
-
-
-def step_counts(ordered: Ordered, order: int) -> pd.DataFrame:
-    """Count every step from the last `order` touches to the next touch or the outcome.
-
-    Returns columns ``[segment], group, key, n``. `key` holds the codes as digits to
-    base `width`, oldest first, the step's target last; `n` counts journeys. Journeys
-    that end without the outcome are the touches that no step leaves.
-    """
-    journeys, events = ordered.journeys, ordered.events
-    size = journeys.width ** (order + 1)
-    key = _memory(ordered, order) * journeys.width + journeys.code(events.order)
-    # with the group as first digit: engines count best by one number
-    rows = events.mutate(cell=journeys.group(events) * size + key)
-    # not the sum of `weight`: two outcomes at one instant are one step
-    n = rows.count() if journeys.timed else rows.weight.sum()
-    counts = _sum_by(rows, [*journeys.segment, "cell"], n=n)
-    return counts.assign(group=counts.cell // size, key=counts.cell % size).drop(columns="cell")
-
-
-def _memory(ordered: Ordered, order: int) -> ir.Value:
-    """Write the codes of the last `order` events as digits; the start's beyond the journey."""
-    journeys, memory = ordered.journeys, ibis.literal(0, "int64")
-    for depth in range(order, 0, -1):
-        later, earlier = ordered.lag(depth - 1), ordered.lag(depth)
-        held = memory * journeys.width + journeys.code(earlier)
-        start = start_key(journeys.width, order - depth + 1)
-        memory = ibis.ifelse(journeys.follows(later, earlier), held, start)
-    return memory
-
-
-def start_key(width: int, order: int) -> int:
-    """Write the state before the first touch: the start code in every digit."""
-    return (width - 2) * sum(width**place for place in range(order))
-
-
-def rule_sums(
-    ordered: Ordered,
-    rules: Sequence[Rule],
-    *,
-    measure: Measure = "count",
-    positions: int | None = None,
-) -> pd.DataFrame:
-    """Share out the outcomes, or their value, among the touches before them by each rule.
-
-    Returns columns ``[segment], group, code, [position], total`` and for rule i
-    ``sum_i``; `total` shares out evenly. Outcomes without a touch are whole in the
-    rows of code `NO_CODE`. Positions beyond `positions` are counted as one.
-    """
-    found = converting_touches(ordered)
-    touches = _weighed(found, rules)
-    what = touches.outcomes if measure == "count" else touches.worth
-    alone = touches.code == NO_CODE
-    sums = {"total": (what / touches.n).sum()}
-    for i in range(len(rules)):
-        given = ibis.ifelse(alone, 1.0, touches[f"w{i}"]) * what
-        sums[f"sum_{i}"] = given.sum().fill_null(0.0)
-    keys = ["code"]
-    if positions is not None:
-        touches = touches.mutate(position=ibis.least(touches.position, positions + 1))
-        keys.append("position")
-    return _sum_by(touches, [*ordered.journeys.segment, "group", *keys], **sums)
-
-
-def outcome_sums(ordered: Ordered, *, measure: Measure = "count") -> pd.DataFrame:
-    """Count the outcomes, or add up their value, with and without a touch before them.
-
-    Returns columns ``[segment], group, code, total`` as `rule_sums` does, in a fraction of its
-    time; `code` is 0 for all outcomes with a touch.
-    """
-    journeys = ordered.journeys
-    ends = with_outcomes(journeys, ordered.converting)
-    touched = journeys.follows(ends.order, ends.lag1).fill_null(False)
-    rows = ends.mutate(group=journeys.group(ends), code=ibis.ifelse(touched, 0, NO_CODE))
-    what = rows.outcomes if measure == "count" else rows.worth.fill_null(0.0)
-    return _sum_by(rows, [*journeys.segment, "group", "code"], total=what.sum())
-
-
-def _weighed(found: ConvertingTouches, rules: Sequence[Rule]) -> ir.Table:
-    """Add the weight of each rule as w0, w1, ..., scaled to 1 in each journey."""
-    names = {f"w{i}": rule for i, rule in enumerate(rules)}
-    scaled = {w: _expression(r.weight(found.touch)) for w, r in names.items() if not r.whole}
-    table = found.table.mutate(**scaled)
-    journey = ibis.window(group_by=list(found.keys))
-    # all the sums in one statement: one pass for the engine, and no column more than it needs
-    table = table.mutate(**{f"all_{w}": table[w].sum().over(journey) for w in scaled})
-    touch = replace(found, table=table).touch
-    whole = {w: _expression(r.weight(touch)) for w, r in names.items() if r.whole}
-    return table.mutate(**whole, **{w: table[w] / table[f"all_{w}"].nullif(0) for w in scaled})
-
-
-def _sum_by(table: ir.Table, keys: list[str], **sums: ir.Value) -> pd.DataFrame:
-    counted = table.group_by(keys).aggregate(**sums).to_pyarrow()
-    frame = counted.to_pandas(split_blocks=True)  # millions of rows: not copied together
-    return frame.sort_values(keys, ignore_index=True)
-
-
-def _expression(weight: Any) -> ir.Value:
-    """Let a rule answer with a column or with a plain number."""
-    value = weight if isinstance(weight, ir.Value) else ibis.literal(float(weight))
-    return value.cast("float64")
-
-
 DIRECT = "direct"
 NO_CODE = -1
 """Stands for the touchpoint of an outcome without a touch before it."""
+START, OUTCOME, END = "(start)", "(outcome)", "(end)"
 
 
 @dataclass(frozen=True)
@@ -156,97 +54,6 @@ class Rule:
     """True where it needs times, which a paths table does not have."""
     whole: bool = False
     """True where its weights add up to 1 in every journey as they are; else they are scaled."""
-
-
-@dataclass(frozen=True)
-class ConvertingTouches:
-    """A row a touch of each converting journey, still in the engine.
-
-    Columns of `table`: the `keys` of a journey, group, [segment], code, position, n,
-    age_days, youngest_days, last_other, repeats (see `Touch`; ages are steps where
-    there are no times), outcomes and worth (of the journey). An outcome without a
-    touch before it has one row, of code `NO_CODE`: position and n are 1 there, since
-    some engines refuse to divide by 0 even where nobody asks for the result.
-    """
-
-    table: ir.Table
-    keys: tuple[str, ...]
-
-    @property
-    def touch(self) -> Touch:
-        """The columns that a rule may look at."""
-        return Touch(**{name: self.table[name] for name in Touch.__dataclass_fields__})
-
-
-def converting_touches(ordered: Ordered, direct: str = DIRECT) -> ConvertingTouches:
-    """Give every touch of a converting journey its place and its age."""
-    journeys = ordered.journeys
-    keys = (*journeys.keys, "begin")
-    shared = [*keys, *journeys.segment]
-    placed = _placed(ordered, direct)
-    ends = with_outcomes(journeys, placed)
-    ends = ends.select(
-        *shared,
-        group=journeys.group(ends),
-        end=ends.order,
-        youngest=ends.lag1,
-        n=ibis.greatest(ends.place - ends.begin, 1),
-        last_other=ibis.greatest(ends.other - ends.begin + 1, 0),
-        outcomes=ends.outcomes,
-        worth=ends.worth.fill_null(0.0),
-    )
-    touches = placed.filter(placed.code != journeys.outcome_code)
-    touches = touches.select(
-        *keys, "order", touch_code=touches.code, position=touches.place - touches.begin + 1
-    )
-    joined = ends.left_join(touches, list(keys))
-    per_day = journeys.tick * (DAY_MS if journeys.timed else 1)
-
-    def days_before_end(order: ir.Value) -> ir.Value:
-        age = (joined.end - journeys.outcome_code) - (order - journeys.code(order))
-        return age.cast("float64") / per_day
-
-    table = joined.select(
-        *(joined[c] for c in (*shared, "group", "n", "last_other", "outcomes", "worth")),
-        code=joined.touch_code.fill_null(NO_CODE),
-        position=joined.position.fill_null(1),
-        age_days=days_before_end(joined.order),
-        youngest_days=days_before_end(joined.youngest),
-    )
-    same = ibis.window(group_by=[*keys, "code"])
-    return ConvertingTouches(table.mutate(repeats=table.count().over(same)), keys)
-
-
-def with_outcomes(journeys: Journeys, events: ir.Table) -> ir.Table:
-    """Keep the events that are outcomes, with how many they are and their worth."""
-    happened = journeys.ends.select(
-        "customer", "order", outcomes=journeys.ends.weight, worth=journeys.ends.value
-    )
-    ends = events.filter(journeys.code(events.order) == journeys.outcome_code)
-    return ends.inner_join(happened, ["customer", "order"])
-
-
-def _placed(ordered: Ordered, direct: str) -> ir.Table:
-    """Say where each event's journey begins, and where its last touch that is not direct is.
-
-    `begin` is the place of the journey's first event, `other` that of the last touch
-    so far that is not `direct`.
-    """
-    journeys, events = ordered.journeys, ordered.converting
-    running = ibis.cumulative_window(**journeys.following)
-    goes_on = journeys.follows(events.order, events.lag1)
-    events = events.mutate(
-        code=journeys.code(events.order),
-        begin=ibis.ifelse(goes_on, 0, events.place).max().over(running),
-    )
-    if direct not in journeys.touchpoints:
-        return events.mutate(other=events.place - 1)
-    skipped = (journeys.touchpoints.index(direct), journeys.outcome_code)
-    other = ibis.ifelse(events.code.isin(skipped), 0, events.place).max().over(running)
-    return events.mutate(other=other)
-
-
-START, OUTCOME, END = "(start)", "(outcome)", "(end)"
 
 
 def transition_matrix(
@@ -327,3 +134,192 @@ def _tidy(table: Floats, sources: list[str], targets: list[str]) -> pd.DataFrame
     values = {name: column[source, target] for name, column in columns.items()}
     places = {"source": [sources[i] for i in source], "target": [targets[i] for i in target]}
     return pd.DataFrame({**places, **values})
+
+
+def step_counts(ordered: Ordered, order: int) -> pd.DataFrame:
+    """Count every step from the last `order` touches to the next touch or the outcome.
+
+    Returns columns ``[segment], group, key, n``. `key` holds the codes as digits to
+    base `width`, oldest first, the step's target last; `n` counts journeys. Journeys
+    that end without the outcome are the touches that no step leaves.
+    """
+    journeys, events = ordered.journeys, ordered.events
+    size = journeys.width ** (order + 1)
+    key = _memory(ordered, order) * journeys.width + journeys.code(events.order)
+    # with the group as first digit: engines count best by one number
+    rows = events.mutate(cell=journeys.group(events) * size + key)
+    # not the sum of `weight`: two outcomes at one instant are one step
+    n = rows.count() if journeys.timed else rows.weight.sum()
+    counts = _sum_by(rows, [*journeys.segment, "cell"], n=n)
+    return counts.assign(group=counts.cell // size, key=counts.cell % size).drop(columns="cell")
+
+
+def _memory(ordered: Ordered, order: int) -> ir.Value:
+    """Write the codes of the last `order` events as digits; the start's beyond the journey."""
+    journeys, memory = ordered.journeys, ibis.literal(0, "int64")
+    for depth in range(order, 0, -1):
+        later, earlier = ordered.lag(depth - 1), ordered.lag(depth)
+        longer = memory * journeys.width + journeys.code(earlier)
+        start = start_key(journeys.width, order - depth + 1)
+        memory = ibis.ifelse(journeys.follows(later, earlier), longer, start)
+    return memory
+
+
+def start_key(width: int, order: int) -> int:
+    """Write the state before the first touch: the start code in every digit."""
+    return (width - 2) * sum(width**place for place in range(order))
+
+
+def rule_sums(
+    ordered: Ordered,
+    rules: Sequence[Rule],
+    *,
+    measure: Measure = "count",
+    positions: int | None = None,
+) -> pd.DataFrame:
+    """Share out the outcomes, or their value, among the touches before them by each rule.
+
+    Returns columns ``[segment], group, code, [position], total`` and for rule i
+    ``sum_i``; `total` shares out evenly. Outcomes without a touch are whole in the
+    rows of code `NO_CODE`. Positions beyond `positions` are counted as one.
+    """
+    found = converting_touches(ordered)
+    touches = _weighed(found, rules)
+    what = touches.outcomes if measure == "count" else touches.worth
+    alone = touches.code == NO_CODE
+    sums = {"total": (what / touches.n).sum()}
+    for i in range(len(rules)):
+        given = ibis.ifelse(alone, 1.0, touches[f"w{i}"]) * what
+        sums[f"sum_{i}"] = given.sum().fill_null(0.0)
+    keys = ["code"]
+    if positions is not None:
+        touches = touches.mutate(position=ibis.least(touches.position, positions + 1))
+        keys.append("position")
+    return _sum_by(touches, [*ordered.journeys.segment, "group", *keys], **sums)
+
+
+def outcome_sums(ordered: Ordered, *, measure: Measure = "count") -> pd.DataFrame:
+    """Count the outcomes, or add up their value, with and without a touch before them.
+
+    Returns columns ``[segment], group, code, total`` as `rule_sums` does, in a fraction of its
+    time; `code` is 0 for all outcomes with a touch.
+    """
+    journeys = ordered.journeys
+    ends = with_outcomes(journeys, ordered.converting)
+    touched = journeys.follows(ends.order, ends.lag1).fill_null(False)
+    rows = ends.mutate(group=journeys.group(ends), code=ibis.ifelse(touched, 0, NO_CODE))
+    what = rows.outcomes if measure == "count" else rows.worth.fill_null(0.0)
+    return _sum_by(rows, [*journeys.segment, "group", "code"], total=what.sum())
+
+
+def _weighed(found: ConvertingTouches, rules: Sequence[Rule]) -> ir.Table:
+    """Add the weight of each rule as w0, w1, ..., scaled to 1 in each journey."""
+    names = {f"w{i}": rule for i, rule in enumerate(rules)}
+    scaled = {w: _expression(r.weight(found.touch)) for w, r in names.items() if not r.whole}
+    table = found.table.mutate(**scaled)
+    journey = ibis.window(group_by=list(found.keys))
+    # all the sums in one statement: one pass for the engine, and no column more than it needs
+    table = table.mutate(**{f"all_{w}": table[w].sum().over(journey) for w in scaled})
+    touch = replace(found, table=table).touch
+    whole = {w: _expression(r.weight(touch)) for w, r in names.items() if r.whole}
+    return table.mutate(**whole, **{w: table[w] / table[f"all_{w}"].nullif(0) for w in scaled})
+
+
+def _sum_by(table: ir.Table, keys: list[str], **sums: ir.Value) -> pd.DataFrame:
+    counted = table.group_by(keys).aggregate(**sums).to_pyarrow()
+    frame = counted.to_pandas(split_blocks=True)  # millions of rows: not copied together
+    return frame.sort_values(keys, ignore_index=True)
+
+
+def _expression(weight: Any) -> ir.Value:
+    """Let a rule answer with a column or with a plain number."""
+    value = weight if isinstance(weight, ir.Value) else ibis.literal(float(weight))
+    return value.cast("float64")
+
+
+@dataclass(frozen=True)
+class ConvertingTouches:
+    """A row a touch of each converting journey, still in the engine.
+
+    Columns of `table`: the `keys` of a journey, group, [segment], code, position, n,
+    age_days, youngest_days, last_other, repeats (see `Touch`; ages are steps where
+    there are no times), outcomes and worth (of the journey). An outcome without a
+    touch before it has one row, of code `NO_CODE`: position and n are 1 there, since
+    some engines refuse to divide by 0 even where nobody asks for the result.
+    """
+
+    table: ir.Table
+    keys: tuple[str, ...]
+
+    @property
+    def touch(self) -> Touch:
+        """The columns that a rule may look at."""
+        return Touch(**{name: self.table[name] for name in Touch.__dataclass_fields__})
+
+
+def converting_touches(ordered: Ordered) -> ConvertingTouches:
+    """Give every touch of a converting journey its place and its age."""
+    journeys = ordered.journeys
+    keys = (*journeys.keys, "begin")
+    shared = [*keys, *journeys.segment]
+    placed = _placed(ordered)
+    ends = with_outcomes(journeys, placed)
+    ends = ends.select(
+        *shared,
+        group=journeys.group(ends),
+        end=ends.order,
+        youngest=ends.lag1,
+        n=ibis.greatest(ends.place - ends.begin, 1),
+        last_other=ibis.greatest(ends.other - ends.begin + 1, 0),
+        outcomes=ends.outcomes,
+        worth=ends.worth.fill_null(0.0),
+    )
+    touches = placed.filter(placed.code != journeys.outcome_code)
+    touches = touches.select(
+        *keys, "order", touch_code=touches.code, position=touches.place - touches.begin + 1
+    )
+    joined = ends.left_join(touches, list(keys))
+    per_day = journeys.tick * (DAY_MS if journeys.timed else 1)
+
+    def days_before_end(order: ir.Value) -> ir.Value:
+        age = (joined.end - journeys.outcome_code) - (order - journeys.code(order))
+        return age.cast("float64") / per_day
+
+    table = joined.select(
+        *(joined[c] for c in (*shared, "group", "n", "last_other", "outcomes", "worth")),
+        code=joined.touch_code.fill_null(NO_CODE),
+        position=joined.position.fill_null(1),
+        age_days=days_before_end(joined.order),
+        youngest_days=days_before_end(joined.youngest),
+    )
+    same = ibis.window(group_by=[*keys, "code"])
+    return ConvertingTouches(table.mutate(repeats=table.count().over(same)), keys)
+
+
+def with_outcomes(journeys: Journeys, events: ir.Table) -> ir.Table:
+    """Keep the events that are outcomes, with how many they are and their worth."""
+    happened = journeys.ends.select(
+        "customer", "order", outcomes=journeys.ends.weight, worth=journeys.ends.value
+    )
+    ends = events.filter(journeys.code(events.order) == journeys.outcome_code)
+    return ends.inner_join(happened, ["customer", "order"])
+
+
+def _placed(ordered: Ordered) -> ir.Table:
+    """Say where each event's journey begins, and where its last touch that is not direct is.
+
+    `begin` is the place of the journey's first event, `other` that of the last touch
+    so far that is not direct.
+    """
+    journeys, events = ordered.journeys, ordered.converting
+    running = ibis.cumulative_window(**journeys.following)
+    goes_on = journeys.follows(events.order, events.lag1)
+    events = events.mutate(
+        code=journeys.code(events.order),
+        begin=ibis.ifelse(goes_on, 0, events.place).max().over(running),
+    )
+    if DIRECT not in journeys.touchpoints:
+        return events.mutate(other=events.place - 1)
+    skipped = (journeys.touchpoints.index(DIRECT), journeys.outcome_code)
+    other = ibis.ifelse(events.code.isin(skipped), 0, events.place).max().over(running)
+    return events.mutate(other=other)

@@ -20,6 +20,7 @@ from touchlab.numeric import interval
 LOOKBACKS = ("7D", "14D", "30D", "60D", "90D")
 LONGEST_PATH = 6
 OTHER = "(other paths)"
+SLACK = 1e-6  # hours: a whole number of hours must not be rounded up for a float's sake
 
 
 def with_rate(table: pd.DataFrame, *, part: str, whole: str) -> pd.DataFrame:
@@ -35,9 +36,8 @@ def with_rate(table: pd.DataFrame, *, part: str, whole: str) -> pd.DataFrame:
 def each_journey(journeys: Journeys) -> ir.Table:
     """Give a row a journey with at least one touch, still in the engine.
 
-    Columns: the keys, touches, journeys (its weight), outcomes, first and last
-    (orders of its first and last touch), path (first touches as digits to base
-    touchpoints + 1, first touch last).
+    `journeys` is its weight, first and last are the orders of its first and last touch, path its
+    first touches as digits to base touchpoints + 1, first touch last.
     """
     numbered = journeys.numbered
     place = ibis.row_number().over(ibis.window(**numbered.following))
@@ -45,9 +45,8 @@ def each_journey(journeys: Journeys) -> ir.Table:
     code = numbered.code(events.order)
     touch = code != numbered.outcome_code
     base = len(journeys.touchpoints) + 1
-    digit = ibis.cases(*((events.place == p, base**p) for p in range(LONGEST_PATH)), else_=0).cast(
-        "int64"
-    )
+    digits = [(events.place == place, base**place) for place in range(LONGEST_PATH)]
+    digit = ibis.cases(*digits, else_=0).cast("int64")
     table = events.group_by(*numbered.keys).aggregate(
         touches=touch.sum(),
         journeys=events.weight.max(where=touch),
@@ -60,11 +59,9 @@ def each_journey(journeys: Journeys) -> ir.Table:
 
 
 def journey_overview(journeys: Journeys) -> pd.DataFrame:
-    """Count journeys in one row.
+    """Count journeys in one row, with the outcomes that have a touch before them.
 
-    Columns: customers, touches, journeys, outcomes (with a touch before them), rate
-    with ci_low and ci_high, touches_per_journey, days (mean length from first to
-    last touch; NaN without times).
+    `days` is the mean length from first to last touch (NaN without times).
     """
     rows = each_journey(journeys)
     days = (rows["last"] - rows["first"]).cast("float64") / (journeys.tick * DAY_MS)
@@ -111,11 +108,16 @@ def common_paths(journeys: Journeys, *, top: int = 12, k: int = 10) -> pd.DataFr
         journeys=rows.journeys.sum(),
         outcomes=rows.outcomes.sum(),
     )
-    with kept(paths, "paths") as held:
-        common = held.filter(held.customers >= k).order_by(held.journeys.desc(), "path", "cut")
+    with kept(paths, "paths") as all_paths:
+        common = all_paths.filter(all_paths.customers >= k)
+        common = common.order_by(common.journeys.desc(), "path", "cut")
         shown = common.limit(top).to_pandas()
-        sums = {"n": held.count(), "journeys": held.journeys.sum(), "outcomes": held.outcomes.sum()}
-        total = held.aggregate(**sums).to_pandas().iloc[0]
+        total = all_paths.aggregate(
+            n=all_paths.count(),
+            journeys=all_paths.journeys.sum(),
+            outcomes=all_paths.outcomes.sum(),
+        )
+        total = total.to_pandas().iloc[0]
     shown["path"] = [_path_text(journeys, *one) for one in zip(shown.path, shown.cut, strict=True)]
     columns = ["path", "journeys", "outcomes"]
     rest = total[columns[1:]] - shown[columns[1:]].sum()
@@ -125,21 +127,18 @@ def common_paths(journeys: Journeys, *, top: int = 12, k: int = 10) -> pd.DataFr
 
 
 def touchpoint_use(journeys: Journeys) -> pd.DataFrame:
-    """Say where each touchpoint stands in journeys.
+    """Say where each touchpoint stands: in journeys that hold it, begin with it, end with it.
 
-    Columns: touchpoint, touches, journeys (that hold it), starts and ends (journeys
-    that it begins, and those whose last touch it is), outcomes (of journeys that
-    hold it), rate, ci_low, ci_high (outcomes by journeys).
+    Outcomes are those of journeys that hold it, and the rate is by these.
     """
     numbered = journeys.numbered
     events = numbered.events
     code = numbered.code(events.order)
-    held = events.mutate(code=code).filter(code != numbered.outcome_code)
-    held = held.group_by(*numbered.keys, "code").aggregate(
-        touches=held.weight.sum(), weight=held.weight.max()
+    uses = events.mutate(code=code).filter(code != numbered.outcome_code)
+    uses = uses.group_by(*numbered.keys, "code").aggregate(
+        touches=uses.weight.sum(), weight=uses.weight.max()
     )
-    rows = each_journey(journeys)
-    joined = held.inner_join(rows.drop("touches"), list(numbered.keys))
+    joined = uses.inner_join(each_journey(journeys).drop("touches"), list(numbered.keys))
     by_code = joined.group_by("code").aggregate(
         touches=joined.touches.sum(),
         journeys=joined.weight.sum(),
@@ -173,8 +172,7 @@ def tied_touches(journeys: Journeys) -> int:
     if not journeys.timed:
         return 0
     events = journeys.events
-    place = ibis.window(group_by=list(journeys.keys), order_by="order")
-    rows = events.mutate(previous=events.order.lag(1).over(place))
+    rows = events.mutate(previous=journeys.previous)
     code, earlier = journeys.code(rows.order), journeys.code(rows.previous)
     touches = (code != journeys.outcome_code) & (earlier != journeys.outcome_code)
     tied = touches & (rows.order - code == rows.previous - earlier)
@@ -187,12 +185,8 @@ def overview_by_lookback(
     """Cut the same touches by other lookbacks: `journey_overview` with a row a lookback."""
     if not data.has("touches"):
         return journey_overview(build_journeys(data)).assign(lookback="whole path")
-    frames = [
-        journey_overview(build_journeys(data, outcome=outcome, lookback=lookback)).assign(
-            lookback=lookback
-        )
-        for lookback in lookbacks
-    ]
+    cut = {days: build_journeys(data, outcome=outcome, lookback=days) for days in lookbacks}
+    frames = [journey_overview(journeys).assign(lookback=days) for days, journeys in cut.items()]
     table = pd.concat(frames, ignore_index=True)
     return table[["lookback", *table.columns.drop(["lookback", "customers", "touches"])]]
 
@@ -203,9 +197,6 @@ def _path_text(journeys: Journeys, path: int, cut: bool) -> str:
         path, digit = divmod(path, base)
         names.append(journeys.touchpoints[digit - 1])
     return " → ".join([*names, "…"] if cut else names)
-
-
-SLACK = 1e-6  # hours: a whole number of hours must not be rounded up for a float's sake
 
 
 def time_to_outcome(
@@ -268,7 +259,7 @@ def time_to_outcome(
     counts = touches.mutate(hours=hours).filter(touches.code != NO_CODE)
     counts = counts.group_by("code", "hours", "group").aggregate(n=counts.count()).to_pandas()
     rows = [
-        {"touchpoint": journeys.touchpoints[int(code)], **_quantiles(own, journeys.groups)}
+        {"touchpoint": journeys.touchpoints[int(code)]} | _quantiles(own, journeys.groups)
         for code, own in counts.groupby("code")
     ]
     columns = ["touchpoint", "p25_days", "median_days", "p75_days", "ci_low", "ci_high", "n"]
@@ -291,11 +282,5 @@ def _quantiles(counts: pd.DataFrame, groups: int) -> dict[str, float]:
     apart = within - within.sum() / n * every
     error = np.array([np.sqrt(groups / (groups - 1) * (apart**2).sum()) / n])
     low, high = interval(np.array([0.5]), error, np.array([groups - 1.0]), low=0.0, high=1.0)
-    return {
-        "p25_days": days(0.25),
-        "median_days": median,
-        "p75_days": days(0.75),
-        "ci_low": days(low[0]),
-        "ci_high": days(high[0]),
-        "n": int(n),
-    }
+    quarters = {"p25_days": days(0.25), "median_days": median, "p75_days": days(0.75)}
+    return quarters | {"ci_low": days(low[0]), "ci_high": days(high[0]), "n": int(n)}
