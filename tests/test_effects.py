@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from games import shapley_values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import touchlab as tl
-from touchlab.credit.rules import shapley_values
 from touchlab.drivers.effects import Ahead, Ratios, baseline, fair_shares, removal, tie
 from touchlab.drivers.fit import choose_pairs, fit_drivers
 from touchlab.drivers.model import chance, ratios

@@ -9,9 +9,9 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 import pytest
+from games import shapley_values
 
 import touchlab as tl
-from touchlab.credit.rules import shapley_values
 from touchlab.credit.sensitivity import credit_by_position
 
 Open = Callable[..., tl.Dataset]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -21,12 +22,19 @@ from touchlab.credit.frame import (
 )
 from touchlab.credit.markov import chain_of_order, removals
 from touchlab.credit.rules import RULES
-from touchlab.data.checks import nearest
 from touchlab.data.customers import NO_TOUCH
 from touchlab.data.dataset import Dataset
-from touchlab.errors import DataError, MissingInput, ParameterError
+from touchlab.errors import DataError, MissingInput, ParameterError, nearest
 from touchlab.journeys.build import Journeys, build_journeys, kept_journeys, order_events
-from touchlab.journeys.counts import NO_CODE, Measure, Rule, outcome_sums, rule_sums, step_counts
+from touchlab.journeys.counts import (
+    NO_CODE,
+    Measure,
+    Rule,
+    need_measure,
+    outcome_sums,
+    rule_sums,
+    step_counts,
+)
 
 MARKOV = {"markov": 1, "markov_2": 2, "markov_3": 3, "markov_4": 4}
 
@@ -93,18 +101,15 @@ def attribute(
     4  markov         c2    0.40
     5  markov         c3    0.40
     """
-    if measure not in ("count", "value"):
-        raise ParameterError(f"measure: {measure!r} is not a choice\n  use 'count' or 'value'")
+    need_measure(measure)
     journeys = build_journeys(data, outcome=outcome, lookback=lookback, repeats=repeats, by=by)
     chosen = choose_models(models, journeys)
     rules = [model for model in chosen if isinstance(model, Rule)]
     deepest = max((MARKOV[model] for model in chosen if isinstance(model, str)), default=0)
     with kept_journeys(journeys) as ready:
         ordered = order_events(ready, deepest)
-        if rules:
-            sums = rule_sums(ordered, rules, measure=measure)
-        else:
-            sums = outcome_sums(ordered, measure=measure)
+        count = partial(rule_sums, rules=rules) if rules else outcome_sums
+        sums = count(ordered, measure=measure)
         check_outcomes(sums, journeys, measure)
         steps = step_counts(ordered, deepest) if deepest else pd.DataFrame()
     frames = []
@@ -143,15 +148,12 @@ def choose_models(models: Sequence[str | Rule] | None, journeys: Journeys) -> li
 
 def _choose(model: str | Rule, journeys: Journeys) -> Rule | str:
     known = [*RULES, *MARKOV]
-    if not isinstance(model, str | Rule):
-        raise ParameterError(
-            f"models: {model!r} is neither a name nor a Rule\n"
-            f"  use any of {', '.join(known)}, or a Rule of your own"
-        )
+    wrong = "" if isinstance(model, str | Rule) else "is neither a name nor a Rule"
     if isinstance(model, str) and model not in known:
+        wrong = f"is not a model{nearest(model, known)}"
+    if wrong:
         raise ParameterError(
-            f"models: {model!r} is not a model{nearest(model, known)}\n"
-            f"  use any of {', '.join(known)}, or a Rule of your own"
+            f"models: {model!r} {wrong}\n  use any of {', '.join(known)}, or a Rule of your own"
         )
     rule = RULES.get(model, model) if isinstance(model, str) else model
     if isinstance(rule, Rule) and rule.timed and not journeys.timed:

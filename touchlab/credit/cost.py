@@ -7,11 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from touchlab.data.checks import nearest
 from touchlab.data.customers import NO_TOUCH
 from touchlab.data.dataset import Dataset
-from touchlab.errors import MissingInput, ParameterError
-from touchlab.journeys.counts import Measure
+from touchlab.errors import MissingInput, ParameterError, nearest
+from touchlab.journeys.counts import Measure, need_measure
 
 
 def touch_costs(data: Dataset) -> pd.Series[float]:
@@ -93,27 +92,21 @@ def return_on_cost(
     0         ad  20.0  0.5      0.2       0.8
     1     direct   NaN  NaN      NaN       NaN
     """
-    _check_cost(credit, dict(cost), measure)
+    need_measure(measure)
+    _check_cost(credit, dict(cost))
     spent = credit.touchpoint.map(dict(cost)).astype(float)
     paid = spent.where(spent > 0)
     table = credit.assign(cost=spent)
+    ends = {"": credit.credit, "_low": credit.ci_low, "_high": credit.ci_high}
     if measure == "value":
-        return table.assign(
-            roi=credit.credit / paid - 1,
-            roi_low=credit.ci_low / paid - 1,
-            roi_high=credit.ci_high / paid - 1,
-        )
+        return table.assign(**{f"roi{end}": worth / paid - 1 for end, worth in ends.items()})
+    # most credit costs least for each outcome
+    ends |= {"_low": credit.ci_high, "_high": credit.ci_low}
     with np.errstate(divide="ignore"):
-        return table.assign(
-            cost_per_outcome=paid / credit.credit,
-            cost_per_outcome_low=paid / credit.ci_high,
-            cost_per_outcome_high=paid / credit.ci_low,
-        )
+        return table.assign(**{f"cost_per_outcome{e}": paid / n for e, n in ends.items()})
 
 
-def _check_cost(credit: pd.DataFrame, cost: Mapping[str, float], measure: Measure) -> None:
-    if measure not in ("count", "value"):
-        raise ParameterError(f"measure: {measure!r} is not a choice\n  use 'count' or 'value'")
+def _check_cost(credit: pd.DataFrame, cost: Mapping[str, float]) -> None:
     known = [name for name in credit.touchpoint.unique() if name != NO_TOUCH]
     for name, amount in cost.items():
         if name not in known:

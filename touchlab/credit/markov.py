@@ -101,11 +101,16 @@ def removals(chain: Chain, sets: Sequence[Sequence[int]]) -> tuple[Floats, Float
         counts = np.concatenate([whole, whole - by_group]) if chain.groups > 1 else whole
         lost = _dense_removals(counts, chain.newest, sets)
         return lost[0], lost[1:]
-    given, keep = probabilities(chain), _keep(chain.newest, [[], *sets])
-    b = outcome_probability(given, keep)
+    visits = _visits(chain)[chain.source]
+    share = np.divide(chain.count, visits, out=np.zeros_like(visits), where=visits > 0)
+    steps, outcome = _step_matrix(chain, share)
+    keep = _keep(chain.newest, [[], *sets])
+    b = _fixed_point(steps, outcome, keep)
     if chain.groups < 2:
         return _lost(b[0]), np.empty((0, len(sets)))
-    return _lost(b[0]), _without_each_group(chain, keep, b, expected_visits(given, keep))
+    start = np.eye(1, chain.states)[0]
+    expected = _fixed_point(steps.T.tocsr(), start, keep)
+    return _lost(b[0]), _without_each_group(chain, keep, b, expected)
 
 
 def _without_each_group(chain: Chain, keep: Floats, b: Floats, y: Floats) -> Floats:
@@ -132,38 +137,12 @@ def _without_each_group(chain: Chain, keep: Floats, b: Floats, y: Floats) -> Flo
     return _lost(reached)
 
 
-@dataclass(frozen=True)
-class Probabilities:
-    """A chain as probabilities: from state to state, and from each state to the outcome."""
-
-    steps: sparse.csr_array
-    outcome: Floats
-
-
-def probabilities(chain: Chain) -> Probabilities:
-    """Divide steps by the visits of the state that they leave."""
-    visits = _visits(chain)[chain.source]
-    share = np.divide(chain.count, visits, out=np.zeros_like(visits), where=visits > 0)
-    return Probabilities(*_step_matrix(chain, share))
-
-
-def outcome_probability(given: Probabilities, keep: Floats) -> Floats:
-    """Solve b = keep * (outcome + Q b) for each column of `keep`; shape (states, columns)."""
-    return _fixed_point(given.steps, given.outcome, keep)
-
-
-def expected_visits(given: Probabilities, keep: Floats) -> Floats:
-    """Solve y = keep * (start + Q' y): expected visits of each state from the start."""
-    start = np.zeros(len(given.outcome))
-    start[0] = 1.0
-    return _fixed_point(given.steps.T.tocsr(), start, keep)
-
-
 def _fixed_point(steps: sparse.csr_array, source: Floats, keep: Floats) -> Floats:
     """Solve x = keep * (source + steps x) for each column of `keep`.
 
-    Paths are added up by length until nothing is added; where paths are too long
-    for that, the system is factorised.
+    With the outcome as source, x is the chance of the outcome from each state; with the start as
+    source and steps turned round, the expected visits of each. Paths are added up by length until
+    nothing is added; where paths are too long for that, the system is factorised.
     """
     loops = steps.diagonal()
     others = steps - sparse.diags_array(loops)

@@ -1,4 +1,4 @@
-"""Raw removal effects: what a Markov chain of the journeys would lose without touchpoints."""
+"""What a Markov chain loses without touchpoints, and how many touches it should remember."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from touchlab.credit.frame import (
     total_by_group,
 )
 from touchlab.credit.markov import chain_of_order, removals
-from touchlab.data.checks import nearest
 from touchlab.data.dataset import Dataset
-from touchlab.errors import ParameterError, TooThin
+from touchlab.errors import ParameterError, TooThin, nearest
 from touchlab.journeys.build import Journeys, build_journeys, kept_journeys, order_events
 from touchlab.journeys.counts import outcome_sums, start_key, step_counts
 from touchlab.numeric import Floats
 
 MAX_ORDER = 4
+FOLDS = 5
 
 
 def removal_effects(
@@ -131,9 +131,6 @@ def _chosen_sets(
     return chosen
 
 
-FOLDS = 5
-
-
 def choose_order(
     data: Dataset | Journeys,
     *,
@@ -213,11 +210,11 @@ def score_orders(steps: pd.DataFrame, *, width: int, max_order: int) -> pd.DataF
     groups = int(group.max()) + 1
     likelihood = np.zeros((max_order + 1, groups))
     for fold in range(FOLDS):
-        held = group % FOLDS == fold
-        chance = _foretell(levels, np.where(held, 0.0, n), width)
+        unseen = group % FOLDS == fold
+        chance = _foretell(levels, np.where(unseen, 0.0, n), width)
         for order, level in enumerate(levels):
-            score = n[held] * np.log(chance[order][level.row[held]])
-            likelihood[order] += add_up(group[held], score, groups)
+            score = n[unseen] * np.log(chance[order][level.row[unseen]])
+            likelihood[order] += add_up(group[unseen], score, groups)
     return _compare(likelihood[1:], add_up(group, n, groups), levels[1:])
 
 
@@ -266,14 +263,6 @@ def _compare(likelihood: Floats, n: Floats, levels: list[Level]) -> pd.DataFrame
     groups = int((n > 0).sum())
     error = np.sqrt(groups / max(groups - 1, 1) * (apart**2).sum(axis=1)) / n.sum()
     chosen = int(np.flatnonzero(score >= score[best] - error)[0])
-    orders = np.arange(len(score))
-    return pd.DataFrame(
-        {
-            "order": orders + 1,
-            "log_likelihood": score,
-            "se": error,
-            "parameters": [len(v.memory) - int(v.memory.max()) - 1 for v in levels],
-            "n": n.sum(),
-            "chosen": orders == chosen,
-        }
-    )
+    table = pd.DataFrame({"order": np.arange(len(score)) + 1, "log_likelihood": score, "se": error})
+    free = [len(level.memory) - int(level.memory.max()) - 1 for level in levels]
+    return table.assign(parameters=free, n=n.sum(), chosen=table.index == chosen)

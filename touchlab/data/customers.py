@@ -11,10 +11,9 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from touchlab.data.checks import nearest
-from touchlab.data.contract import TABLES, listing
+from touchlab.data.contract import TABLES
 from touchlab.data.dataset import Dataset
-from touchlab.errors import DataError, MissingInput, ParameterError
+from touchlab.errors import DataError, MissingInput, ParameterError, listing, nearest
 
 UNKNOWN, NO_TOUCH = "(unknown)", "(no touch)"
 DAY_SECONDS = 86_400.0

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from touchlab.data.dataset import Dataset
+from touchlab.errors import ParameterError
 from touchlab.journeys.build import DAY_MS, Journeys, Ordered, build_journeys, order_events
 from touchlab.numeric import Floats, interval, jackknife
 
@@ -20,6 +21,12 @@ DIRECT = "direct"
 NO_CODE = -1
 """Stands for the touchpoint of an outcome without a touch before it."""
 START, OUTCOME, END = "(start)", "(outcome)", "(end)"
+
+
+def need_measure(measure: str) -> None:
+    """Refuse what is neither a count nor a value."""
+    if measure not in ("count", "value"):
+        raise ParameterError(f"measure: {measure!r} is not a choice\n  use 'count' or 'value'")
 
 
 @dataclass(frozen=True)

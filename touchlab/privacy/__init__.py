@@ -1,5 +1,6 @@
 """Privacy: groups of fewer than k customers are not shown, and customers have no names.
 
-cells.py       which numbers of a table are hidden       complement.py  and which with them
-fold.py        rare touchpoints, campaigns and traits    pseudonyms.py  keyed customer ids
+`fold` folds rare touchpoints, campaigns and traits before anything is counted; `suppress` hides
+small numbers of a table, and those from which they follow; `shown` does so in one report;
+`pseudonyms` replaces customer ids under a key.
 """

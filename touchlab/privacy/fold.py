@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from touchlab.data.contract import TABLES, Note
-from touchlab.data.dataset import Dataset
+from touchlab.data.dataset import Dataset, notes_table
 from touchlab.once import once
 from touchlab.privacy.suppress import MIN_CUSTOMERS, check_k
 
@@ -71,9 +71,8 @@ def _folded(data: Dataset, k: int) -> Dataset:
         _fold_traits(tables, notes, k)
     if not notes:
         return data
-    rows = [(note.table, note.rows, note.note) for note in notes]
-    more = pd.DataFrame(rows, columns=data.notes.columns)
-    return replace(data, tables=tables, notes=pd.concat([data.notes, more], ignore_index=True))
+    every = pd.concat([data.notes, notes_table(notes)], ignore_index=True)
+    return replace(data, tables=tables, notes=every)
 
 
 def _fold_touchpoints(tables: dict[str, ir.Table], notes: list[Note], k: int) -> None:
@@ -81,16 +80,14 @@ def _fold_touchpoints(tables: dict[str, ir.Table], notes: list[Note], k: int) ->
     rare, names = _rare(touches, "touchpoint", k)
     if not rare:
         return
-    own = touches.filter(touches.touchpoint.isin(rare))
-    found = own.aggregate(rows=own.count(), customers=own.customer_id.nunique()).to_pandas()
-    rows, customers = int(found.rows.iloc[0]), int(found.customers.iloc[0])
+    rows, customers = _behind(touches, "touchpoint", rare)
     few = _few("touchpoint", len(rare), k)
     if customers < k and len(rare) < names:
         tables["touches"] = touches.filter(~touches.touchpoint.isin(rare))
         notes.append(Note("touches", rows, f"{few}, dropped"))
     else:
-        notes.append(Note("touches", rows, f"{few}, {INTO}"))
         tables["touches"] = _with(touches, "touchpoint", rare, OTHER)
+        notes.append(Note("touches", rows, f"{few}, {INTO}"))
     if "surveys" in tables:
         tables["surveys"] = _with(tables["surveys"], "touchpoint", rare, OTHER)
     for name in tables.keys() & {"touchpoints", "experiments"}:
@@ -99,19 +96,13 @@ def _fold_touchpoints(tables: dict[str, ir.Table], notes: list[Note], k: int) ->
 
 def _fold_campaigns(tables: dict[str, ir.Table], notes: list[Note], k: int) -> None:
     touches = tables["touches"]
-    if "campaign" not in touches.columns:
-        return
-    rare, _ = _rare(touches, "campaign", k)
+    rare, _ = _rare(touches, "campaign", k) if "campaign" in touches.columns else ([], 0)
     if not rare:
         return
-    own = _only(touches, "campaign", rare)
-    found = own.aggregate(rows=own.count(), customers=own.customer_id.nunique()).to_pandas()
-    enough = int(found.customers.iloc[0]) >= k
-    tables["touches"] = _with(touches, "campaign", rare, OTHER if enough else None)
-    end = INTO if enough else MISSING
-    notes.append(
-        Note("touches", int(found.rows.iloc[0]), f"{_few('campaign', len(rare), k)}, {end}")
-    )
+    rows, customers = _behind(touches, "campaign", rare)
+    to, end = (OTHER, INTO) if customers >= k else (None, MISSING)
+    tables["touches"] = _with(touches, "campaign", rare, to)
+    notes.append(Note("touches", rows, f"{_few('campaign', len(rare), k)}, {end}"))
 
 
 def _fold_traits(tables: dict[str, ir.Table], notes: list[Note], k: int) -> None:
@@ -129,11 +120,10 @@ def _fold_traits(tables: dict[str, ir.Table], notes: list[Note], k: int) -> None
         few, rows = (int(v) for v in found.to_pandas()[["levels", "rows"]].iloc[0])
         if not few:
             continue
-        to: ir.Value = ibis.literal(OTHER) if rows >= k else ibis.null("string")
+        to, end = (OTHER, INTO) if rows >= k else (None, MISSING)
         own = customers.count().over(ibis.window(group_by=name))
-        changed = ibis.ifelse((own < k) & customers[name].notnull(), to, customers[name])
-        customers = customers.mutate(**{name: changed})
-        end = INTO if rows >= k else MISSING
+        rare = (own < k) & customers[name].notnull()
+        customers = customers.mutate(**{name: ibis.ifelse(rare, _text(to), customers[name])})
         notes.append(Note("customers", rows, f"{_few(name, few, k)}, {end}"))
     tables["customers"] = customers
 
@@ -141,8 +131,8 @@ def _fold_traits(tables: dict[str, ir.Table], notes: list[Note], k: int) -> None
 def _fold_steps(tables: dict[str, ir.Table], notes: list[Note], k: int) -> None:
     """Journeys of a paths table are already counted: a row stands for `weight` of them."""
     steps = tables["steps"]
-    held = steps.group_by("touchpoint", "customer").aggregate(weight=steps.weight.max())
-    sums = held.group_by("touchpoint").aggregate(n=held.weight.sum()).to_pandas()
+    each = steps.group_by("touchpoint", "customer").aggregate(weight=steps.weight.max())
+    sums = each.group_by("touchpoint").aggregate(n=each.weight.sum()).to_pandas()
     rare = sorted(sums.touchpoint[sums.n < k])
     if rare:
         tables["steps"] = _with(steps, "touchpoint", rare, OTHER)
@@ -160,14 +150,20 @@ def _rare(table: ir.Table, column: str, k: int) -> tuple[list[str], int]:
     return sorted(counts[column][counts.n < k]), len(counts)
 
 
-def _only(table: ir.Table, column: str, names: Sequence[str]) -> ir.Table:
-    return table.semi_join(ibis.memtable(pd.DataFrame({column: names})), column)
+def _behind(table: ir.Table, column: str, names: Sequence[str]) -> tuple[int, int]:
+    """How many rows have these names, and how many customers."""
+    own = table.semi_join(ibis.memtable(pd.DataFrame({column: names})), column)
+    found = own.aggregate(rows=own.count(), customers=own.customer_id.nunique()).to_pandas()
+    return int(found.rows.iloc[0]), int(found.customers.iloc[0])
 
 
 def _with(table: ir.Table, column: str, names: Sequence[str], to: str | None) -> ir.Table:
     """Replace names; by a join, since there may be many of them."""
     asked = ibis.memtable(pd.DataFrame({column: names, "is_rare": True}))
     joined = table.left_join(asked, column)
-    new: ir.Value = ibis.null("string") if to is None else ibis.literal(to)
-    changed = ibis.ifelse(joined.is_rare.fill_null(False), new, joined[column])
+    changed = ibis.ifelse(joined.is_rare.fill_null(False), _text(to), joined[column])
     return joined.mutate(**{column: changed}).select(table.columns)
+
+
+def _text(value: str | None) -> ir.Value:
+    return ibis.null("string") if value is None else ibis.literal(value)

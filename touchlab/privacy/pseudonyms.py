@@ -77,26 +77,9 @@ def pseudonymise(data: Dataset, *, key: str | None = None) -> Dataset:
 def pseudonymise_folder(
     source: str | Path, out: str | Path, *, key: str | None = None
 ) -> dict[str, Path]:
-    """Write data with pseudonyms to a new folder, a Parquet file a table.
+    """Write checked data with pseudonyms to a new folder, a Parquet file a table.
 
-    Parameters
-    ----------
-    source
-        As `open_data` takes it; it is checked against the contract first.
-    out
-        A folder that is not there yet, and not inside the data.
-    key
-        As `pseudonymise`.
-
-    Returns
-    -------
-    dict of Path
-        The files written, by table. Other files of the folder are not copied.
-
-    Raises
-    ------
-    ParameterError
-        As `pseudonymise`, and where `out` cannot be used.
+    Returns the files by table; other files of `source` are not copied.
     """
     _secret(key)
     target = Path(out).expanduser()
@@ -109,10 +92,10 @@ def pseudonymise_folder(
         )
     data = pseudonymise(open_data(source), key=key)
     target.mkdir(parents=True)
-    paths = {name: target / f"{name}.parquet" for name in data.tables}
-    for name, path in paths.items():
-        data.tables[name].to_parquet(path)
-    return paths
+    files = {name: target / f"{name}.parquet" for name in data.tables}
+    for name, file in files.items():
+        data.tables[name].to_parquet(file)
+    return files
 
 
 def _secret(key: str | None) -> bytes:
@@ -132,9 +115,9 @@ def _secret(key: str | None) -> bytes:
 
 def _hashed(ids: list[object], secret: bytes) -> list[str]:
     keyed = hmac.new(secret, digestmod="sha256")  # the key is mixed in once, not for every id
-    return [_of(keyed.copy(), i) for i in ids]
-
-
-def _of(keyed: hmac.HMAC, one: object) -> str:
-    keyed.update(str(one).encode())
-    return keyed.hexdigest()[:LENGTH]
+    found = []
+    for one in ids:
+        own = keyed.copy()
+        own.update(str(one).encode())
+        found.append(own.hexdigest()[:LENGTH])
+    return found

@@ -18,8 +18,12 @@ from scipy.optimize import linprog
 from touchlab.errors import ParameterError
 from touchlab.numeric import Floats
 
-MIN_CUSTOMERS = 10
+Cells = npt.NDArray[np.bool_]
 
+MIN_CUSTOMERS = 10
+DIRECTIONS = 4
+SAME = 1e-6
+"""Difference, as a share of the largest hidden number, below which two numbers are one."""
 BASES = ("customers", "n", "journeys", "at_risk", "n_treated", "n_holdout")
 """Counts that the whole row stands on."""
 COUNTS = {*BASES, "outcomes", "touches", "starts", "ends", "events", "active", "answers", "sent"}
@@ -235,37 +239,13 @@ def _is_measured(values: pd.Series[Any]) -> bool:
     return _is_number(values) or pd.api.types.is_datetime64_any_dtype(values)
 
 
-Cells = npt.NDArray[np.bool_]
-
-DIRECTIONS = 4
-SAME = 1e-6
-"""Difference, as a share of the largest hidden number, below which two numbers are one."""
-
-
 def complement(values: Floats, small: Cells, lines: Sequence[Cells], k: int) -> Cells:
     """Hide more cells until no small one can be computed from the others and the sums.
 
-    In every line with a hidden cell, two or more are hidden, and they stand for `k` or more
-    customers together; where lines cross, no small cell may follow from all sums together.
-    The smallest cell of the line goes first. Zeros stay: they are nobody.
+    In every line of cells that add up with a hidden one, two or more are hidden, and they stand
+    for `k` or more customers together; where lines cross, no small cell may follow from all sums
+    together. The smallest cell of the line goes first. Zeros stay: they are nobody.
 
-    Parameters
-    ----------
-    values
-        (cells,) counts; NaN where there is none.
-    small
-        (cells,) those to be hidden in any case.
-    lines
-        Each (cells,): which cells add up.
-    k
-        Fewest customers that may be shown.
-
-    Returns
-    -------
-    (cells,) which are hidden.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> counts = np.array([3.0, 40.0, 25.0, 0.0])
     >>> complement(counts, counts == 3, [np.ones(4, bool)], 10)
