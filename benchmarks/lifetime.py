@@ -28,7 +28,7 @@ import pandas as pd
 import touchlab as tl
 from touchlab.retention import bgnbd
 from touchlab.retention.lifetime import fit_lifetime, fit_rates
-from touchlab.retention.orders import BAGS, DAY, Book, draw_bags, open_book
+from touchlab.retention.orders import BLOCKS, DAY, OrderHistory, draw_blocks, order_history
 
 PEER = (
     "lifetimes==0.11.3",
@@ -85,7 +85,7 @@ def count_orders(orders: pd.DataFrame) -> pd.DataFrame:
             "frequency": days["size"].to_numpy() - 1.0,
             "recency": (days["max"] - days["min"]).to_numpy() * DAY,
             "age": (7 * WEEKS - days["min"]).to_numpy() * DAY,
-            "bag": np.arange(len(days)) % BAGS,
+            "block": np.arange(len(days)) % BLOCKS,
         }
     )
 
@@ -131,9 +131,9 @@ def run_peer(folder: Path, counts: pd.DataFrame) -> tuple[float, np.ndarray]:
     return seconds, np.array(parameters)
 
 
-def log_likelihood(parameters: np.ndarray, book: Book) -> float:
-    each = bgnbd.bgnbd_derivatives(np.log(parameters), book.rows)[0]
-    return float(each @ book.rows.weight)
+def log_likelihood(parameters: np.ndarray, history: OrderHistory) -> float:
+    each = bgnbd.bgnbd_derivatives(np.log(parameters), history.rows)[0]
+    return float(each @ history.rows.weight)
 
 
 def timed(task: Callable[[], Any], runs: int = RUNS) -> tuple[float, Any]:
@@ -156,16 +156,16 @@ def main() -> None:
     counts = count_orders(orders)
     theirs, peer = run_peer(chosen.folder, counts)
 
-    single, rates = timed(lambda: bgnbd.fit_bgnbd(open_book(counts).rows))
-    draws = draw_bags(0)
-    both, _ = timed(lambda: fit_rates(open_book(counts), draws))
-    book = open_book(counts)
-    kinds = len(book.rows.weight)
+    single, rates = timed(lambda: bgnbd.fit_bgnbd(order_history(counts).rows))
+    draws = draw_blocks(0)
+    both, _ = timed(lambda: fit_rates(order_history(counts), draws))
+    history = order_history(counts)
+    kinds = len(history.rows.weight)
     sys.stdout.write(
         f"{len(counts):,} customers of {kinds:,} kinds ({len(counts) / kinds:.1f} a kind)\n"
-        f"lifetimes  {theirs:6.2f} s  log-likelihood {log_likelihood(peer, book):,.3f}  {peer}\n"
-        f"touchlab   {single:6.2f} s  log-likelihood {log_likelihood(np.exp(rates), book):,.3f}  "
-        f"{np.exp(rates)}\n"
+        f"lifetimes  {theirs:6.2f} s  log-likelihood {log_likelihood(peer, history):,.3f}  {peer}\n"
+        f"touchlab   {single:6.2f} s  log-likelihood "
+        f"{log_likelihood(np.exp(rates), history):,.3f}  {np.exp(rates)}\n"
         f"one fit: {theirs / single:.1f} times faster; with {len(draws)} bootstrap replicates "
         f"{both:.2f} s, {both / single:.1f} single fits\n"
     )

@@ -16,17 +16,15 @@ from touchlab.retention.bgnbd import (
     bgnbd_derivatives,
     chance_alive,
     expected_if_alive,
+    expected_value,
     fit_bgnbd,
+    fit_gamma_gamma,
     merge_alike,
     pairs_if_alive,
-)
-from touchlab.retention.gamma_gamma import (
-    expected_value,
-    fit_gamma_gamma,
     spend_derivatives,
     spend_parameters,
 )
-from touchlab.retention.orders import draw_bags
+from touchlab.retention.orders import draw_blocks
 
 CDNOW_LIKE = np.log([0.2426, 4.4135, 0.7929, 2.4258])
 
@@ -221,6 +219,6 @@ def test_equal_orders_are_no_trouble() -> None:
 
 
 def test_draws_of_bags_are_bootstraps() -> None:
-    draws = draw_bags(1)
+    draws = draw_blocks(1)
     assert (draws.sum(axis=1) == draws.shape[1]).all()
-    assert (draws == draw_bags(1)).all() and (draws != draw_bags(2)).any()
+    assert (draws == draw_blocks(1)).all() and (draws != draw_blocks(2)).any()

@@ -22,8 +22,7 @@ from lifetime_data import (
 
 import touchlab as tl
 from touchlab.plots.retention import plot_lifetime_value, plot_validation
-from touchlab.retention.bgnbd import Alike, chance_alive, expected_if_alive
-from touchlab.retention.gamma_gamma import expected_value
+from touchlab.retention.bgnbd import Alike, chance_alive, expected_if_alive, expected_value
 from touchlab.retention.landmark import value_by_exposure
 from touchlab.retention.lifetime import Lifetime, fit_lifetime
 from touchlab.retention.orders import Landmark, last_day, pull_purchases
@@ -361,13 +360,13 @@ def test_intervals_cover() -> None:
         fitted = quiet(open_orders(orders))
         table, value = fitted.parameters, fitted.value(discount_rate=0).iloc[0]
         # what these customers are worth by the parameters that made them
-        rows, place = fitted.book.rows, fitted.book.place
+        rows, place = fitted.history.rows, fitted.history.place
         ahead = expected_if_alive(
             np.log(TRUTH), rows.frequency, rows.age, np.broadcast_to(weeks, rows.age.shape)
         )
         packed = np.log(SPEND - [0, 1, 0])
         each = (chance_alive(np.log(TRUTH), rows) * ahead)[place]
-        worth = (each * expected_value(packed, *fitted.book.spent)).mean()
+        worth = (each * expected_value(packed, *fitted.history.spent)).mean()
         inside = (table.ci_low <= [*TRUTH, *SPEND]) & (table.ci_high >= [*TRUTH, *SPEND])
         hits.append([*inside, value.ci_low <= worth <= value.ci_high])
     assert (np.mean(hits, axis=0) >= 0.85).all(), np.mean(hits, axis=0)

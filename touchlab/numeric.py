@@ -84,6 +84,16 @@ def interval(
     return np.clip(estimate - reach, low, high), np.clip(estimate + reach, low, high)
 
 
+def add_up(each: Callable[[Floats], tuple[Floats, Floats, Floats]], weight: Floats) -> Derivatives:
+    """Add up the log-likelihood (n,), slopes (p, n) and triangles that `each` gives of rows."""
+
+    def derivatives(packed: Floats) -> tuple[float, Floats, Floats]:
+        loglik, slope, triangle = each(packed)
+        return float(loglik @ weight), slope @ weight, unpack(triangle @ weight, len(packed))
+
+    return derivatives
+
+
 def maximise(derivatives: Derivatives, start: Floats, bound: Floats) -> Floats:
     """Climb to the maximum within -bound to bound by Newton steps, each halved until it gains."""
     packed = start.clip(-bound, bound)

@@ -1,25 +1,32 @@
-"""BG/NBD: how often customers buy, and whether they still do, from order counts and dates.
+"""How often customers buy and whether they still do (BG/NBD), and what an order is worth.
 
-A customer buys at a rate that differs between customers (gamma), and after each repeat
-purchase leaves for good with a probability that differs too (beta). Nobody says when they
-leave: it is inferred from silence [Fader, Hardie & Lee 2005, "Counting your customers" the
-easy way]. Parameters are r and alpha (rate), a and b (leaving), packed as their logarithms;
-times are in any one unit.
+BG/NBD: a customer buys at a rate that differs between customers (gamma), and after each
+repeat purchase leaves for good with a probability that differs too (beta). Nobody says when
+they leave: it is inferred from silence [Fader, Hardie & Lee 2005, "Counting your customers"
+the easy way]. Parameters are r and alpha (rate), a and b (leaving), packed as their
+logarithms; times are in any one unit.
+
+Gamma-Gamma: orders of a customer scatter around the customer's own mean (gamma, shape p),
+and the means differ between customers (inverse gamma, shape q, scale v); how much does not
+depend on how often [Fader & Hardie 2013, The Gamma-Gamma model of monetary value]. Packed as
+log p, log(q - 1), log v: with q at or below 1 there is no mean.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, gammaln, hyp2f1, polygamma, psi
 
-from touchlab.numeric import SCALE, SHAPE, Floats, in_logs, maximise, unpack
+from touchlab.numeric import SCALE, SHAPE, Floats, add_up, in_logs, maximise
 
-NAMES = ("r", "alpha", "a", "b")
+NAMES, SPEND_NAMES = ("r", "alpha", "a", "b"), ("p", "q", "v")
 START = np.log([0.5, 1.0, 1.0, 2.5])
 BOUND = np.array([SHAPE, SCALE, SHAPE, SHAPE])
+SPEND_BOUND = np.array([SHAPE, SHAPE, SCALE])
 ROUGH = 5_000
 """Rows of a first fit, from which the fit of more rows starts."""
 LARGE = 50.0
@@ -53,18 +60,13 @@ def merge_alike(
 
 def fit_bgnbd(rows: Alike) -> Floats:
     """Maximise the likelihood; a sample of the rows leads to the start."""
-
-    def derivatives(packed: Floats) -> tuple[float, Floats, Floats]:
-        loglik, slope, triangle = bgnbd_derivatives(packed, rows)
-        return float(loglik @ rows.weight), slope @ rows.weight, unpack(triangle @ rows.weight, 4)
-
     step = len(rows.weight) // ROUGH
     if step > 1:
         some = (rows.frequency, rows.recency, rows.age, rows.weight)
         start = fit_bgnbd(Alike(*(values[::step] for values in some)))
-        return maximise(derivatives, start, BOUND)
-    age = np.average(rows.age, weights=rows.weight)
-    return maximise(derivatives, START + np.log([1.0, age, 1.0, 1.0]), BOUND)
+    else:
+        start = START + np.log([1.0, np.average(rows.age, weights=rows.weight), 1.0, 1.0])
+    return maximise(add_up(partial(bgnbd_derivatives, rows=rows), rows.weight), start, BOUND)
 
 
 def bgnbd_derivatives(packed: Floats, rows: Alike) -> tuple[Floats, Floats, Floats]:
@@ -178,3 +180,53 @@ def _intensity(
             decay = ratio**power * hyp2f1(power, total - a, total, 1 - ratio)
     alike = (1 + a / total * later / since) ** -power
     return np.asarray(first * np.where(np.isfinite(decay), decay, alike))
+
+
+def spend_parameters(packed: Floats) -> Floats:
+    """Return p, q and v."""
+    return np.exp(packed) + np.array([0.0, 1.0, 0.0])
+
+
+def fit_gamma_gamma(orders: Floats, mean: Floats) -> Floats:
+    """Maximise the likelihood over customers with `orders` orders of `mean` value above 0."""
+    start = np.array([np.log(2.0), np.log(2.0), np.log(mean).mean()])
+    each = partial(spend_derivatives, orders=orders, mean=mean)
+    return maximise(add_up(each, np.ones(len(mean))), start, SPEND_BOUND)
+
+
+def spend_derivatives(
+    packed: Floats, orders: Floats, mean: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Log-likelihood (n,), slopes (3, n) and curvatures (6, n, upper triangle) of customers."""
+    p, q, v = spend_parameters(packed)
+    x, place = np.unique(orders, return_inverse=True)
+    sums, shape = v + orders * mean, p * orders + q
+    log_sums, log_total = np.log(sums), np.log(orders * mean)
+    by_x = gammaln(p * x + q) - gammaln(p * x) - gammaln(q) + q * packed[2]
+    loglik = by_x[place] + p * orders * log_total - np.log(mean) - shape * log_sums
+    digamma = psi(p * x + q)
+    slope = np.stack(
+        [
+            (x * (digamma - psi(p * x)))[place] + orders * (log_total - log_sums),
+            (digamma - psi(q) + packed[2])[place] - log_sums,
+            q / v - shape / sums,
+        ]
+    )
+    bend = polygamma(1, p * x + q)
+    triangle = np.stack(
+        [
+            (x**2 * (bend - polygamma(1, p * x)))[place],
+            (x * bend)[place],
+            -orders / sums,
+            (bend - polygamma(1, q))[place],
+            1 / v - 1 / sums,
+            shape / sums**2 - q / v**2,
+        ]
+    )
+    return loglik, *in_logs(np.exp(packed), slope, triangle)
+
+
+def expected_value(packed: Floats, orders: Floats, mean: Floats) -> Floats:
+    """Expected value of the next order; without orders so far, that of all customers."""
+    p, q, v = spend_parameters(packed)
+    return np.asarray(p * (v + orders * mean) / (p * orders + q - 1))

@@ -12,12 +12,12 @@ import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
 from touchlab.data.contract import shorten
-from touchlab.data.customers import DAY_SECONDS, first_times, outcome_counts, seconds
+from touchlab.data.customers import DAY_SECONDS, first_times, need_outcome, outcome_counts, seconds
 from touchlab.data.dataset import Dataset
 from touchlab.data.readers import keep, kept
 from touchlab.errors import ParameterError, TooThin
-from touchlab.moments.risk import ENDING, find_risk
-from touchlab.retention.curves import SLACK, life_interval, life_table, observed_until
+from touchlab.moments.risk import ENDING
+from touchlab.retention.curves import life_interval, life_table, observed_until, whole_days
 
 CHURN = ENDING[0]
 COME_BACK = 0.9
@@ -27,6 +27,9 @@ FEWEST_GAPS = 10
 NOBODY = "silent_days: nobody is observed for {days} days without a {activity}\n  give fewer days"
 COLUMNS = [
     "silent_days", "chosen", "churn", "returned", "rate", "ci_low", "ci_high", "horizon_days", "n",
+]  # fmt: skip
+COHORT_COLUMNS = [
+    "cohort", "months_since", "customers", "active", "rate", "ci_low", "ci_high", "n",
 ]  # fmt: skip
 
 
@@ -102,7 +105,7 @@ def with_inactivity_churn(
     >>> data.notes.note.iloc[-1]
     'churn is 120 days without a conversion'
     """
-    find_risk(data, activity, None, True)
+    need_outcome(activity, outcome_counts(data))
     days = usual_silence(data, activity=activity) if silent_days is None else _days(silent_days)
     return _with_rule(data, days, activity)
 
@@ -204,11 +207,10 @@ def usual_silence(data: Dataset, *, activity: str = "conversion") -> int:
     >>> usual_silence(tl.open_data("data/sample"))
     316
     """
-    find_risk(data, activity, None, True)
+    need_outcome(activity, outcome_counts(data))
     orders = _orders(data, activity)
     again = orders.following.notnull()
-    gap = (orders.following.fill_null(orders.until) - orders.time) / DAY_SECONDS
-    day = ibis.ifelse(again, (gap - SLACK).ceil(), (gap + SLACK).floor()).cast("int64")
+    day = whole_days(orders.following.fill_null(orders.until) - orders.time, again)
     rows = orders.select(day=day, again=ibis.ifelse(again, 1, 0))
     rows = rows.filter(rows.day >= 0)
     counts = rows.group_by("day", "again").aggregate(n=rows.count()).to_pandas()
@@ -302,13 +304,11 @@ def _counts(each: ir.Table, rules: Sequence[int]) -> dict[int, pd.DataFrame]:
 def _count(each: ir.Table, days: int) -> pd.DataFrame:
     """Count customers by the day of churn or the last day seen: day, event, n, returned."""
     left = each[f"left_{days}"]
-    event = ibis.ifelse(left.notnull(), 1, 0)
-    lasted = (left.fill_null(each.until) - each["first"]) / DAY_SECONDS
-    day = ibis.ifelse(left.notnull(), (lasted - SLACK).ceil(), (lasted + SLACK).floor())
+    end = left.fill_null(each.until)
     rows = each.select(
-        day=day.cast("int64"),
-        event=event,
-        returned=ibis.ifelse(each["last"] > left.fill_null(each.until), 1, 0),
+        day=whole_days(end - each["first"], left.notnull()),
+        event=ibis.ifelse(left.notnull(), 1, 0),
+        returned=ibis.ifelse(each["last"] > end, 1, 0),
     )
     counts = rows.group_by("day", "event").aggregate(n=rows.count(), returned=rows.returned.sum())
     return counts.to_pandas()
@@ -329,18 +329,6 @@ def _rule(days: int, counts: pd.DataFrame, horizon: int) -> dict[str, float]:
         "horizon_days": horizon,
         "n": life.n,
     }
-
-
-COLUMNS_cohorts = [
-    "cohort",
-    "months_since",
-    "customers",
-    "active",
-    "rate",
-    "ci_low",
-    "ci_high",
-    "n",
-]
 
 
 def cohort_table(
@@ -385,7 +373,7 @@ def cohort_table(
     1  2025-01             2        198      11  0.056
     """
     for name in (outcome, after):
-        find_risk(data, name, None, True)
+        need_outcome(name, outcome_counts(data))
     won = first_times(data, after).inner_join(_known_until(data), "customer_id")
     # a last month that lacks less than a day is whole
     ids = won.select("customer_id", won=_month(won.time), last=_month(won.until + DAY_SECONDS) - 1)
@@ -450,4 +438,4 @@ def _with_rates(table: pd.DataFrame) -> pd.DataFrame:
         rate=table.active / table.customers,
         ci_low=low,
         ci_high=high,
-    )[COLUMNS_cohorts]
+    )[COHORT_COLUMNS]

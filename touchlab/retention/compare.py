@@ -13,15 +13,15 @@ from scipy import stats
 from touchlab.data.dataset import Dataset
 from touchlab.errors import ParameterError, TooThin
 from touchlab.moments.risk import ENDING
-from touchlab.numeric import Floats
+from touchlab.numeric import Floats, Z
 from touchlab.results import Result
 from touchlab.retention.curves import (
     Life,
-    Z,
     count_days,
     effective_interval,
     find_spells,
     life_table,
+    life_tables,
     with_notes,
 )
 
@@ -124,11 +124,7 @@ def compare_groups(
     2  premium   292      45      84.0      280.0
     """
     spells = find_spells(data, [outcome], after, by)
-    counts = count_days(spells)
-    lives = {
-        str(group): life_table(own.day, own.ended != "", own.n)
-        for group, own in counts.groupby("group")
-    }
+    lives = life_tables(count_days(spells))
     if len(lives) < 2:
         raise TooThin(
             f"compare_groups: {by} has one value only, {next(iter(lives))!r}\n"

@@ -28,7 +28,7 @@ from touchlab.errors import (
     TooThin,
     TouchlabWarning,
 )
-from touchlab.numeric import SCALE, SHAPE, Floats, in_logs, maximise, unpack
+from touchlab.numeric import SCALE, SHAPE, Floats, add_up, in_logs, maximise
 from touchlab.results import Result
 from touchlab.retention.curves import count_days, find_spells
 from touchlab.retention.lifetime import look_ahead
@@ -44,13 +44,9 @@ def fit_sbg(made: Floats, left: Floats, weight: Floats, draws: Floats) -> tuple[
 
     Each row made so many renewals and then left (1) or is still there (0).
     """
-
-    def derivatives(packed: Floats) -> tuple[float, Floats, Floats]:
-        loglik, slope, triangle = sbg_derivatives(packed, made, left)
-        return float(loglik @ weight), slope @ weight, unpack(triangle @ weight, 2)
-
-    packed = maximise(derivatives, START, BOUND)
-    _, slope, triangle = sbg_derivatives(packed, made, left)
+    each = partial(sbg_derivatives, made=made, left=left)
+    packed = maximise(add_up(each, weight), START, BOUND)
+    _, slope, triangle = each(packed)
     return packed, refit(packed, slope.T, triangle.T, draws)
 
 

@@ -11,16 +11,16 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.stats import chi2, sem
 
 from touchlab.data.checks import nearest
 from touchlab.data.contract import listing
 from touchlab.data.customers import DAY_SECONDS, seconds, traits
 from touchlab.data.dataset import Dataset
 from touchlab.errors import ParameterError, TooThin, TouchlabWarning
-from touchlab.numeric import customer_group
+from touchlab.numeric import Z, customer_group, interval
 from touchlab.results import Result
-from touchlab.retention.curves import Spells, Z, find_spells
+from touchlab.retention.curves import Spells, find_spells
 from touchlab.retention.partial_likelihood import (
     Episodes,
     Fit,
@@ -343,14 +343,14 @@ def fit_cox(
     table = ratio_table(list(used), fit)
     table.insert(1, "kind", kinds)
     return Cox(
-        table.assign(p_proportional=stats.chi2.sf(drift, 1), n=rows.customers),
+        table.assign(p_proportional=chi2.sf(drift, 1), n=rows.customers),
         outcome,
         exposure,
         rows.customers,
         int(rows.event.sum()),
         fit.log_likelihood,
         held_out_concordance(rows, seed),
-        float(stats.chi2.sf(together, max(len(used), 1))),
+        float(chi2.sf(together, max(len(used), 1))),
         (*spells.notes, *made_by_customers(data, names), *troubles),
     )
 
@@ -407,7 +407,7 @@ def held_out_concordance(rows: Episodes, seed: int) -> pd.DataFrame:
     The interval is the t interval of the five parts.
     """
     part = np.random.default_rng([seed, 3]).permutation(int(rows.customer.max()) + 1) % FOLDS
-    found, pairs = [], 0.0
+    found = []
     for fold in range(FOLDS):
         held = part[rows.customer] == fold
         own, others = rows.take(held), rows.take(~held)
@@ -416,15 +416,10 @@ def held_out_concordance(rows: Episodes, seed: int) -> pd.DataFrame:
         value, count = concordance(own, own.x @ fit_partial(others).coefficients)
         if count:
             found.append(value)
-            pairs += count
-    values = np.array(found)
-    mean = float(values.mean()) if len(values) else float("nan")
-    reach = float("nan")
-    if len(values) > 1:
-        spread = values.std(ddof=1) / np.sqrt(len(values))
-        reach = float(stats.t.ppf(0.975, len(values) - 1) * spread)
-    row = {"concordance": mean, "ci_low": mean - reach, "ci_high": mean + reach}
-    row |= {"n": rows.customers}
+    mean = float(np.mean(found)) if found else float("nan")
+    error = float(sem(found)) if len(found) > 1 else float("nan")
+    low, high = interval(mean, error, len(found) - 1)
+    row = {"concordance": mean, "ci_low": low, "ci_high": high, "n": rows.customers}
     return pd.DataFrame([row])
 
 

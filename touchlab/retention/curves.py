@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from touchlab.data.contract import listing
 from touchlab.data.customers import (
@@ -28,7 +28,7 @@ from touchlab.data.customers import (
 from touchlab.data.dataset import Dataset
 from touchlab.errors import MissingInput, ParameterError, TooThin, TouchlabWarning
 from touchlab.moments.risk import ENDING, Risk, find_risk, risk_windows
-from touchlab.numeric import LEVEL, Floats
+from touchlab.numeric import Floats
 
 ALL = "all"
 COHORT, FIRST_TOUCHPOINT = "cohort", "first_touchpoint"
@@ -38,6 +38,7 @@ NEVER = 1e15
 """Seconds after which nothing happens; engines differ in what the least of a missing value is."""
 SLACK = 1e-9
 """Days by which a float may miss a whole number."""
+COLUMNS = ["group", "day", "survival", "ci_low", "ci_high", "at_risk", "events", "n"]
 
 
 @dataclass(frozen=True)
@@ -198,27 +199,27 @@ def _with_group(data: Dataset, table: ir.Table, by: str | None, after: str | Non
 
 
 def count_days(spells: Spells) -> pd.DataFrame:
-    """Count spells by group, day and how they ended: group, day, ended, n.
-
-    An outcome counts on the day it happens in (the first day is 1); where observation
-    ends, the last whole day counts.
-    """
+    """Count spells by group, day and how they ended: group, day, ended, n."""
     table = spells.table
-    days = (table.stop - table.start) / DAY_SECONDS
-    day = ibis.ifelse(table.ended != "", (days - SLACK).ceil(), (days + SLACK).floor())
-    counted = table.mutate(day=day.cast("int64"))
+    counted = table.mutate(day=whole_days(table.stop - table.start, table.ended != ""))
     counts = counted.group_by("group", "day", "ended").aggregate(n=counted.count()).to_pandas()
-    groups = counts.group.nunique()
+    need_few_groups(counts.group.nunique())
+    return counts.sort_values(["group", "day", "ended"], ignore_index=True)
+
+
+def whole_days(span: ir.Value, event: ir.Value) -> ir.Value:
+    """The day of an event (the first day is 1); without one, the last whole day of the span."""
+    days = span / DAY_SECONDS
+    return ibis.ifelse(event, (days - SLACK).ceil(), (days + SLACK).floor()).cast("int64")
+
+
+def need_few_groups(groups: int) -> None:
+    """Refuse more groups than anybody can read."""
     if groups > MOST_GROUPS:
         raise ParameterError(
             f"by: {groups:,} different values, at most {MOST_GROUPS}\n"
             "  put values together into fewer, as a column of customers"
         )
-    return counts.sort_values(["group", "day", "ended"], ignore_index=True)
-
-
-Z = float(stats.norm.ppf(0.5 + LEVEL / 2))
-COLUMNS = ["group", "day", "survival", "ci_low", "ci_high", "at_risk", "events", "n"]
 
 
 @dataclass(frozen=True)
@@ -279,9 +280,7 @@ def effective_interval(share: Floats, variance: Floats, at_risk: Floats) -> tupl
     last = np.maximum.accumulate(np.where(known, np.arange(len(share)), -1))
     with np.errstate(divide="ignore", invalid="ignore"):
         n = np.where(last >= 0, (share * (1 - share) / variance)[last], at_risk)
-    middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    reach = Z / (1 + Z**2 / n) * np.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
-    return np.clip(middle - reach, 0, 1), np.clip(middle + reach, 0, 1)
+    return proportion_confint(share * n, n, method="wilson")
 
 
 def life_interval(life: Life) -> tuple[Floats, Floats]:
@@ -352,28 +351,24 @@ def survival_curves(
     909  premium      0.80    0.74     0.85       99
     """
     spells = find_spells(data, [outcome], after, by)
-    counts = count_days(spells)
-    curves = [_curve(str(group), own) for group, own in counts.groupby("group")]
-    return with_notes(pd.concat(curves, ignore_index=True), spells.notes)
+    return with_notes(curve_table(count_days(spells)), spells.notes)
 
 
-def _curve(group: str, counts: pd.DataFrame) -> pd.DataFrame:
-    return curve_frame(group, life_table(counts.day, counts.ended != "", counts.n))
+def life_tables(counts: pd.DataFrame) -> dict[str, Life]:
+    """A life table a group of what `count_days` counted."""
+    return {
+        str(group): life_table(own.day, own.ended != "", own.n)
+        for group, own in counts.groupby("group")
+    }
 
 
-def curve_frame(group: str, life: Life) -> pd.DataFrame:
-    """Set a life table as rows of the tidy frame."""
-    low, high = life_interval(life)
-    return pd.DataFrame(
-        {
-            "group": group,
-            "day": np.arange(len(life.events)),
-            "survival": life.survival,
-            "ci_low": low,
-            "ci_high": high,
-            "at_risk": life.at_risk.astype(np.int64),
-            "events": life.events.astype(np.int64),
-            "n": life.n,
-        },
-        columns=COLUMNS,
-    )
+def curve_table(counts: pd.DataFrame) -> pd.DataFrame:
+    """Set the life table of each group as rows of the tidy frame."""
+    frames = []
+    for group, life in life_tables(counts).items():
+        low, high = life_interval(life)
+        frame = pd.DataFrame({"day": np.arange(len(low)), "survival": life.survival})
+        frame = frame.assign(group=group, ci_low=low, ci_high=high, n=life.n)
+        frames.append(frame.assign(at_risk=life.at_risk, events=life.events))
+    table = pd.concat(frames, ignore_index=True)
+    return table.astype({"at_risk": np.int64, "events": np.int64})[COLUMNS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from touchlab.data.contract import listing
 from touchlab.data.customers import DAY_SECONDS, seconds
 from touchlab.data.dataset import Dataset
 from touchlab.errors import MissingInput, ParameterError, TooThin
-from touchlab.numeric import Floats
+from touchlab.numeric import Floats, Z
 from touchlab.results import Result
 from touchlab.retention.cox import (
     as_episodes,
@@ -26,25 +27,22 @@ from touchlab.retention.cox import (
     sample_spells,
 )
 from touchlab.retention.curves import (
-    COLUMNS,
     SLACK,
     Spells,
     count_days,
-    curve_frame,
+    curve_table,
     find_spells,
-    life_table,
 )
 from touchlab.retention.lifetime import Lifetime, look_ahead
 from touchlab.retention.orders import (
     DAY,
     MOST_TOUCHPOINTS,
-    REACH,
-    Book,
     Landmark,
-    log_slopes,
-    open_book,
+    OrderHistory,
+    Places,
+    mean_by_cell,
+    order_history,
     pull_purchases,
-    sum_bags,
 )
 from touchlab.retention.partial_likelihood import fit_partial
 
@@ -166,12 +164,10 @@ def touched_survival(
          _varying_ratio(data, sample, name)],
         ignore_index=True,
     )  # fmt: skip
-    curves = pd.concat(
-        [_curve(str(group), own, int(landmark_days)) for group, own in counts.groupby("group")],
-        ignore_index=True,
-    )
+    curves = curve_table(counts)
+    curves = curves[curves.day >= landmark_days].reset_index(drop=True)
     notes = (*sample.notes, *_alone(counts, name), *made_by_customers(data, [name]))
-    return TouchedSurvival(name, outcome, int(landmark_days), table, curves[COLUMNS], notes)
+    return TouchedSurvival(name, outcome, int(landmark_days), table, curves, notes)
 
 
 def _most_used(data: Dataset) -> str:
@@ -193,12 +189,6 @@ def _parted(data: Dataset, spells: Spells, touchpoint: str, landmark_days: int) 
     return replace(
         spells, table=joined.select(*[c for c in still.columns if c != "group"], group=group)
     )
-
-
-def _curve(group: str, counts: pd.DataFrame, landmark_days: int) -> pd.DataFrame:
-    life = life_table(counts.day, counts.ended != "", counts.n)
-    frame = curve_frame(group, life)
-    return frame[frame.day >= landmark_days]
 
 
 def _landmark_ratio(still: Spells) -> pd.DataFrame:
@@ -299,7 +289,7 @@ def value_by_exposure(
             f"landmark_days: no customer is observed for more than {landmark_days} days after "
             "the first order\n  use fewer days"
         )
-    book = open_book(frame)
+    history = order_history(frame)
     met = (frame.touched.to_numpy()[:, None] >> np.arange(len(names))) & 1
     some = np.flatnonzero((met.min(axis=0) == 0) & (met.max(axis=0) == 1))
     if not len(some):
@@ -307,11 +297,12 @@ def value_by_exposure(
             "touches: no touchpoint is met by some customers and not by others in the "
             f"{landmark_days} days after the first order\n  use other landmark_days"
         )
-    cells = [met[:, k] for k in some]
-    means, logs, observed = _compare(lifetime, book, cells, landmark_days * DAY, weeks, discount)
+    means, logs, observed = _compare(
+        lifetime, history, [met[:, k] for k in some], landmark_days * DAY, weeks, discount
+    )
     differences = np.exp(logs[:, 1]) - np.exp(logs[:, 0])
     difference = means[1] - means[0]
-    reach = REACH * np.nanstd(differences, axis=0, ddof=1)
+    reach = Z * np.nanstd(differences, axis=0, ddof=1)
     return pd.DataFrame(
         {
             "touchpoint": [names[k] for k in some],
@@ -330,36 +321,25 @@ def value_by_exposure(
 
 def _compare(
     lifetime: Lifetime,
-    book: Book,
-    cells: list[np.ndarray],
+    history: OrderHistory,
+    met: Sequence[Places],
     landmark: float,
     weeks: float,
     discount: float,
 ) -> tuple[Floats, Floats, float]:
     """Means (2, k), logarithms of their replicates (replicates, 2, k), share observed."""
-    realised = book.frame.realised.to_numpy(float)
-    elapsed = np.clip(book.ages[1] - landmark, 0.0, weeks)
-    later = np.exp(-discount * elapsed)[book.ages[2]][book.place]
+    realised = history.frame.realised.to_numpy(float)
+    elapsed = np.clip(history.ages[1] - landmark, 0.0, weeks)
+    later = np.exp(-discount * elapsed)[history.ages[2]][history.place]
 
     def each(packed: Floats) -> Floats:
-        orders = book.expected(packed[:4], weeks - elapsed, discount)
-        return realised + later * orders * book.expected_value(packed[4:])
+        orders = history.expected(packed[:4], weeks - elapsed, discount)
+        return realised + later * orders * history.expected_value(packed[4:])
 
-    def means(packed: Floats) -> Floats:
-        values = each(packed)
-        sums = [np.bincount(cell, weights=values, minlength=2) for cell in cells]
-        return np.concatenate(sums) / np.concatenate([np.bincount(c) for c in cells])
-
-    values, one = each(lifetime.packed), np.ones(len(realised))
-    sums = np.concatenate([sum_bags(values, book.bag, cell, 2) for cell in cells], axis=1)
-    sizes = np.concatenate([sum_bags(one, book.bag, cell, 2) for cell in cells], axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log((lifetime.draws @ sums) / (lifetime.draws @ sizes))
-    logs += (lifetime.replicates - lifetime.packed) @ log_slopes(means, lifetime.packed)
-    shape = (len(cells), 2)
-    point = (sums.sum(axis=0) / sizes.sum(axis=0)).reshape(shape).T
-    observed = float(realised.sum() / values.sum())
-    return point, logs.reshape(-1, *shape).transpose(0, 2, 1), observed
+    fit = lifetime.packed, lifetime.replicates, lifetime.draws
+    mean, logs = mean_by_cell(each, *fit, history.block, [(cells, 2) for cells in met])
+    observed = float(realised.sum() / each(lifetime.packed).sum())
+    return mean.reshape(-1, 2).T, logs.reshape(len(logs), -1, 2).transpose(0, 2, 1), observed
 
 
 def _touchpoints(data: Dataset, touchpoint: str | None) -> tuple[str, ...]:

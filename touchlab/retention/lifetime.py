@@ -1,4 +1,4 @@
-"""What a reader of lifetime value must know: facts of the data, and troubles, a sentence each."""
+"""What customers will still order, and what that is worth today."""
 
 from __future__ import annotations
 
@@ -14,138 +14,37 @@ from touchlab.data.dataset import Dataset
 from touchlab.errors import ParameterError, TooThin, TouchlabWarning
 from touchlab.numeric import Floats
 from touchlab.results import Result
-from touchlab.retention import bgnbd, gamma_gamma
+from touchlab.retention import bgnbd
 from touchlab.retention.curves import COHORT
 from touchlab.retention.orders import (
     DAY,
-    Book,
+    OrderHistory,
     Places,
-    draw_bags,
+    draw_blocks,
     last_day,
     log_interval,
     mean_by_cell,
-    open_book,
+    order_history,
     pull_purchases,
     refit,
-    sum_bags,
-    to_date,
+    sum_blocks,
     with_cohort,
 )
 
-FEWEST, FEW = 10, 100
-"""Repeat customers, below which nothing is fitted, and below which all is rough."""
+YEAR_DAYS = 365.0
+FEWEST, FEW, FEWEST_VALUED = 10, 100, 10
+"""Repeat customers below which nothing is fitted, all is rough, and values are not fitted."""
 CORRELATED = 0.3
 NEVER_LEAVES, ALIKE = 1e-3, 300.0
 AT_ONCE, EARLY = 0.7, 1 / 12
 HEAVY_TAIL = 1.5
-
-
-def refuse_few(frame: pd.DataFrame, outcome: str, until: int) -> None:
-    """Refuse data in which next to nobody came back."""
-    end = f"{pd.Timestamp(until, unit='D'):%Y-%m-%d}"
-    if frame.empty:
-        raise TooThin(f"lifetime: no customer has a {outcome} up to {end}\n  give a later date")
-    repeaters = int((frame.frequency > 0).sum())
-    if repeaters < FEWEST:
-        raise TooThin(
-            f"lifetime: {repeaters} of {len(frame):,} customers have a second {outcome} on a "
-            f"later day, up to {end}\n"
-            f"  at least {FEWEST} are needed to tell buying slowly from having left; "
-            "use a longer time or an outcome that recurs"
-        )
-
-
-def find_facts(lifetime: Lifetime) -> list[str]:
-    """Say what was merged, left out or not used."""
-    frame, found = lifetime.book.frame, []
-    merged = int((frame.rows - frame.frequency - 1).sum())
-    if merged:
-        found.append(
-            f"{lifetime.outcome} outcomes on a day with another one of the same customer: "
-            f"{merged:,}; counted as one order"
-        )
-    gone, later = int(frame.gone.notna().sum()), int(frame.later.sum())
-    if gone:
-        found.append(
-            f"churn is on record for {gone:,} of {len(frame):,} customers: this model does not use "
-            "the record, it infers who left from silence; fit_renewals uses it"
-        )
-    if later:
-        found.append(f"orders after the customer's recorded churn: {later:,}; kept as orders")
-    unvalued = int((frame.frequency - frame.valued).sum())
-    if unvalued and frame.valued.sum():
-        found.append(f"repeat orders without a value: {unvalued:,}; left out of mean values")
-    nothing = int((frame.value == 0).sum())
-    if nothing:
-        found.append(
-            f"repeat customers with orders of value 0 only: {nothing:,}; their orders count, "
-            "their values are left out of the fit of values"
-        )
-    if lifetime.spend is None:
-        paid = int((frame.value > 0).sum())
-        found.append(
-            f"repeat customers with a value above 0: {paid:,}, too few to say what orders are worth"
-        )
-    return found + _alike(lifetime)
-
-
-def find_troubles(lifetime: Lifetime) -> list[str]:
-    """Name what makes the result weak."""
-    frame, found = lifetime.book.frame, []
-    repeaters = int((frame.frequency > 0).sum())
-    if repeaters < FEW:
-        found.append(f"few repeat customers: {repeaters}; intervals are rough")
-    a, b = np.exp(lifetime.rates[2:])
-    if a / (a + b) < NEVER_LEAVES:
-        found.append("nobody is seen to leave: P(alive) is near 1 for all; value may be too high")
-    first = frame["first"]
-    window = max(lifetime.until - int(first.min()), 1)
-    early = float((first < first.min() + EARLY * window).mean())
-    if early > AT_ONCE:
-        found.append(
-            f"{100 * early:.0f} % of customers have their first order in the first twelfth of the "
-            "time: if they bought before the data begins, they count as new, and buying looks "
-            "the steadier"
-        )
-    return found + _spend(lifetime)
-
-
-def _alike(lifetime: Lifetime) -> list[str]:
-    """Say where customers do not differ: then two parameters are known only by their ratio."""
-    r, _, a, b = np.exp(lifetime.rates)
-    found = []
-    if r > ALIKE:
-        found.append("customers do not seem to differ in how often they order")
-    if a + b > ALIKE and a / (a + b) >= NEVER_LEAVES:
-        found.append("customers do not seem to differ in how readily they leave")
-    return found
-
-
-def _spend(lifetime: Lifetime) -> list[str]:
-    if lifetime.spend is None or lifetime.correlation is None:
-        return []
-    found = []
-    value, low, high = lifetime.correlation
-    if abs(value) >= CORRELATED and low * high > 0:
-        more = "more" if value > 0 else "less"
-        found.append(
-            f"customers who order more often spend {more} an order: correlation {value:.2f} "
-            f"({low:.2f} to {high:.2f}); the model takes it as none, so values are off for "
-            "frequent buyers"
-        )
-    q = 1 + np.exp(lifetime.spend[1])
-    if q < HEAVY_TAIL:
-        found.append(
-            f"a few customers spend so much an order that the mean hangs on them (q is {q:.2f}): "
-            "check large values"
-        )
-    return found
-
-
-YEAR_DAYS = 365.0
 EDGES = (0.2, 0.5, 0.8)
 BANDS = ("one order", "below 20 %", "20 to 50 %", "50 to 80 %", "80 % and more", "gone (recorded)")
 ONE_ORDER, GONE = 0, 5
+CONTRACT = (
+    "outcome: churn comes once, and lifetime value counts what comes again\n"
+    "  use fit_renewals for recorded churn, or name the outcome that is an order"
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -166,12 +65,12 @@ class Lifetime(Result):
     correlation: tuple[float, float, float] | None
     """Of order count and mean order value, with its interval; None where one does not vary."""
     draws: Floats
-    book: Book
+    history: OrderHistory
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         until = f"{pd.Timestamp(self.until, unit='D'):%Y-%m-%d}"
-        return f"Lifetime of {len(self.book.frame):,} customers, {self.outcome} until {until}"
+        return f"Lifetime of {len(self.history.frame):,} customers, {self.outcome} until {until}"
 
     @property
     def table(self) -> pd.DataFrame:
@@ -201,12 +100,12 @@ class Lifetime(Result):
         after a repeat order; p v / (q - 1) is the mean value of an order.
         """
         low, high = log_interval(np.exp(self.packed), self.replicates)
-        valued = int((self.book.frame.value > 0).sum())
-        names = [*bgnbd.NAMES, *gamma_gamma.NAMES][: len(self.packed)]
+        valued = int((self.history.frame.value > 0).sum())
+        names = [*bgnbd.NAMES, *bgnbd.SPEND_NAMES][: len(self.packed)]
         numbers = {"estimate": np.exp(self.packed), "ci_low": low, "ci_high": high}
         table = pd.DataFrame({"name": names, **numbers})
         table.loc[table.name == "q", ["estimate", "ci_low", "ci_high"]] += 1.0
-        return table.assign(n=[len(self.book.frame)] * 4 + [valued] * (len(names) - 4))
+        return table.assign(n=[len(self.history.frame)] * 4 + [valued] * (len(names) - 4))
 
     @property
     def packed(self) -> Floats:
@@ -239,13 +138,14 @@ class Lifetime(Result):
             missing (NaN) where orders carry none; `n` customers.
         """
         weeks, discount = look_ahead(horizon_days, discount_rate)
-        book = self._book(by)
-        cells, names = book.groups
-        purchases = self.means(lambda p: book.expected(p[:4], weeks), book)
+        history = self._history(by)
+        cells, names = history.groups
+        purchases = self.means(lambda p: history.expected(p[:4], weeks), history)
         value = np.full((3, len(names)), np.nan)
         if self.spend is not None:
             value = self.means(
-                lambda p: book.expected(p[:4], weeks, discount) * book.expected_value(p[4:]), book
+                lambda p: history.expected(p[:4], weeks, discount) * history.expected_value(p[4:]),
+                history,
             )
         table = pd.DataFrame({"group": names})
         table[["expected_purchases", "purchases_low", "purchases_high"]] = purchases.T
@@ -258,12 +158,12 @@ class Lifetime(Result):
         Columns: group, alive (mean P(alive)), ci_low, ci_high, n (repeat customers). It
         leaves out customers with one order: in BG/NBD nobody leaves before a repeat order.
         """
-        book = self._book(by)
-        book = open_book(book.frame[book.frame.frequency > 0].reset_index(drop=True))
-        cells, names = book.groups
+        history = self._history(by)
+        history = order_history(history.frame[history.frame.frequency > 0].reset_index(drop=True))
+        cells, names = history.groups
         table = pd.DataFrame({"group": names})
         table[["alive", "ci_low", "ci_high"]] = self.means(
-            lambda p: bgnbd.chance_alive(p[:4], book.rows)[book.place], book
+            lambda p: bgnbd.chance_alive(p[:4], history.rows)[history.place], history
         ).T
         table["ci_high"] = table.ci_high.clip(upper=1.0)
         return table.assign(n=np.bincount(cells, minlength=len(names)))
@@ -275,9 +175,9 @@ class Lifetime(Result):
         group). Customers with one order stand apart, as P(alive) says nothing of them, and
         so do those whose churn is on record. A band is a count: it names nobody.
         """
-        book = self._book(by)
-        band = _bands(book, self.rates)
-        cells, names = book.groups
+        history = self._history(by)
+        band = _bands(history, self.rates)
+        cells, names = history.groups
         counts = np.bincount(cells * len(BANDS) + band, minlength=len(names) * len(BANDS))
         counts = counts.reshape(len(names), len(BANDS))
         table = pd.DataFrame(
@@ -303,64 +203,38 @@ class Lifetime(Result):
         """
         weeks, discount = look_ahead(horizon_days, discount_rate)
         frame = pull_purchases(self.data, self.outcome, self.until, ids=True)
-        book = open_book(frame)
+        history = order_history(frame)
         value = np.full(len(frame), np.nan)
         if self.spend is not None:
-            orders = book.expected(self.rates, weeks, discount)
-            value = orders * book.expected_value(self.spend)
+            orders = history.expected(self.rates, weeks, discount)
+            value = orders * history.expected_value(self.spend)
         return pd.DataFrame(
             {
                 "customer_id": frame.customer_id,
                 "orders": frame.frequency.astype(int) + 1,
-                "first_order": to_date(frame["first"]),
-                "last_order": to_date(frame["last"]),
-                "alive": bgnbd.chance_alive(self.rates, book.rows)[book.place],
-                "expected_purchases": book.expected(self.rates, weeks),
+                "first_order": pd.to_datetime(frame["first"], unit="D"),
+                "last_order": pd.to_datetime(frame["last"], unit="D"),
+                "alive": bgnbd.chance_alive(self.rates, history.rows)[history.place],
+                "expected_purchases": history.expected(self.rates, weeks),
                 "value": value,
                 "gone": frame.gone.notna(),
             }
         )
 
-    def _book(self, by: str | None) -> Book:
+    def _history(self, by: str | None) -> OrderHistory:
         if by is None:
-            return self.book
+            return self.history
         if by == COHORT:
-            return replace(self.book, frame=with_cohort(self.book.frame))
-        return open_book(pull_purchases(self.data, self.outcome, self.until, by=by))
+            return replace(self.history, frame=with_cohort(self.history.frame))
+        return order_history(pull_purchases(self.data, self.outcome, self.until, by=by))
 
-    def means(self, each: Callable[[Floats], Floats], book: Book) -> Floats:
+    def means(self, each: Callable[[Floats], Floats], history: OrderHistory) -> Floats:
         """Mean by group of a quantity a customer, and its interval: (3, groups)."""
-        cells, names = book.groups
-        found = self.packed, self.replicates, self.draws
-        mean, logs = mean_by_cell(each, *found, book.bag, cells, len(names))
-        return np.array([mean, *log_interval(mean, logs)])
-
-
-def look_ahead(horizon_days: float, discount_rate: float) -> tuple[float, float]:
-    """Return the weeks ahead and the discount a week; refuse what is neither."""
-    if not isinstance(horizon_days, int | float) or not 0 < horizon_days < np.inf:
-        raise ParameterError(f"horizon_days: {horizon_days!r} is not a number of days above 0")
-    if not isinstance(discount_rate, int | float) or not 0 <= discount_rate < np.inf:
-        raise ParameterError(
-            f"discount_rate: {discount_rate!r} is not a share a year\n  give 0.1 for 10 %, or 0"
+        cells, names = history.groups
+        mean, logs = mean_by_cell(
+            each, self.packed, self.replicates, self.draws, history.block, [(cells, len(names))]
         )
-    return horizon_days * DAY, float(np.log1p(discount_rate)) / (YEAR_DAYS * DAY)
-
-
-def _bands(book: Book, rates: Floats) -> Places:
-    alive = bgnbd.chance_alive(rates, book.rows)[book.place]
-    band = 1 + np.digitize(alive, EDGES)
-    band = np.where(book.frame.frequency == 0, ONE_ORDER, band)
-    gone = book.frame.gone.notna() & (book.frame.gone >= book.frame["last"])
-    return np.where(gone, GONE, band).astype(np.intp)
-
-
-FEWEST_VALUED = 10
-"""Repeat customers with a value, below which values are not fitted."""
-CONTRACT = (
-    "outcome: churn comes once, and lifetime value counts what comes again\n"
-    "  use fit_renewals for recorded churn, or name the outcome that is an order"
-)
+        return np.array([mean, *log_interval(mean, logs)])
 
 
 def fit_lifetime(
@@ -404,7 +278,7 @@ def fit_lifetime(
     Notes
     -----
     BG/NBD [Fader, Hardie & Lee 2005], Gamma-Gamma [Fader & Hardie 2013], times in weeks.
-    Intervals bootstrap customers, in 512 bags (docs/decisions/0012).
+    Intervals bootstrap customers, in 512 blocks (docs/decisions/0012).
 
     Examples
     --------
@@ -417,59 +291,156 @@ def fit_lifetime(
     if outcome == "churn":
         raise ParameterError(CONTRACT)
     last = last_day(data, outcome, until)
-    book = open_book(pull_purchases(data, outcome, last))
-    lifetime, troubles = fit_book(data, outcome, last, book, draw_bags(seed))
+    history = order_history(pull_purchases(data, outcome, last))
+    lifetime, troubles = fit_history(data, outcome, last, history, draw_blocks(seed))
     for trouble in troubles:
         warnings.warn(trouble, TouchlabWarning, stacklevel=2)
     return lifetime
 
 
-def fit_book(
-    data: Dataset, outcome: str, until: int, book: Book, draws: Floats
+def look_ahead(horizon_days: float, discount_rate: float) -> tuple[float, float]:
+    """Return the weeks ahead and the discount a week; refuse what is neither."""
+    if not isinstance(horizon_days, int | float) or not 0 < horizon_days < np.inf:
+        raise ParameterError(f"horizon_days: {horizon_days!r} is not a number of days above 0")
+    if not isinstance(discount_rate, int | float) or not 0 <= discount_rate < np.inf:
+        raise ParameterError(
+            f"discount_rate: {discount_rate!r} is not a share a year\n  give 0.1 for 10 %, or 0"
+        )
+    return horizon_days * DAY, float(np.log1p(discount_rate)) / (YEAR_DAYS * DAY)
+
+
+def _bands(history: OrderHistory, rates: Floats) -> Places:
+    alive = bgnbd.chance_alive(rates, history.rows)[history.place]
+    band = 1 + np.digitize(alive, EDGES)
+    band = np.where(history.frame.frequency == 0, ONE_ORDER, band)
+    gone = history.frame.gone.notna() & (history.frame.gone >= history.frame["last"])
+    return np.where(gone, GONE, band).astype(np.intp)
+
+
+def refuse_few(frame: pd.DataFrame, outcome: str, until: int) -> None:
+    """Refuse data in which next to nobody came back."""
+    end = f"{pd.Timestamp(until, unit='D'):%Y-%m-%d}"
+    if frame.empty:
+        raise TooThin(f"lifetime: no customer has a {outcome} up to {end}\n  give a later date")
+    repeaters = int((frame.frequency > 0).sum())
+    if repeaters < FEWEST:
+        raise TooThin(
+            f"lifetime: {repeaters} of {len(frame):,} customers have a second {outcome} on a "
+            f"later day, up to {end}\n"
+            f"  at least {FEWEST} are needed to tell buying slowly from having left; "
+            "use a longer time or an outcome that recurs"
+        )
+
+
+def find_facts(lifetime: Lifetime) -> list[str]:
+    """Say what was merged, left out or not used, and where customers do not differ."""
+    frame = lifetime.history.frame
+    merged = int((frame.rows - frame.frequency - 1).sum())
+    gone, later = int(frame.gone.notna().sum()), int(frame.later.sum())
+    unvalued = int((frame.frequency - frame.valued).sum())
+    nothing, paid = int((frame.value == 0).sum()), int((frame.value > 0).sum())
+    r, _, a, b = np.exp(lifetime.rates)
+    facts = {
+        f"{lifetime.outcome} outcomes on a day with another one of the same customer: "
+        f"{merged:,}; counted as one order": merged,
+        f"churn is on record for {gone:,} of {len(frame):,} customers: this model does not use "
+        "the record, it infers who left from silence; fit_renewals uses it": gone,
+        f"orders after the customer's recorded churn: {later:,}; kept as orders": later,
+        f"repeat orders without a value: {unvalued:,}; left out of mean values": (
+            unvalued and frame.valued.sum()
+        ),
+        f"repeat customers with orders of value 0 only: {nothing:,}; their orders count, "
+        "their values are left out of the fit of values": nothing,
+        f"repeat customers with a value above 0: {paid:,}, too few to say what orders are worth": (
+            lifetime.spend is None
+        ),
+        # then two parameters are known only by their ratio
+        "customers do not seem to differ in how often they order": r > ALIKE,
+        "customers do not seem to differ in how readily they leave": (
+            a + b > ALIKE and a / (a + b) >= NEVER_LEAVES
+        ),
+    }
+    return [fact for fact, holds in facts.items() if holds]
+
+
+def find_troubles(lifetime: Lifetime) -> list[str]:
+    """Name what makes the result weak."""
+    frame, first = lifetime.history.frame, lifetime.history.frame["first"]
+    repeaters = int((frame.frequency > 0).sum())
+    a, b = np.exp(lifetime.rates[2:])
+    window = max(lifetime.until - int(first.min()), 1)
+    early = float((first < first.min() + EARLY * window).mean())
+    value, low, high = lifetime.correlation or (0.0, 0.0, 0.0)
+    q = np.inf
+    if lifetime.spend is not None and lifetime.correlation is not None:
+        q = 1 + np.exp(lifetime.spend[1])
+    troubles = {
+        f"few repeat customers: {repeaters}; intervals are rough": repeaters < FEW,
+        "nobody is seen to leave: P(alive) is near 1 for all; value may be too high": (
+            a / (a + b) < NEVER_LEAVES
+        ),
+        f"{100 * early:.0f} % of customers have their first order in the first twelfth of the "
+        "time: if they bought before the data begins, they count as new, and buying looks "
+        "the steadier": early > AT_ONCE,
+        f"customers who order more often spend {'more' if value > 0 else 'less'} an order: "
+        f"correlation {value:.2f} ({low:.2f} to {high:.2f}); the model takes it as none, so "
+        "values are off for frequent buyers": abs(value) >= CORRELATED and low * high > 0,
+        f"a few customers spend so much an order that the mean hangs on them (q is {q:.2f}): "
+        "check large values": q < HEAVY_TAIL,
+    }
+    return [trouble for trouble, holds in troubles.items() if holds]
+
+
+def fit_history(
+    data: Dataset, outcome: str, until: int, history: OrderHistory, draws: Floats
 ) -> tuple[Lifetime, list[str]]:
     """Fit customers in memory; also name the troubles."""
-    refuse_few(book.frame, outcome, until)
-    rates, rate_replicates = fit_rates(book, draws)
-    loglik = float(bgnbd.bgnbd_derivatives(rates, book.rows)[0] @ book.rows.weight)
+    refuse_few(history.frame, outcome, until)
+    rates, rate_replicates = fit_rates(history, draws)
+    loglik = float(bgnbd.bgnbd_derivatives(rates, history.rows)[0] @ history.rows.weight)
     spend, replicates, correlation = None, rate_replicates, None
-    if (book.frame.value > 0).sum() >= FEWEST_VALUED:
-        spend, spend_replicates = fit_spend(book, draws)
+    if (history.frame.value > 0).sum() >= FEWEST_VALUED:
+        spend, spend_replicates = fit_spend(history, draws)
         replicates = np.concatenate([rate_replicates, spend_replicates], axis=1)
-        correlation = correlate(book, draws)
-    found = (data, outcome, until, rates, spend, replicates, loglik, correlation, draws, book)
+        correlation = correlate(history, draws)
+    found = (data, outcome, until, rates, spend, replicates, loglik, correlation, draws, history)
     lifetime = Lifetime(*found)
     troubles = find_troubles(lifetime)
     return Lifetime(*found, (*find_facts(lifetime), *troubles)), troubles
 
 
-def fit_rates(book: Book, draws: Floats) -> tuple[Floats, Floats]:
+def fit_rates(history: OrderHistory, draws: Floats) -> tuple[Floats, Floats]:
     """Fit BG/NBD and its bootstrap replicates: (4,) and (replicates, 4)."""
-    rates = bgnbd.fit_bgnbd(book.rows)
-    _, slope, triangle = bgnbd.bgnbd_derivatives(rates, book.rows)
-    each = np.concatenate([slope, triangle])
-    sums = np.column_stack([sum_bags(row[book.place], book.bag)[:, 0] for row in each])
-    return rates, refit(rates, sums[:, :4], sums[:, 4:], draws)
+    rates = bgnbd.fit_bgnbd(history.rows)
+    _, slope, triangle = bgnbd.bgnbd_derivatives(rates, history.rows)
+    each = np.concatenate([slope, triangle])[:, history.place]
+    return rates, _replicates(rates, each, history.block, draws)
 
 
-def fit_spend(book: Book, draws: Floats) -> tuple[Floats, Floats]:
+def fit_spend(history: OrderHistory, draws: Floats) -> tuple[Floats, Floats]:
     """Fit Gamma-Gamma to repeat orders and its bootstrap replicates: (3,), (replicates, 3)."""
-    orders, mean = book.spent
-    paid = mean > 0
-    spend = gamma_gamma.fit_gamma_gamma(orders[paid], mean[paid])
-    _, slope, triangle = gamma_gamma.spend_derivatives(spend, orders[paid], mean[paid])
+    paid = history.spent[1] > 0
+    orders, mean = (values[paid] for values in history.spent)
+    spend = bgnbd.fit_gamma_gamma(orders, mean)
+    _, slope, triangle = bgnbd.spend_derivatives(spend, orders, mean)
     each = np.concatenate([slope, triangle])
-    sums = np.column_stack([sum_bags(row, book.bag[paid])[:, 0] for row in each])
-    return spend, refit(spend, sums[:, :3], sums[:, 3:], draws)
+    return spend, _replicates(spend, each, history.block[paid], draws)
 
 
-def correlate(book: Book, draws: Floats) -> tuple[float, float, float] | None:
+def _replicates(packed: Floats, each: Floats, block: Places, draws: Floats) -> Floats:
+    sums = np.column_stack([sum_blocks(row, block)[:, 0] for row in each])
+    return refit(packed, sums[:, : len(packed)], sums[:, len(packed) :], draws)
+
+
+def correlate(history: OrderHistory, draws: Floats) -> tuple[float, float, float] | None:
     """Correlate order count and mean order value of repeat customers, with its interval."""
-    _, mean = book.spent
+    _, mean = history.spent
     paid = mean > 0
-    x, z = book.frame.frequency.to_numpy()[paid], mean[paid]
+    x, z = history.frame.frequency.to_numpy()[paid], mean[paid]
     if not (np.ptp(x) and np.ptp(z)):
         return None
-    sums = [sum_bags(v, book.bag[paid])[:, 0] for v in (np.ones_like(z), x, z, x * x, z * z, x * z)]
+    values = (np.ones_like(z), x, z, x * x, z * z, x * z)
+    sums = [sum_blocks(one, history.block[paid])[:, 0] for one in values]
     n, x, z, xx, zz, xz = (np.append(one.sum(), draws @ one) for one in sums)
     with np.errstate(divide="ignore", invalid="ignore"):
         value = (xz - x * z / n) / np.sqrt((xx - x * x / n) * (zz - z * z / n))

@@ -1,11 +1,12 @@
-"""Outcomes as orders: how many, how long ago, since when and of what value, by customer.
+"""The order history of customers: counted in the engine, kept as one row a customer without ids.
 
-The engine counts; what comes out is one row a customer, without ids.
+Below it, the bootstrap of customers in blocks: what a replicate costs is a product of small
+matrices and one Newton step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,12 +30,17 @@ from touchlab.data.customers import (
 )
 from touchlab.data.dataset import Dataset
 from touchlab.errors import ParameterError
-from touchlab.numeric import Floats, customer_group, newton_step, unpack
-from touchlab.retention import bgnbd, gamma_gamma
-from touchlab.retention.curves import ALL, COHORT, FIRST_TOUCHPOINT, MOST_GROUPS
+from touchlab.numeric import Floats, Z, customer_group, newton_step, unpack
+from touchlab.retention import bgnbd
+from touchlab.retention.curves import ALL, COHORT, FIRST_TOUCHPOINT, need_few_groups
+
+Places = npt.NDArray[np.intp]
 
 DAY = 1 / 7
 """In weeks."""
+BLOCKS, REPLICATES = 512, 500
+"""Of the bootstrap; the number of blocks divides the 4,096 values of `customer_group`'s hash."""
+STEP = 1e-4
 MOST_TOUCHPOINTS = 60
 """Touchpoints of one customer are kept as bits of one number."""
 
@@ -53,7 +59,7 @@ class Landmark:
 def purchase_table(data: Dataset, outcome: str, until: int) -> ir.Table:
     """A row a customer with an order up to the day `until`; orders of one day are one.
 
-    Columns: customer_id, bag, first, last, end (days since 1970), frequency (repeat orders),
+    Columns: customer_id, block, first, last, end (days since 1970), frequency (repeat orders),
     rows, valued (repeat orders with a value), value (of these together), gone (the day of
     recorded churn, or null), later (orders after it). Observation ends with the customer's
     window, but not with recorded churn: silence after it is known.
@@ -73,7 +79,7 @@ def purchase_table(data: Dataset, outcome: str, until: int) -> ir.Table:
         gone=orders.gone.max().cast("float64"),
         later=ibis.ifelse(orders.day > orders.gone, 1, 0).sum().cast("int64"),
     )
-    table = table.mutate(bag=customer_group(table.customer_id, BAGS))
+    table = table.mutate(block=customer_group(table.customer_id, BLOCKS))
     if not data.has("customers"):
         return table.mutate(end=ibis.literal(until))
     windows = data.tables["customers"]
@@ -129,20 +135,18 @@ def pull_purchases(
         recency=(frame["last"] - frame["first"]) * DAY,
         age=(frame.end - frame["first"]) * DAY,
         value=mean,
-        bag=frame.bag.astype(np.intp),
+        block=frame.block.astype(np.intp),
     )
 
 
-def last_day(data: Dataset, outcome: str, until: str | None, name: str = "until") -> int:
+def last_day(data: Dataset, outcome: str, until: str | None) -> int:
     """The day up to which orders count, as days since 1970; refuse what the data lacks."""
     need_outcome(outcome, outcome_counts(data))
-    ends = [t.aggregate(d=_day(seconds(t.timestamp)).max()) for t in (data.outcomes, data.touches)]
-    last = max(int(end.to_pandas().d.iloc[0]) for end in ends)
+    ends = [seconds(table.timestamp).max() for table in (data.outcomes, data.touches)]
     if data.has("customers"):
-        windows = data.tables["customers"]
-        seen = _day(seconds(windows.observed_to) - 1.0).max()
-        last = max(last, int(windows.aggregate(d=seen).to_pandas().d.iloc[0]))
-    return last if until is None else min(last, read_day(until, name))
+        ends.append(seconds(data.tables["customers"].observed_to).max() - 1.0)
+    last = max(int(_day(end).as_table().to_pandas().iloc[0, 0]) for end in ends)
+    return last if until is None else min(last, read_day(until, "until"))
 
 
 def read_day(text: str, name: str) -> int:
@@ -158,14 +162,9 @@ def read_day(text: str, name: str) -> int:
 
 def with_cohort(frame: pd.DataFrame) -> pd.DataFrame:
     """Add the month of the first order as `group`."""
-    month = to_date(frame["first"]).to_numpy().astype("datetime64[M]")
-    codes, months = pd.factorize(month, sort=True)
-    return frame.assign(group=pd.Categorical.from_codes(codes, months.astype(str)))
-
-
-def to_date(day: pd.Series) -> pd.Series:
-    """Turn days since 1970 into times."""
-    return pd.to_datetime(day, unit="D")
+    months = pd.to_datetime(frame["first"], unit="D").to_numpy().astype("datetime64[M]")
+    codes, names = pd.factorize(months, sort=True)
+    return frame.assign(group=pd.Categorical.from_codes(codes, names.astype(str)))
 
 
 def _day(time: ir.Value) -> ir.Value:
@@ -215,21 +214,8 @@ def _realised(
     return orders.group_by("customer_id").aggregate(realised=orders.worth.sum())
 
 
-def group_codes(frame: pd.DataFrame) -> tuple[npt.NDArray[np.intp], list[str]]:
-    """Number the groups in the order of their names."""
-    if "group" not in frame:
-        return np.zeros(len(frame), dtype=np.intp), [ALL]
-    codes, names = pd.factorize(frame.group, sort=True)
-    if len(names) > MOST_GROUPS:
-        raise ParameterError(
-            f"by: {len(names):,} different values, at most {MOST_GROUPS}\n"
-            "  put values together into fewer, as a column of customers"
-        )
-    return codes.astype(np.intp), [str(name) for name in names]
-
-
 @dataclass(frozen=True)
-class Book:
+class OrderHistory:
     """Customers in memory: a row each, merged where they are alike."""
 
     frame: pd.DataFrame
@@ -238,11 +224,16 @@ class Book:
 
     @cached_property
     def groups(self) -> tuple[Places, list[str]]:
-        return group_codes(self.frame)
+        """The number of each customer's group, and the names of groups in their order."""
+        if "group" not in self.frame:
+            return np.zeros(len(self.frame), dtype=np.intp), [ALL]
+        codes, names = pd.factorize(self.frame.group, sort=True)
+        need_few_groups(len(names))
+        return codes.astype(np.intp), [str(name) for name in names]
 
     @property
-    def bag(self) -> Places:
-        return self.frame.bag.to_numpy()
+    def block(self) -> Places:
+        return self.frame.block.to_numpy()
 
     @property
     def spent(self) -> tuple[Floats, Floats]:
@@ -273,41 +264,32 @@ class Book:
 
     def expected_value(self, spend: Floats) -> Floats:
         """Expected value of the next order of each customer."""
-        return gamma_gamma.expected_value(spend, *self.spent)
+        return bgnbd.expected_value(spend, *self.spent)
 
 
-def open_book(frame: pd.DataFrame) -> Book:
+def order_history(frame: pd.DataFrame) -> OrderHistory:
+    """Merge customers alike in what `pull_purchases` gives."""
     columns = (frame[name].to_numpy(float) for name in ("frequency", "recency", "age"))
-    return Book(frame, *bgnbd.merge_alike(*columns, unit=DAY))
+    return OrderHistory(frame, *bgnbd.merge_alike(*columns, unit=DAY))
 
 
-Places = npt.NDArray[np.intp]
-
-BAGS = 512
-"""Divides the 4,096 values of `customer_group`'s hash."""
-REPLICATES = 500
-REACH = 1.959963984540054
-STEP = 1e-4
-
-
-def draw_bags(seed: int) -> Floats:
-    """How often each bag counts in each replicate: (replicates, bags)."""
+def draw_blocks(seed: int) -> Floats:
+    """How often each block counts in each replicate: (replicates, blocks)."""
     random = np.random.default_rng(seed)
-    return random.multinomial(BAGS, np.full(BAGS, 1 / BAGS), REPLICATES).astype(float)
+    return random.multinomial(BLOCKS, np.full(BLOCKS, 1 / BLOCKS), REPLICATES).astype(float)
 
 
-def sum_bags(values: Floats, bag: Places, cells: Places | None = None, count: int = 1) -> Floats:
-    """Sum a value a customer by bag and, where given, by `count` cells: (bags, count)."""
-    place = bag if cells is None else bag * count + cells
-    sums = np.bincount(place, weights=values, minlength=BAGS * count)
-    return sums.reshape(BAGS, count).astype(float)
+def sum_blocks(values: Floats, block: Places, cells: Places | int = 0, count: int = 1) -> Floats:
+    """Sum a value a customer by block and, where given, by `count` cells: (blocks, count)."""
+    sums = np.bincount(block * count + cells, weights=values, minlength=BLOCKS * count)
+    return sums.reshape(BLOCKS, count).astype(float)
 
 
 def refit(packed: Floats, slope: Floats, triangle: Floats, draws: Floats) -> Floats:
     """One Newton step from the full fit to each replicate: (replicates, p).
 
-    `slope` is (bags, p) and `triangle` (bags, p (p + 1) / 2), at `packed`, and `draws` how
-    often each bag counts: (replicates, bags).
+    `slope` is (blocks, p) and `triangle` (blocks, p (p + 1) / 2), at `packed`, and `draws` how
+    often each block counts: (replicates, blocks).
     """
     slopes, curvatures = draws @ slope, unpack(draws @ triangle, len(packed))
     steps = [newton_step(s, c) for s, c in zip(slopes, curvatures, strict=True)]
@@ -319,27 +301,29 @@ def mean_by_cell(
     packed: Floats,
     replicates: Floats,
     draws: Floats,
-    bag: Places,
-    cells: Places,
-    count: int,
+    block: Places,
+    groupings: Sequence[tuple[Places, int]],
 ) -> tuple[Floats, Floats]:
-    """Mean over customers of a positive quantity by cell (count,), and its replicates' logarithms.
+    """Mean over customers of a positive quantity by cell (cells,), and its replicates' logarithms.
 
-    `each` gives the quantity a customer at packed parameters. A replicate weighs the bags
-    exactly and follows the parameters along the slope of the logarithm.
+    `each` gives the quantity a customer at packed parameters; each grouping has a cell a
+    customer, and how many cells there are. A replicate weighs the blocks exactly and follows
+    the parameters along the slope of the logarithm.
     """
-    size = np.bincount(cells, minlength=count)
+
+    def mean(given: Floats) -> Floats:
+        values = each(given)
+        return np.concatenate([np.bincount(c, values, minlength=n) for c, n in groupings]) / size
+
+    size = np.concatenate([np.bincount(c, minlength=n) for c, n in groupings]).clip(1)
     at_fit = each(packed)
-    sums = sum_bags(at_fit, bag, cells, count)
-    sizes = sum_bags(np.ones_like(at_fit), bag, cells, count)
-
-    def means(given: Floats) -> Floats:
-        return np.bincount(cells, weights=each(given), minlength=count) / np.maximum(size, 1)
-
+    values, ones = (
+        np.concatenate([sum_blocks(v, block, *own) for own in groupings], axis=1)
+        for v in (at_fit, np.ones_like(at_fit))
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log((draws @ sums) / (draws @ sizes))
-    logs += (replicates - packed) @ log_slopes(means, packed)
-    return sums.sum(axis=0) / np.maximum(size, 1), logs
+        logs = np.log((draws @ values) / (draws @ ones))
+    return values.sum(axis=0) / size, logs + (replicates - packed) @ log_slopes(mean, packed)
 
 
 def log_slopes(quantity: Callable[[Floats], Floats], packed: Floats) -> Floats:
@@ -369,4 +353,4 @@ def log_interval(point: Floats, logs: Floats) -> tuple[Floats, Floats]:
     mean = np.where(known, logs, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     spread = np.where(known, (logs - mean) ** 2, 0.0).sum(axis=0)
     error = np.sqrt(spread / np.maximum(known.sum(axis=0) - 1, 1))
-    return point * np.exp(-REACH * error), point * np.exp(REACH * error)
+    return point * np.exp(-Z * error), point * np.exp(Z * error)

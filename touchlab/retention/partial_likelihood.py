@@ -7,7 +7,7 @@ over risk sets are differences of running sums, so a step costs one pass over th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -109,13 +109,7 @@ def fit_partial(episodes: Episodes) -> Fit:
     """
     centre, scale = episodes.x.mean(axis=0), episodes.x.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
-    scaled = Episodes(
-        episodes.start,
-        episodes.stop,
-        episodes.event,
-        episodes.customer,
-        (episodes.x - centre) / scale,
-    )
+    scaled = replace(episodes, x=(episodes.x - centre) / scale)
     b = np.zeros(episodes.x.shape[1])
     loss, slope, information = _evaluate(scaled, b)
     for _ in range(MOST_STEPS):
@@ -129,7 +123,8 @@ def fit_partial(episodes: Episodes) -> Fit:
         if np.abs(step).max(initial=0.0) < PRECISION:
             break
     covariance = np.linalg.inv(information)
-    score = _by_customer(score_residuals(scaled, b), episodes.customer)
+    residuals = score_residuals(scaled, b)
+    score = np.column_stack([np.bincount(episodes.customer, column) for column in residuals.T])
     robust = covariance @ (score.T @ score) @ covariance
     unit = np.outer(scale, scale)
     likelihood = -loss + 0.5 * RIDGE * float(b @ b)
@@ -195,11 +190,6 @@ def score_residuals(rows: Episodes, b: Floats) -> Floats:
         average = np.bincount(sums.time, mean, minlength=len(rows.times)) / np.maximum(tied, 1)
         residual[event, column] -= average[rows.beyond[event] - 1]
     return residual
-
-
-def _by_customer(values: Floats, customer: Codes) -> Floats:
-    _, code = np.unique(customer, return_inverse=True)
-    return np.column_stack([np.bincount(code, column) for column in values.T])
 
 
 def schoenfeld_residuals(rows: Episodes, b: Floats) -> tuple[Floats, Floats]:

@@ -13,19 +13,18 @@ import pandas as pd
 
 from touchlab.data.dataset import Dataset
 from touchlab.errors import ParameterError, TooThin, TouchlabWarning
-from touchlab.numeric import Floats
+from touchlab.numeric import Floats, Z
 from touchlab.results import Result
 from touchlab.retention import bgnbd
-from touchlab.retention.lifetime import CONTRACT, Lifetime, fit_book
+from touchlab.retention.lifetime import CONTRACT, Lifetime, fit_history
 from touchlab.retention.orders import (
     DAY,
-    REACH,
-    Book,
-    draw_bags,
+    OrderHistory,
+    draw_blocks,
     follow,
     last_day,
-    open_book,
     order_days,
+    order_history,
     pull_purchases,
     purchase_table,
     read_day,
@@ -130,8 +129,8 @@ def validate_lifetime(
     watched = purchase_table(data, outcome, last)
     watched = watched.filter(watched.end == last).select("customer_id", "first")
     known = watched.filter(watched["first"] <= middle)
-    book = open_book(pull_purchases(data, outcome, middle, only=known))
-    lifetime, troubles = fit_book(data, outcome, middle, book, draw_bags(seed))
+    history = order_history(pull_purchases(data, outcome, middle, only=known))
+    lifetime, troubles = fit_history(data, outcome, middle, history, draw_blocks(seed))
     for trouble in troubles:
         warnings.warn(trouble, TouchlabWarning, stacklevel=2)
     days = order_days(data, outcome).inner_join(known, "customer_id")
@@ -143,7 +142,7 @@ def validate_lifetime(
     )
     total = _with_interval(lifetime, np.array([0, weeks]))
     came = counts.orders[counts.day > middle].sum()
-    total = total.assign(actual=float(came), error=total.predicted / came - 1, n=len(book.frame))
+    total = total.assign(actual=float(came), error=total.predicted / came - 1, n=len(history.frame))
     total = total[["actual", "predicted", "ci_low", "ci_high", "error", "n"]]
     return Validation(table, total, lifetime, lifetime.notes)
 
@@ -160,17 +159,17 @@ def _fitted(lifetime: Lifetime, counts: pd.DataFrame, middle: int, first: int) -
     ages = np.arange(float(middle - first + 1)) * DAY
     zero = np.zeros_like(ages)
     curve = bgnbd.expected_if_alive(lifetime.rates, zero, zero, ages)
-    born = np.bincount(lifetime.book.frame["first"] - first, minlength=len(ages))
+    born = np.bincount(lifetime.history.frame["first"] - first, minlength=len(ages))
     # customers of one first day share a curve; those yet to come add nothing
     age = ends[:, None] - (first + np.arange(len(ages)))[None, :]
     expected = np.where(age > 0, curve[np.maximum(age, 0)], 0.0) @ born
-    table = _weeks(counts, ends, "fit", len(lifetime.book.frame))
+    table = _weeks(counts, ends, "fit", len(lifetime.history.frame))
     return table.assign(predicted=np.diff(expected), ci_low=np.nan, ci_high=np.nan)[COLUMNS]
 
 
 def _predicted(lifetime: Lifetime, counts: pd.DataFrame, middle: int, weeks: int) -> pd.DataFrame:
     edges = np.arange(weeks + 1)
-    table = _weeks(counts, middle + DAYS * edges, "holdout", len(lifetime.book.frame))
+    table = _weeks(counts, middle + DAYS * edges, "holdout", len(lifetime.history.frame))
     return pd.concat([table, _with_interval(lifetime, edges)], axis=1)[COLUMNS]
 
 
@@ -186,27 +185,27 @@ def _weeks(counts: pd.DataFrame, ends: Edges, part: str, n: int) -> pd.DataFrame
 def _with_interval(lifetime: Lifetime, edges: Edges) -> pd.DataFrame:
     """Orders predicted between edges (weeks after the split): predicted, ci_low, ci_high."""
     rates, replicates = lifetime.rates, lifetime.replicates[:, :4]
-    mean, logs = follow(lambda given: _mean(given, lifetime.book, edges), rates, replicates)
+    mean, logs = follow(lambda given: _mean(given, lifetime.history, edges), rates, replicates)
     error = mean * logs.std(axis=0, ddof=1)
-    reach = REACH * np.sqrt(_variance(rates, lifetime.book, edges) + error**2)
+    reach = Z * np.sqrt(_variance(rates, lifetime.history, edges) + error**2)
     return pd.DataFrame(
         {"predicted": mean, "ci_low": (mean - reach).clip(0.0), "ci_high": mean + reach}
     )
 
 
-def _mean(rates: Floats, book: Book, edges: Edges) -> Floats:
+def _mean(rates: Floats, history: OrderHistory, edges: Edges) -> Floats:
     """Orders of all customers expected between edges."""
-    frequency, age, _ = book.ages
-    alive = book.alive_by_age(rates, 1)
+    frequency, age, _ = history.ages
+    alive = history.alive_by_age(rates, 1)
     weeks = (np.full_like(age, float(edge)) for edge in edges[1:])
     sums = [alive @ bgnbd.expected_if_alive(rates, frequency, age, week) for week in weeks]
     return np.diff([0.0, *sums])
 
 
-def _variance(rates: Floats, book: Book, edges: Edges) -> Floats:
+def _variance(rates: Floats, history: OrderHistory, edges: Edges) -> Floats:
     """Variance of the orders of all customers between edges, given their past."""
-    frequency, age, _ = book.ages
-    alive, twice = book.alive_by_age(rates, 1), book.alive_by_age(rates, 2)
+    frequency, age, _ = history.ages
+    alive, twice = history.alive_by_age(rates, 1), history.alive_by_age(rates, 2)
     found = []
     for begin, end in pairwise(edges.astype(float)):
         until = np.full_like(age, end)
