@@ -1,4 +1,4 @@
-"""What customers did after they answered: outcomes by score."""
+"""What customers did after they answered, and who answers."""
 
 from __future__ import annotations
 
@@ -10,25 +10,36 @@ import numpy as np
 import pandas as pd
 
 from touchlab.data.contract import METRIC_RANGES
-from touchlab.data.customers import DAY_SECONDS, UNKNOWN, first_times, seconds, traits
+from touchlab.data.customers import (
+    DAY_SECONDS,
+    UNKNOWN,
+    first_times,
+    outcome_counts,
+    seconds,
+    traits,
+)
 from touchlab.data.dataset import Dataset
-from touchlab.errors import MissingInput, ParameterError
+from touchlab.errors import MissingInput
 from touchlab.experience.surveys import (
     FAVOURABLE,
     NO_SCORES,
     POOR,
-    Z,
+    add_clusters,
     by_metric,
     cluster_error,
+    need_days,
     need_ids,
     one_if,
     share_interval,
     surveys_of,
 )
 from touchlab.moments.risk import ENDING, find_risk, risk_windows
+from touchlab.numeric import Z
 
 USUAL = {"conversion", "churn", "referral"}
 BANDS = ("low", "middle", "high")
+GROUPS = ("everyone", "asked", "answered")
+MOST_LEVELS, MOST_OUTCOMES = 8, 5
 
 
 def scores_and_outcomes(data: Dataset, *, outcome: str = "churn", days: int = 90) -> pd.DataFrame:
@@ -92,16 +103,8 @@ def scores_and_outcomes(data: Dataset, *, outcome: str = "churn", days: int = 90
     each = rows.group_by(*keys, "customer_id").aggregate(
         n=rows.count().cast("float64"), total=rows.happened.sum()
     )
-    sums = each.group_by(*keys).aggregate(
-        n=each.n.sum(),
-        customers=each.count(),
-        total=each.total.sum(),
-        squares=each.total.sum(),  # of 0 and 1
-        cluster_squares=(each.total * each.total).sum(),
-        cluster_cross=(each.total * each.n).sum(),
-        cluster_sizes=(each.n * each.n).sum(),
-    )
-    table = sums.to_pandas().sort_values(keys, ignore_index=True)
+    table = add_clusters(each, keys, ["n", "total"]).sort_values(keys, ignore_index=True)
+    table["squares"] = table.total  # of 0 and 1
     if table.empty:
         raise MissingInput(
             f"No answer was watched for {days} days. With longer observation, or fewer days, "
@@ -186,9 +189,12 @@ def contrast_bands(later: pd.DataFrame) -> pd.DataFrame:
 def followed_answers(data: Dataset, outcome: str, days: int) -> ir.Table:
     """Give answers watched for `days`: customer_id, touchpoint, metric, score, time, happened."""
     need_ids(data, "what customers did after they answered")
-    if not days > 0:
-        raise ParameterError(f"days: {days!r} is not above 0\n  give a number of days")
-    _need_outcome(data, outcome)
+    need_days(days)
+    if outcome in USUAL - outcome_counts(data).keys():  # others, unknown, are a mistake
+        raise MissingInput(
+            f"The data has no outcome named {outcome}. With it, what follows low and high "
+            "scores would be shown here."
+        )
     risk = find_risk(data, outcome, "auto", None)
     windows = risk_windows(data, risk)
     surveys = surveys_of(data)
@@ -198,23 +204,19 @@ def followed_answers(data: Dataset, outcome: str, days: int) -> ir.Table:
     at_risk = answers.inner_join(windows, "customer_id")
     at_risk = at_risk.filter((at_risk.time >= at_risk.start) & (at_risk.time < at_risk.stop))
     left = first_times(data, *{*ENDING, *([] if risk.recurrent else [outcome])})
-    joined = at_risk.left_join(left.rename(left="time"), "customer_id")
-    end = joined.time + days * DAY_SECONDS
+    at_risk = at_risk.left_join(left.rename(left="time"), "customer_id")
     last = float(windows.stop.max().to_pandas())
-    gone = (joined.left <= end).fill_null(False) & (end <= last)
-    columns = ["customer_id", "touchpoint", "metric", "score", "time"]
-    watched = joined.filter((end <= joined.stop) | gone).select(*columns)
-    return _with_outcome(data, watched, outcome, days)
+    watched = at_risk.filter(was_followed(at_risk, at_risk.time, days, last))
+    return _with_outcome(data, watched.select(*answers.columns), outcome, days)
 
 
-def _need_outcome(data: Dataset, outcome: str) -> None:
-    """Say of one of the usual outcomes that it is missing; a name nobody knows is a mistake."""
-    known = set(data.outcomes.select("outcome").distinct().to_pandas().outcome)
-    if outcome in USUAL - known:
-        raise MissingInput(
-            f"The data has no outcome named {outcome}. With it, what follows low and high "
-            "scores would be shown here."
-        )
+def was_followed(table: ir.Table, start: ir.Value, days: int, last: float) -> ir.BooleanValue:
+    """Say who was observed for `days` from `start`, or `left` while the data still ran that long.
+
+    The table has stop and left (seconds, null for those who stayed).
+    """
+    end = start + days * DAY_SECONDS
+    return (end <= table.stop) | ((table.left <= end).fill_null(False) & (end <= last))
 
 
 def _with_outcome(data: Dataset, watched: ir.Table, outcome: str, days: int) -> ir.Table:
@@ -230,18 +232,9 @@ def _with_outcome(data: Dataset, watched: ir.Table, outcome: str, days: int) -> 
 
 def _range(metric: str, band: int) -> str:
     low, high = METRIC_RANGES[metric]
-    ends = (
-        (low, POOR[metric]),
-        (POOR[metric] + 1, FAVOURABLE[metric] - 1),
-        (FAVOURABLE[metric], high),
-    )
-    first, last = ends[band]
+    first = (low, POOR[metric] + 1, FAVOURABLE[metric])[band]
+    last = (POOR[metric], FAVOURABLE[metric] - 1, high)[band]
     return f"{first}-{last}" if first < last else f"{first}"
-
-
-MOST_LEVELS = 8
-MOST_OUTCOMES = 5
-GROUPS = ("everyone", "asked", "answered")
 
 
 def responders(data: Dataset) -> pd.DataFrame:
@@ -291,10 +284,11 @@ def responders(data: Dataset) -> pd.DataFrame:
     sizes = counts.to_pandas().iloc[0].astype(float)
     if not sizes.answered > 0:
         raise MissingInput(NO_SCORES)
-    numbers, levels = _traits(people, sorted(traits(data)))
+    known = [f"trait_{trait}" for trait in sorted(traits(data))]
+    numbers = [column for column in known if people[column].type().is_numeric()]
     had = [c for c in people.columns if c.startswith("had_")]
     rows = _means(people, ["touches", *had, *numbers])
-    rows += [row for name in levels for row in _levels(people, sizes, name)]
+    rows += [row for name in known if name not in numbers for row in _levels(people, sizes, name)]
     table = pd.DataFrame(rows)
     if not sizes.asked > sizes.answered:  # answers alone do not tell who was asked
         table["asked"] = np.nan
@@ -332,19 +326,10 @@ def _people(data: Dataset) -> ir.Table:
 
 def _had(data: Dataset) -> ir.Table:
     """Give the most frequent outcomes of each customer as 0 and 1: customer_id, had_<outcome>."""
-    rows = data.outcomes
-    counts = rows.group_by("outcome").aggregate(n=rows.count()).to_pandas()
-    names = counts.sort_values(["n", "outcome"], ascending=[False, True]).outcome[:MOST_OUTCOMES]
+    rows, names = data.outcomes, list(outcome_counts(data))[:MOST_OUTCOMES]
     return rows.group_by("customer_id").aggregate(
         **{f"had_{name}": one_if(rows.outcome == name).max() for name in names}
     )
-
-
-def _traits(people: ir.Table, traits: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Part traits into numbers and names."""
-    columns = [f"trait_{trait}" for trait in traits]
-    numbers = [c for c in columns if people[c].type().is_numeric()]
-    return numbers, [c for c in columns if c not in numbers]
 
 
 def _means(people: ir.Table, columns: Sequence[str]) -> list[dict[str, object]]:

@@ -15,6 +15,11 @@ MOST_EXACT = 12
 """Drivers up to which all 2^p regressions are taken; Johnson weights beyond."""
 NOTHING_LEFT = 1e-9
 """Share of a driver's variance below which the drivers before it say all that it says."""
+MOST_STEPS, WARM_STEPS = 300, 100
+MOST_BLOCKS = 1000
+CLOSE = 1e-5
+PRIOR = 1.0
+"""Customers' worth of belief that scores are uncorrelated; decides only where nothing else does."""
 
 
 def relative_importance(correlation: Floats) -> Floats:
@@ -29,18 +34,8 @@ def relative_importance(correlation: Floats) -> Floats:
 def lmg(correlation: Floats) -> Floats:
     """Average what a driver adds to R2 over all orders in which drivers can enter.
 
-    Exact: the Shapley value of R2, from all 2^p regressions. A driver that repeats others
-    shares with them; it never turns negative. It says nothing of causes.
-
-    Parameters
-    ----------
-    correlation
-        Shape (..., p + 1, p + 1): correlations of the drivers and, last, the target.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (..., p): parts of R2 that add up to it [Lindeman, Merenda & Gold 1980].
+    Exact: the Shapley value of R2, from all 2^p regressions [Lindeman, Merenda & Gold 1980]. A
+    driver that repeats others shares with them; it never turns negative.
 
     Examples
     --------
@@ -90,17 +85,7 @@ def _r2_of_subsets(batch: Floats) -> Iterator[tuple[int, Floats]]:
 def johnson(correlation: Floats) -> Floats:
     """Divide R2 by way of the nearest uncorrelated stand-ins of the drivers.
 
-    Close to LMG, and quick at any number of drivers.
-
-    Parameters
-    ----------
-    correlation
-        As in `lmg`.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (..., p): parts of R2 that add up to it [Johnson 2000].
+    Close to LMG, and quick at any number of drivers [Johnson 2000].
 
     Examples
     --------
@@ -117,13 +102,6 @@ def johnson(correlation: Floats) -> Floats:
     return np.asarray((stand_ins**2 @ beta**2)[..., 0])
 
 
-MOST_STEPS, WARM_STEPS = 300, 100
-MOST_BLOCKS = 1000
-CLOSE = 1e-5
-PRIOR = 1.0
-"""Customers' worth of belief that scores are uncorrelated; decides only where nothing else does."""
-
-
 @dataclass(frozen=True)
 class Pattern:
     """Rows that have the same scores: how many, their sums and sums of products.
@@ -138,20 +116,10 @@ class Pattern:
 
 
 def correlations(values: Floats, *, draws: int = 0, seed: int = 1) -> Floats:
-    """Estimate the correlations of columns with gaps, and again for each bootstrap draw.
+    """Estimate the correlations of columns with gaps (NaN), and again for each bootstrap draw.
 
-    Parameters
-    ----------
-    values
-        Shape (rows, columns), NaN where missing; every column varies.
-    draws
-        Bootstrap draws of rows; of a thousand random blocks of rows, where there are more.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (1 + draws, columns, columns), the estimate first. Without gaps, the
-        ordinary correlations.
+    Shape (1 + draws, columns, columns), the estimate first. Drawn are rows, or a thousand
+    random blocks of rows where there are more.
     """
     random = np.random.default_rng(seed)
     size = min(len(values), MOST_BLOCKS)
@@ -215,10 +183,8 @@ def _maximise(
 ) -> tuple[Floats, Floats]:
     total = np.sum([p.n for p in patterns], axis=0)
     for _ in range(steps):
-        sums, products = (
-            np.zeros_like(mean),
-            PRIOR * np.tile(np.eye(mean.shape[1]), (len(cov), 1, 1)),
-        )
+        sums = np.zeros_like(mean)
+        products = PRIOR * np.tile(np.eye(mean.shape[1]), (len(cov), 1, 1))
         for pattern in patterns:
             one, two = _expect(pattern, mean, cov)
             sums, products = sums + one, products + two

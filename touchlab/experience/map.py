@@ -21,7 +21,10 @@ from touchlab.results import Result
 
 AUDITED = "which touchpoints are missing from it, and where customers drop off"
 HEAVY = 0.5
-MISSING = "(not given)"
+MISSING, NOT_KNOWN = "(not given)", "not known by its name: fill in"
+COLUMNS = ["touchpoint", *MAP_COLUMNS]
+Row = tuple[str, str | None, str | None, str]
+"""A finding: what, touchpoint, stage, detail."""
 
 
 def touchpoint_map(data: Dataset, *, scores: bool = False) -> pd.DataFrame:
@@ -67,8 +70,7 @@ def touchpoint_map(data: Dataset, *, scores: bool = False) -> pd.DataFrame:
     order = table.stage.map({stage: place for place, stage in enumerate(STAGES)})
     table = table.assign(order=order.fillna(len(STAGES)))
     table = table.sort_values(["order", "touches", "touchpoint"], ascending=[True, False, True])
-    columns = ["touchpoint", *MAP_COLUMNS, "mapped", "touches", "share", "customers"]
-    table = table[columns].reset_index(drop=True)
+    table = table[[*COLUMNS, "mapped", "touches", "share", "customers"]].reset_index(drop=True)
     if not scores:
         return table
     with suppress(MissingInput):  # without surveys, it has none
@@ -78,10 +80,9 @@ def touchpoint_map(data: Dataset, *, scores: bool = False) -> pd.DataFrame:
 
 
 def _given_map(data: Dataset) -> pd.DataFrame:
-    columns = ["touchpoint", *MAP_COLUMNS]
     if not data.has("touchpoints"):
-        return pd.DataFrame(columns=columns, dtype=object)
-    frame = map_of(data, "").select(columns).to_pandas()
+        return pd.DataFrame(columns=COLUMNS, dtype=object)
+    frame = map_of(data, "").select(COLUMNS).to_pandas()
     return frame.astype(object).where(frame.notna(), None)
 
 
@@ -195,9 +196,6 @@ def audit_map(data: Dataset, *, days: int = 90) -> MapAudit:
     return MapAudit(findings, tuple(notes), len(mapped))
 
 
-Row = tuple[str, str | None, str | None, str]
-
-
 def _unmapped(table: pd.DataFrame) -> list[Row]:
     rows: list[Row] = []
     for row in table[~table.mapped].itertuples():
@@ -277,10 +275,6 @@ def seen_touchpoints(data: Dataset) -> pd.DataFrame:
     return table.astype({"touches": "int64", "customers": "Int64"})
 
 
-COLUMNS = ["touchpoint", "stage", "channel", "owner", "goal", "phase"]
-NOT_KNOWN = "not known by its name: fill in"
-
-
 @cache
 def _starter() -> pd.DataFrame:
     return pd.read_csv(str(files(__package__) / "starter_map.csv"), dtype=str)
@@ -349,13 +343,7 @@ def _words(name: str) -> str:
 
 
 def default_path(data: Dataset, source: str) -> Path:
-    """Name the file beside the data: touchpoints.csv in its folder.
-
-    Raises
-    ------
-    DataError, ParameterError
-        If the data has a map already, or is no folder.
-    """
+    """Name the file beside the data: touchpoints.csv in its folder; refuse data that has a map."""
     if data.has("touchpoints"):
         raise DataError(
             "map init: the data has a map already, which is left as it is\n"
@@ -370,13 +358,7 @@ def default_path(data: Dataset, source: str) -> Path:
 
 
 def write_map(data: Dataset, path: Path) -> pd.DataFrame:
-    """Write the proposal as CSV and return it; an existing file is never touched.
-
-    Raises
-    ------
-    DataError
-        If the file exists or cannot be written.
-    """
+    """Write the proposal as CSV and return it; an existing file is never touched."""
     table = propose_map(data)
     try:
         with path.open("x", encoding="utf-8", newline="") as file:

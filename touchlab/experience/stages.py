@@ -1,4 +1,4 @@
-"""How customers go from stage to stage, and whom touchpoints reach."""
+"""How customers go from stage to stage, whom touchpoints reach, and whether channels are alike."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from scipy.optimize import brentq
 from touchlab.data.contract import STAGES
 from touchlab.data.customers import DAY_SECONDS, first_times, seconds
 from touchlab.data.dataset import Dataset
-from touchlab.errors import MissingInput, ParameterError
+from touchlab.errors import MissingInput
+from touchlab.experience.followup import was_followed
 from touchlab.experience.surveys import (
     NO_SCORES,
-    Z,
     answer_sums,
     cluster_error,
     map_of,
+    need_days,
     scaled,
     share_interval,
     surveys_of,
     trait_table,
 )
 from touchlab.moments.risk import ENDING, Risk, risk_windows
-from touchlab.numeric import Floats
+from touchlab.numeric import Floats, Z
 
 BEYOND = {"conversion": 2.5, "referral": 4.0}
 """Where an outcome stands among the stages: a purchase is beyond the stage `purchase`."""
+SURE = 0.05
 
 
 def stage_flow(data: Dataset, *, days: int = 90) -> pd.DataFrame:
@@ -70,8 +72,7 @@ def stage_flow(data: Dataset, *, days: int = 90) -> pd.DataFrame:
     4       advocacy       1948   1222     <NA>
     """
     own = map_of(data, "how many customers go from stage to stage")
-    if not days > 0:
-        raise ParameterError(f"days: {days!r} is not above 0\n  give a number of days")
+    need_days(days)
     events = _staged(data, own)
     firsts = events.filter(events.touch).group_by("customer_id", stage=events.place)
     firsts = firsts.aggregate(start=lambda t: t.time.min())
@@ -128,9 +129,7 @@ def _watched(data: Dataset, firsts: ir.Table, days: int) -> ir.Table:
     joined = firsts.left_join(windows.select("customer_id", "stop"), "customer_id")
     joined = joined.select("customer_id", "stage", "start", "stop")
     joined = joined.left_join(left, "customer_id")
-    end = joined.start + days * DAY_SECONDS
-    gone = joined.left.notnull() & (joined.left <= end) & (end <= last)
-    followed = ibis.ifelse((end <= joined.stop) | gone, 1, 0)
+    followed = ibis.ifelse(was_followed(joined, joined.start, days, last), 1, 0)
     return joined.select("customer_id", "stage", "start", followed=followed)
 
 
@@ -207,9 +206,6 @@ def coverage_by_segment(data: Dataset, *, by: str, most: int | None = None) -> p
     order = ["spread", "touchpoint", "segment"]
     table = table.sort_values(order, ascending=[False, True, True], ignore_index=True)
     return table[columns][table.touchpoint.isin(table.touchpoint.unique()[:most])]
-
-
-SURE = 0.05
 
 
 def channel_consistency(data: Dataset) -> pd.DataFrame:

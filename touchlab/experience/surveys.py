@@ -1,4 +1,4 @@
-"""Surveys in the engine: what was asked, what was answered, and in which group."""
+"""Scores by touchpoint, stage, channel, month or trait, and the intervals of scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from touchlab.data.contract import METRIC_RANGES, PHASES, STAGES, listing
 from touchlab.data.customers import UNKNOWN, need_group, trait_groups, traits
 from touchlab.data.dataset import Dataset
 from touchlab.errors import MissingInput, ParameterError
-from touchlab.numeric import LEVEL, Floats
+from touchlab.numeric import LEVEL, Floats, Z
 
 SCALE = "scale"
 """All metrics together, each from 0 (worst answer) to 100 (best answer) of its scale."""
@@ -25,8 +25,14 @@ FAVOURABLE = {"nps": 9, "csat": 4, "ces": 5}
 """The lowest score of a content customer: a promoter, satisfied, finds it easy."""
 POOR = {"nps": 6, "csat": 2, "ces": 3}
 """The highest score of a customer who is not: a detractor, dissatisfied, finds it hard."""
+Ends = tuple[Floats, Floats]
+
 MAP_COLUMNS = ("stage", "channel", "owner", "goal", "phase")
 
+FEWEST = 30
+"""Answers below which a score is shown, but not ranked."""
+ORDERS = {"stage": STAGES, "phase": PHASES}
+SUMS = ["n", "total", "squares", "favourable", "poor", "sent", "answered_of_sent", "unanswered"]
 NO_SURVEYS = (
     "The data has no surveys. With a table of them (timestamp, touchpoint, metric, score), NPS, "
     "CSAT and CES by touchpoint would be shown here, and whether they matter."
@@ -72,6 +78,12 @@ def map_of(data: Dataset, what: str) -> ir.Table:
     table = data.tables["touchpoints"]
     more = {c: ibis.null("string") for c in MAP_COLUMNS if c not in table.columns}
     return table.mutate(**more) if more else table
+
+
+def need_days(days: int) -> None:
+    """Refuse a watch of no length."""
+    if not days > 0:
+        raise ParameterError(f"days: {days!r} is not above 0\n  give a number of days")
 
 
 def trait_table(data: Dataset, by: str, what: str) -> ir.Table:
@@ -145,10 +157,6 @@ def grouped(data: Dataset, surveys: ir.Table, by: str) -> ir.Table:
     return joined.select(*surveys.columns, group=joined.group.fill_null(UNKNOWN))
 
 
-Ends = tuple[Floats, Floats]
-Z = float(stats.norm.ppf(0.5 + LEVEL / 2))
-
-
 def nps_interval(
     promoters: npt.ArrayLike,
     passives: npt.ArrayLike,
@@ -187,11 +195,11 @@ def share_interval(part: npt.ArrayLike, n: npt.ArrayLike) -> Ends:
     >>> round(float(low), 4), round(float(high), 4)
     (0.2553, 0.3662)
     """
-    whole = np.asarray(n, dtype=float)
-    some = np.maximum(whole, 1e-12)
-    low, high = proportion_confint(np.minimum(np.asarray(part, dtype=float), some), some,
-                                   method="wilson")  # fmt: skip
-    return np.where(whole > 0, low, np.nan), np.where(whole > 0, high, np.nan)
+    whole = np.maximum(np.asarray(n, dtype=float), 1e-12)
+    part = np.minimum(np.asarray(part, dtype=float), whole)
+    ends = proportion_confint(part, whole, method="wilson")
+    low, high = (np.where(np.asarray(n) > 0, end, np.nan) for end in ends)
+    return low, high
 
 
 def mean_interval(mean: Floats, error: Floats, customers: Floats, low: float, high: float) -> Ends:
@@ -228,12 +236,6 @@ def cluster_error(sums: pd.DataFrame) -> tuple[Floats, Floats]:
         effect = np.where(flat, n / customers, np.maximum(clustered / plain, 1.0))
     error = np.where(flat, 0.0, np.sqrt(plain * effect))
     return error, np.where(n == customers, 1.0, effect)
-
-
-FEWEST = 30
-"""Answers below which a score is shown, but not ranked."""
-ORDERS = {"stage": STAGES, "phase": PHASES}
-SUMS = ["n", "total", "squares", "favourable", "poor", "sent", "answered_of_sent", "unanswered"]
 
 
 def survey_scores(
@@ -336,12 +338,17 @@ def answer_sums(rows: ir.Table, keys: Sequence[str], value: ir.Value) -> pd.Data
     anonymous = each.filter(each.customer_id.isnull())  # each answer its own customer
     columns = [*keys, *SUMS]
     customers = known.select(*columns).union(anonymous.select(*columns))
-    sums = customers.group_by(*keys).aggregate(
-        **{c: customers[c].sum() for c in SUMS},
-        customers=(customers.n > 0).sum(),
-        cluster_squares=(customers.total * customers.total).sum(),
-        cluster_cross=(customers.total * customers.n).sum(),
-        cluster_sizes=(customers.n * customers.n).sum(),
+    return add_clusters(customers, keys, SUMS)
+
+
+def add_clusters(each: ir.Table, keys: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
+    """Add up what customers have each, with the sums that `cluster_error` asks for."""
+    sums = each.group_by(*keys).aggregate(
+        **{c: each[c].sum() for c in columns},
+        customers=(each.n > 0).sum(),
+        cluster_squares=(each.total * each.total).sum(),
+        cluster_cross=(each.total * each.n).sum(),
+        cluster_sizes=(each.n * each.n).sum(),
     )
     return sums.to_pandas()
 

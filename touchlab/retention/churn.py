@@ -184,25 +184,10 @@ def _first_silences(data: Dataset, days: int, activity: str) -> ir.Table:
 def usual_silence(data: Dataset, *, activity: str = "conversion") -> int:
     """Return the whole days within which nine in ten of those who order again have done so.
 
-    Gaps between orders that the end of observation cuts off are taken as that, so recent
-    customers do not make the number too small. It cannot see gaps longer than the data.
+    The product-limit estimate of gaps [Kaplan & Meier 1958], as a share of where it ends: gaps
+    that the end of observation cuts off are taken as that, so recent customers do not make the
+    number too small. It cannot see gaps longer than the data.
 
-    Parameters
-    ----------
-    data, activity
-        As in `with_inactivity_churn`.
-
-    Raises
-    ------
-    ParameterError, DataError, MissingInput
-        For an unknown outcome, fewer than ten repeated orders, and a paths table.
-
-    Notes
-    -----
-    The product-limit estimate of gaps [Kaplan & Meier 1958], as a share of where it ends.
-
-    Examples
-    --------
     >>> import touchlab as tl
     >>> usual_silence(tl.open_data("data/sample"))
     316
@@ -415,17 +400,12 @@ def _month(time: ir.Value) -> ir.Value:
 
 def _observed(sizes: pd.DataFrame) -> pd.DataFrame:
     """Count the customers of each cohort observed for the whole of each later month."""
-    frames = []
-    for won, own in sizes.groupby("won"):
-        months = np.arange(won + 1, own["last"].max() + 1)
-        whole = [own.customers[own["last"] >= month].sum() for month in months]
-        frames.append(
-            pd.DataFrame(
-                {"won": won, "month": months, "customers": whole, "n": own.customers.sum()},
-                dtype="int64",
-            )
-        )
-    return pd.concat(frames, ignore_index=True)
+    rows = [
+        (won, month, own.customers[own["last"] >= month].sum(), own.customers.sum())
+        for won, own in sizes.groupby("won")
+        for month in range(int(won) + 1, int(own["last"].max()) + 1)
+    ]
+    return pd.DataFrame(rows, columns=["won", "month", "customers", "n"], dtype="int64")
 
 
 def _with_rates(table: pd.DataFrame) -> pd.DataFrame:

@@ -52,13 +52,14 @@ class Comparison(Result):
         """Say which group stays longest, which shortest, and whether chance alone would do."""
         rows = self.table.sort_values("mean_days")
         short, long = rows.iloc[0], rows.iloc[-1]
+        chance = "< 0.001" if self.p_value < 0.001 else f"= {self.p_value:.3f}"
         verdict = "more than" if self.p_value < 0.05 else "no more than"
         return (
             f"Within {self.horizon_days} days, {long.group} is without {self.outcome} longest "
             f"({long.mean_days:.0f} days, {long.ci_low:.0f} to {long.ci_high:.0f}), {short.group} "
             f"shortest ({short.mean_days:.0f}, {short.ci_low:.0f} to {short.ci_high:.0f}); "
             f"groups differ {verdict} chance alone would give (log-rank p "
-            f"{_p(self.p_value)}). Badge: descriptive."
+            f"{chance}). Badge: descriptive."
         )
 
     def plot(self) -> Any:
@@ -70,10 +71,6 @@ class Comparison(Result):
             self.table, value="mean_days", names="group", label=label, percent=False,
             title=self.sentence().partition(";")[0],
         )  # fmt: skip
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
 def compare_groups(

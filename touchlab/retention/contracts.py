@@ -37,57 +37,6 @@ from touchlab.retention.orders import DAY, REPLICATES, follow, log_interval, ref
 NAMES = ("alpha", "beta")
 BOUND = np.array([SHAPE, SCALE])
 START = np.log([1.0, 3.0])
-
-
-def fit_sbg(made: Floats, left: Floats, weight: Floats, draws: Floats) -> tuple[Floats, Floats]:
-    """Fit rows of customers alike, and replicates with other weights: (2,), (replicates, 2).
-
-    Each row made so many renewals and then left (1) or is still there (0).
-    """
-    each = partial(sbg_derivatives, made=made, left=left)
-    packed = maximise(add_up(each, weight), START, BOUND)
-    _, slope, triangle = each(packed)
-    return packed, refit(packed, slope.T, triangle.T, draws)
-
-
-def sbg_derivatives(packed: Floats, made: Floats, left: Floats) -> tuple[Floats, Floats, Floats]:
-    """Log-likelihood (n,), slopes (2, n) and curvatures (3, n, upper triangle) of rows.
-
-    Both leaving at renewal t and being there after it are ratios of beta functions:
-    B(alpha + 1, beta + t - 1) / B(alpha, beta) and B(alpha, beta + t) / B(alpha, beta).
-    """
-    alpha, beta = theta = np.exp(packed)
-    total = alpha + beta + made + left
-    loglik = betaln(alpha + left, beta + made) - betaln(alpha, beta)
-    whole = psi(alpha + beta) - psi(total)
-    slope = np.stack([whole + psi(alpha + left) - psi(alpha), whole + psi(beta + made) - psi(beta)])
-    bend = polygamma(1, alpha + beta) - polygamma(1, total)
-    triangle = np.stack(
-        [
-            bend + polygamma(1, alpha + left) - polygamma(1, alpha),
-            bend,
-            bend + polygamma(1, beta + made) - polygamma(1, beta),
-        ]
-    )
-    return loglik, *in_logs(theta, slope, triangle)
-
-
-def survival(packed: Floats, renewals: npt.ArrayLike) -> Floats:
-    """Share of customers left after each number of renewals."""
-    alpha, beta = np.exp(packed)
-    return np.asarray(np.exp(betaln(alpha, beta + np.asarray(renewals)) - betaln(alpha, beta)))
-
-
-def residual(left: Floats, worth: Floats) -> Floats:
-    """Worth of the renewals ahead by renewals made, n: the sum of worth_t S(n + t) / S(n).
-
-    `left` is survival, as far as `worth` (t,) leads beyond the last n.
-    """
-    made = len(left) - len(worth)
-    later = np.lib.stride_tricks.sliding_window_view(left[1:], len(worth))
-    return np.asarray(later[:made] @ worth / left[:made])
-
-
 FEWEST, FEW, ALIKE = 10, 30, 300.0
 NO_RISE = (
     "retention does not rise with age: customers do not seem to differ in how readily they leave"
@@ -142,7 +91,8 @@ class Renewals(Result):
         Columns: renewal, survival, ci_low, ci_high, retention (of those before it), observed
         (retention in the data), n (customers observed to face the renewal).
         """
-        _whole(renewals, "renewals")
+        if isinstance(renewals, bool) or not isinstance(renewals, int) or renewals < 1:
+            raise ParameterError(f"renewals: {renewals!r} is not a whole number above 0")
         step = np.arange(renewals + 1)
         left, low, high = self._interval(lambda packed: survival(packed, step))
         faced, stayed = _faced(self.counts, renewals)
@@ -189,10 +139,14 @@ class Renewals(Result):
         most = int(self.counts.renewals.max())
         step, worth = np.arange(most + ahead + 1), np.arange(1, ahead + 1) * self.period_days
         worth = value_per_period * np.exp(-discount * DAY * worth)
+
+        def ahead_of(packed: Floats, each: Floats) -> Floats:
+            return residual(survival(packed, step), each)
+
         found: dict[str, Floats] = {}
-        for name, ends, weight in (("periods", "periods", np.ones(ahead)), ("value", "ci", worth)):
-            each = partial(_ahead, renewals=step, worth=weight)
-            found[name], found[f"{ends}_low"], found[f"{ends}_high"] = self._interval(each)
+        for name, ends, each in (("periods", "periods", np.ones(ahead)), ("value", "ci", worth)):
+            interval = self._interval(partial(ahead_of, each=each))
+            found[name], found[f"{ends}_low"], found[f"{ends}_high"] = interval
         n = now.reindex(range(most + 1)).fillna(0).astype(int).to_numpy()
         return pd.DataFrame({"renewals": np.arange(most + 1), **found, "n": n})
 
@@ -246,8 +200,8 @@ def fit_renewals(
 
     Examples
     --------
-    >>> from touchlab.retention.renewals import fit_renewals
-    >>> regular = fit_renewals([1000, 631, 468, 382, 326, 289, 262, 241], period_days=365)
+    >>> import touchlab as tl
+    >>> regular = tl.fit_renewals([1000, 631, 468, 382, 326, 289, 262, 241], period_days=365)
     >>> regular.parameters.round(3)[["name", "estimate"]]
         name  estimate
     0  alpha     0.704
@@ -278,8 +232,53 @@ def fit_renewals(
     return Renewals(counts, packed, replicates, loglik, period_days, notes)
 
 
-def _ahead(packed: Floats, renewals: npt.ArrayLike, worth: Floats) -> Floats:
-    return residual(survival(packed, renewals), worth)
+def fit_sbg(made: Floats, left: Floats, weight: Floats, draws: Floats) -> tuple[Floats, Floats]:
+    """Fit rows of customers alike, and replicates with other weights: (2,), (replicates, 2).
+
+    Each row made so many renewals and then left (1) or is still there (0).
+    """
+    each = partial(sbg_derivatives, made=made, left=left)
+    packed = maximise(add_up(each, weight), START, BOUND)
+    _, slope, triangle = each(packed)
+    return packed, refit(packed, slope.T, triangle.T, draws)
+
+
+def sbg_derivatives(packed: Floats, made: Floats, left: Floats) -> tuple[Floats, Floats, Floats]:
+    """Log-likelihood (n,), slopes (2, n) and curvatures (3, n, upper triangle) of rows.
+
+    Both leaving at renewal t and being there after it are ratios of beta functions:
+    B(alpha + 1, beta + t - 1) / B(alpha, beta) and B(alpha, beta + t) / B(alpha, beta).
+    """
+    alpha, beta = theta = np.exp(packed)
+    total = alpha + beta + made + left
+    loglik = betaln(alpha + left, beta + made) - betaln(alpha, beta)
+    whole = psi(alpha + beta) - psi(total)
+    slope = np.stack([whole + psi(alpha + left) - psi(alpha), whole + psi(beta + made) - psi(beta)])
+    bend = polygamma(1, alpha + beta) - polygamma(1, total)
+    triangle = np.stack(
+        [
+            bend + polygamma(1, alpha + left) - polygamma(1, alpha),
+            bend,
+            bend + polygamma(1, beta + made) - polygamma(1, beta),
+        ]
+    )
+    return loglik, *in_logs(theta, slope, triangle)
+
+
+def survival(packed: Floats, renewals: npt.ArrayLike) -> Floats:
+    """Share of customers left after each number of renewals."""
+    alpha, beta = np.exp(packed)
+    return np.asarray(np.exp(betaln(alpha, beta + np.asarray(renewals)) - betaln(alpha, beta)))
+
+
+def residual(left: Floats, worth: Floats) -> Floats:
+    """Worth of the renewals ahead by renewals made, n: the sum of worth_t S(n + t) / S(n).
+
+    `left` is survival, as far as `worth` (t,) leads beyond the last n.
+    """
+    made = len(left) - len(worth)
+    later = np.lib.stride_tricks.sliding_window_view(left[1:], len(worth))
+    return np.asarray(later[:made] @ worth / left[:made])
 
 
 def _faced(counts: pd.DataFrame, renewals: int) -> tuple[Floats, Floats]:
@@ -339,8 +338,3 @@ def _refuse_few(counts: pd.DataFrame) -> None:
             "renewals: no customer is observed beyond the first renewal\n"
             "  use a longer time, or a shorter period_days if contracts are shorter"
         )
-
-
-def _whole(number: int, name: str) -> None:
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ParameterError(f"{name}: {number!r} is not a whole number above 0")

@@ -46,6 +46,7 @@ from touchlab.retention.orders import (
 )
 from touchlab.retention.partial_likelihood import fit_partial
 
+BADGE = "descriptive"
 TOUCHED, NOT_TOUCHED = "touched", "not touched"
 WHY = (
     "Ever touched against never is not shown: a customer must stay to be touched, so the time "
@@ -224,9 +225,6 @@ def _alone(counts: pd.DataFrame, touchpoint: str) -> tuple[str, ...]:
     sizes = counts.groupby("group").n.sum().reindex([TOUCHED, NOT_TOUCHED], fill_value=0)
     found = [f"nobody is {g} by {touchpoint} on the landmark day" for g in sizes[sizes == 0].index]
     return tuple(found)
-
-
-BADGE = "descriptive"
 
 
 def value_by_exposure(
