@@ -76,6 +76,18 @@ def test_shares_of_outcomes_that_come_once_add_up(players, seed):
     )
 
 
+def test_shares_add_up_where_the_hazard_ahead_rises_steeply():
+    # two touchpoints that bring nearly all of a hazard of 1e6 ahead: every node of the
+    # quadrature sees a customer who has the outcome for certain, and no slope
+    ratios, later = Ratios(np.array([[8.0], [6.0]])), Ratios(np.full((2, 4), 10.0))
+    ahead = Ahead(later, np.full(4, 1e6), 1)
+    expected = np.array([3.0])
+    found = fair_shares(expected, ratios, ONE_CELL, ahead)[:, 0]
+    whole = found.sum() + baseline(expected, ratios, ONE_CELL, ahead)[0]
+    assert whole == pytest.approx(3.0, rel=1e-9)
+    assert found[0] > found[1] > 0
+
+
 @settings(max_examples=40, deadline=None)
 @given(players=st.integers(1, 5), seed=st.integers(0, 10_000), once=st.booleans())
 def test_removal_and_baseline_are_worths_of_the_game(players, seed, once):

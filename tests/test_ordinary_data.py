@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import touchlab as tl
@@ -106,6 +106,7 @@ def test_two_hundred_more_like_them(seed: int) -> None:
 
 
 @settings(max_examples=15, deadline=None)
+@example(seed=2483, customers=20, names=2, again=False, dates_only=False)
 @given(
     seed=st.integers(0, 10_000),
     customers=st.sampled_from([1, 2, 5, 20, 60]),

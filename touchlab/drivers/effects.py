@@ -12,6 +12,8 @@ import numpy as np
 from touchlab.numeric import Floats
 
 Pairs = tuple[tuple[int, int], ...]
+NOTHING = 1e-200
+"""A sum below it is as good as none, and safe to divide by."""
 MOST = 30.0
 """Log of the largest hazard ratio that is told from a larger one."""
 
@@ -178,5 +180,7 @@ def fair_shares(
     if ahead is not None:
         left = _lost(expected, lambda found: found.whole, ratios, ahead) - shares.sum(axis=0)
         size = np.abs(shares)
-        shares += left * size / np.maximum(size.sum(axis=0), 1e-300)
+        # a hazard so steep that all nodes lie beyond its rise: by size on the log scale
+        size = np.where(size.sum(axis=0) > NOTHING, size, np.abs(ratios.each))
+        shares += left * size / np.maximum(size.sum(axis=0), NOTHING)
     return shares @ cells
