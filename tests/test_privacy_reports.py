@@ -16,7 +16,7 @@ from nbformat.v4 import new_output
 import touchlab as tl
 from touchlab import plots, show
 from touchlab.reporting import export_html, run_report
-from touchlab.reporting.privacy_check import Finding, check_run
+from touchlab.reporting.leaks import Finding, check_run
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -46,7 +46,7 @@ from touchlab.reporting.source import Cut, Source, cut_data
 from touchlab.reporting.sweep import read_sweep
 
 NO_DATA = "data = 'data/sample'  # folder"
-FILE_NAMES = {".lock", ".hashes.json", "index.html", "latest"}
+FILE_NAMES = {".lock", "index.html", "latest"}
 
 
 def write_notebook(folder: Path, name: str, *cells: str, parameters: str = NO_DATA) -> None:
@@ -89,9 +89,8 @@ def left_over(out: Path) -> set[str]:
 
 
 def written(out: Path) -> dict[Path, int]:
-    """When each file was written; the hashes may be remembered a run later."""
-    paths = (path for path in out.rglob("*") if path.name != source.HASHES)
-    return {path: path.lstat().st_mtime_ns for path in paths}
+    """When each file was written."""
+    return {path: path.lstat().st_mtime_ns for path in out.rglob("*")}
 
 
 # --- the order ----------------------------------------------------------------------------
@@ -224,46 +223,28 @@ def test_every_ingredient_changes_the_key(shop: Path, monkeypatch: pytest.Monkey
 
 
 def test_data_of_a_server_is_never_taken_for_unchanged(tmp_path: Path):
-    assert source.data_key("postgres://eva:secret@host/shop", tmp_path) == ""
-    assert source.data_key("duckdb://no/such.duckdb", tmp_path) == ""
+    assert source.data_key("postgres://eva:secret@host/shop") == ""
+    assert source.data_key("duckdb://no/such.duckdb") == ""
     (tmp_path / "shop.duckdb").write_bytes(b"one")
-    found = source.data_key(f"duckdb://{tmp_path}/shop.duckdb", tmp_path)
-    assert found == source.data_key(f"{tmp_path}/shop.duckdb", tmp_path) != ""
+    found = source.data_key(f"duckdb://{tmp_path}/shop.duckdb")
+    assert found == source.data_key(f"{tmp_path}/shop.duckdb") != ""
 
 
-def test_data_is_known_by_its_content(shop: Path, monkeypatch: pytest.MonkeyPatch):
-    out, data, touches = shop / "out", shop / "shop", shop / "shop" / "touches.csv"
-    out.mkdir()
-    first = source.data_key(str(data), out)
+def test_data_is_known_by_its_content(shop: Path):
+    data, touches = shop / "shop", shop / "shop" / "touches.csv"
+    first = source.data_key(str(data))
     old = touches.stat()
     touches.write_text(touches.read_text().replace("email", "e-mai"))  # the same size
     os.utime(touches, ns=(old.st_atime_ns, old.st_mtime_ns))  # and dated back
-    second = source.data_key(str(data), out)
+    second = source.data_key(str(data))
     assert second != first
     (data / "touchlab.toml").write_text('[report]\nlookback = "7D"\n[sweep.a]\nn = 1\n')
     (data / "notes.txt").write_text("not data")
-    plain = source.data_key(str(data), out)
+    plain = source.data_key(str(data))
     (data / "touchlab.toml").write_text('[report]\nlookback = "8D"\n')
-    assert source.data_key(str(data), out) == plain
+    assert source.data_key(str(data)) == plain
     (data / "touchlab.toml").write_text('[touches]\ntouchpoint = "channel"\n')
-    assert source.data_key(str(data), out) != plain
-
-
-def test_hashes_are_remembered_without_paths(shop: Path, monkeypatch: pytest.MonkeyPatch):
-    out = shop / "out"
-    out.mkdir()
-    monkeypatch.setattr(source, "_RACY", -1)  # the files are new; a second later they may be kept
-    first = source.data_key(str(shop / "shop"), out)
-    text = (out / source.HASHES).read_text()
-    assert len(json.loads(text)) == 2
-    assert "shop" not in text
-    read = []
-    monkeypatch.setattr(source.hashlib, "file_digest", lambda *given: read.append(given))
-    assert (source.data_key(str(shop / "shop"), out), read) == (first, [])
-    monkeypatch.undo()
-    for broken in ("{", "[]", '{"a": 1}', '{"a": [1]}'):
-        (out / source.HASHES).write_text(broken)
-        assert source.data_key(str(shop / "shop"), out) == first
+    assert source.data_key(str(data)) != plain
 
 
 # --- one at a time ------------------------------------------------------------------------

@@ -16,7 +16,8 @@ import pytest
 from touchlab.cli import main
 from touchlab.errors import ParameterError, ReportError
 from touchlab.reporting import files as printing
-from touchlab.reporting.leaks import embedded_tables, find_leaks, machine_needles
+from touchlab.reporting.files import embedded_tables
+from touchlab.reporting.leaks import find_leaks, machine_needles
 from touchlab.reporting.record import NotWritten
 from touchlab.reporting.share import empty_few, find_run, reduced, share_run
 

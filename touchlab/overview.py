@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,13 @@ def compare(before: Mapping[str, pd.DataFrame], after: Mapping[str, pd.DataFrame
         row         what  before  after  beyond
     0  mail  incremental    10.0   20.0    True
     """
-    pairs = [_changes(name, before[name], after[name]) for name in after if name in before]
-    frames = [pair for pair in pairs if len(pair)]  # an empty one would make objects of numbers
-    if not frames:
-        return pd.DataFrame(columns=COLUMNS)
-    found = pd.concat(frames, ignore_index=True)
+    return changes(estimates(before), estimates(after))
+
+
+def changes(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """`compare` for tables of which the `estimates` are known."""
+    key, was, now = COLUMNS[:3], COLUMNS[3:6], COLUMNS[6:9]
+    found = before.set_axis(key + was, axis=1).merge(after.set_axis(key + now, axis=1), on=key)
     reach = np.hypot(found.after_high - found.after_low, found.before_high - found.before_low) / 2
     moved = (found.after - found.before).abs()
     found = found.assign(beyond=moved > reach, far=moved / reach.where(reach > 0))
@@ -71,20 +74,25 @@ def compare(before: Mapping[str, pd.DataFrame], after: Mapping[str, pd.DataFrame
     return ordered[COLUMNS]
 
 
-def _changes(name: str, before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    names = [c for c in after.columns if not _numeric(after[c]) and c not in REMARKS]
-    names = [c for c in names if c in before.columns]
-    rows = [_named(frame, names) for frame in (before, after)]
-    found = []
-    for what, low, high in measures(after):
-        if not {what, low, high} <= set(before.columns):
-            continue
-        old, new = (frame[[what, low, high]] for frame in rows)
-        both = old.set_axis(["before", "before_low", "before_high"], axis=1).join(
-            new.set_axis(["after", "after_low", "after_high"], axis=1), how="inner"
+def estimates(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """List the estimates that lie in their interval: `table, row, what, value, low, high`.
+
+    A row goes by its text columns but `REMARKS`; one whose name is not its own is left out.
+    """
+    rows: list[tuple[Any, ...]] = []
+    for table, frame in ((name, frame) for name, frame in tables.items() if len(frame)):
+        texts = frame[[c for c in frame if not _numeric(frame[c]) and c not in REMARKS]]
+        words = texts.astype(str).mask(texts.isna(), "–")
+        names = (
+            words.agg(", ".join, axis=1) if len(words.columns) else pd.Series("all", words.index)
         )
-        found.append(both.rename_axis("row").reset_index().assign(table=name, what=what))
-    return pd.concat(found) if found else pd.DataFrame(columns=COLUMNS[:-1])
+        own = ~names.duplicated(keep=False)
+        for columns in measures(frame):
+            numbers = [frame.loc[own, c] for c in columns]
+            rows += zip(repeat(table), names[own], repeat(columns[0]), *numbers, strict=False)
+    found = pd.DataFrame(rows, columns=["table", "row", "what", "value", "low", "high"])
+    found = found.astype(dict.fromkeys(["value", "low", "high"], float))
+    return found[found.value.between(found.low, found.high)]
 
 
 def measures(frame: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
@@ -106,15 +114,6 @@ def measures(frame: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
             own = next((c for c in reversed(ahead) if _within(frame, c, low, high)), "")
         if own in columns and high in columns:
             yield own, low, high
-
-
-def _named(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Index rows by what names them; those whose name is not their own are left out."""
-    words = pd.Series("all", frame.index)
-    if names:
-        words = frame[names].fillna("").astype(str).agg(", ".join, axis=1)
-    own = frame.set_axis(words, axis=0)
-    return own[~own.index.duplicated(keep=False)]
 
 
 def _within(frame: pd.DataFrame, name: str, low: str, high: str) -> bool:
@@ -172,9 +171,13 @@ def gather(data: Dataset, *, outcome: str, results: str = "", seed: int = 1) -> 
 
 
 def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """Read the tables that the pages of a run kept, by name; none where there are none."""
-    kept = [path for path in sorted(folder.glob("*/*.parquet")) if not path.stem[0].isdigit()]
-    return {path.stem: pd.read_parquet(path) for path in kept}
+    """Read the tables that the pages of a run kept, by name; one that is broken is left out."""
+    found = {}
+    for path in sorted(folder.glob("*/*.parquet")):
+        if not path.stem[0].isdigit():  # those are shown only
+            with suppress(OSError, ValueError):  # pyarrow's errors are of these kinds
+                found[path.stem] = pd.read_parquet(path)
+    return found
 
 
 @dataclass

@@ -1,5 +1,7 @@
 """What a reader can take along: tables as CSV and Parquet, pages as PDF."""
 
+from __future__ import annotations
+
 import base64
 import csv
 import io
@@ -11,13 +13,17 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from touchlab.errors import ReportError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 LONGEST = 60
 BOM = "\ufeff"  # without it a spreadsheet on Windows reads letters outside ASCII wrongly
+EMBEDDED_TABLE = re.compile(r"data:text/csv;base64,([A-Za-z0-9+/=]+)")
 # Where a cell may begin: at its front, or after what some spreadsheets take for a separator.
 _FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", re.IGNORECASE)
@@ -34,7 +40,10 @@ _QUIET = (
 _LINK = re.compile(
     r'<a\b[^>]*?\shref="(?!#|[a-z][\w+.-]*:)([^"#]*)[^"]*"[^>]*>(.*?)</a>', re.DOTALL
 )
-_WHEN = re.compile(rb"/(CreationDate|ModDate) \(D:[^)]*\)")
+_WHEN = re.compile(rb"(/(?:CreationDate|ModDate) \(D:)\d{14}")
+
+
+# --- tables -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -50,12 +59,12 @@ def csv_of(numbers: Any) -> str:
 
     Notebooks come from anywhere: a ValueError says that it is no table of plain values.
     """
-    found = numbers if isinstance(numbers, dict) else {}
-    columns, rows = found.get("columns"), found.get("data")
-    if not isinstance(columns, list) or not isinstance(rows, list):
-        raise ValueError("not a table: columns and data are not both lists")
-    if not all(isinstance(row, list) and len(row) == len(columns) for row in rows):
-        raise ValueError("not a table: rows of other lengths than the columns")
+    try:
+        columns, rows = numbers["columns"], numbers["data"]
+        if any(len(row) != len(columns) for row in rows):
+            raise ValueError("not a table: rows of other lengths than the columns")
+    except (TypeError, KeyError) as error:
+        raise ValueError("not a table of columns and data") from error
     file = io.StringIO()
     file.write(BOM)
     csv.writer(file).writerows([_cell(value) for value in row] for row in [columns, *rows])
@@ -69,14 +78,38 @@ def _cell(value: Any) -> Any:
     return text if _NUMBER.fullmatch(text) else _FORMULA.sub(r"\1'", text)
 
 
+def read_csv(text: str, **types: Any) -> pd.DataFrame:
+    """Read a CSV whose empty cells alone are missing; nothing at all is an empty table."""
+    import pandas as pd
+
+    text = text.removeprefix(BOM)
+    if not text.strip():
+        return pd.DataFrame()
+    return pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""], **types)
+
+
 def download(numbers: Any, title: str) -> Download | None:
     """Make a table a file inside the page, named after its title; nothing if it is no table."""
     try:
-        text = csv_of(numbers)
+        return Download(f"{_as_name(title)}.csv", address_of(csv_of(numbers)))
     except ValueError:
         return None
+
+
+def address_of(text: str) -> str:
+    """Make the address by which a page offers a CSV as a file."""
     packed = base64.b64encode(text.encode("utf-8", errors="replace")).decode("ascii")
-    return Download(f"{_as_name(title)}.csv", f"data:text/csv;base64,{packed}")
+    return f"data:text/csv;base64,{packed}"
+
+
+def unpacked(match: re.Match[str]) -> str:
+    """Read the CSV that `EMBEDDED_TABLE` found in a page."""
+    return base64.b64decode(match[1]).decode("utf-8", errors="replace")
+
+
+def embedded_tables(page: str) -> list[str]:
+    """Unpack the tables that a page offers as files, as CSV."""
+    return [unpacked(match) for match in EMBEDDED_TABLE.finditer(page)]
 
 
 def _as_name(title: str) -> str:
@@ -84,8 +117,8 @@ def _as_name(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower())[:LONGEST].strip("-") or "table"
 
 
-def write_tables(notebook: Any, folder: Path) -> list[str]:
-    """Write the tables of a notebook into a folder, and return their names.
+def write_tables(notebook: Any, folder: Path) -> None:
+    """Write the tables of a notebook into a folder.
 
     Kept tables go by their name (``drivers.parquet``), shown ones by place and caption
     (``03-checks-a-row-a-touchpoint.parquet``); each is there as CSV as well. What a page
@@ -94,23 +127,16 @@ def write_tables(notebook: Any, folder: Path) -> list[str]:
     """
     import pandas as pd
 
-    names = []
     for name, numbers in _tables(notebook):
         folder.mkdir(parents=True, exist_ok=True)
         table = pd.DataFrame(numbers["data"], columns=numbers["columns"])
         table.to_parquet(folder / f"{name}.parquet", index=False)
         (folder / f"{name}.csv").write_bytes(csv_of(numbers).encode("utf-8", errors="replace"))
-        names.append(name)
-    return names
 
 
 def _tables(notebook: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    carried = [pair for output in outputs for pair in output.get("metadata", {}).items()]
     place = 0
-    for mime, words in carried:
-        if not isinstance(words, dict):
-            continue
+    for mime, words in carried(notebook):
         for name, numbers in words.get("kept", {}).items():
             yield _as_name(name), numbers
         if "table" in words:
@@ -119,27 +145,39 @@ def _tables(notebook: Any) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{place:02d}-{_as_name(title)}", words["table"]
 
 
-def write_pdfs(folder: Path) -> list[Path]:
+def carried(notebook: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """List what the outputs of a notebook carry beside what they show, by the kind of each."""
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            for mime, words in output.get("metadata", {}).items():
+                if isinstance(words, dict):
+                    yield mime, words
+
+
+def is_pixels(kind: str) -> bool:
+    """Whether outputs of this kind are pictures without words: all but drawings."""
+    return kind.startswith("image/") and kind != "image/svg+xml"
+
+
+# --- pages --------------------------------------------------------------------------------
+
+
+def write_pdfs(folder: Path) -> None:
     """Print every page of a folder to a PDF beside it, by a browser that is on the machine.
 
     Links to other pages become words: a PDF would hold them as paths of this machine. Times of
     creation are set to 1980, so the same page and browser give the same bytes. A ReportError
     says that there is no browser, or that it failed or took longer than `SECONDS` for a page.
     """
-    browser = find_browser()
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not browser:
+        raise ReportError(
+            f"pdf: no browser to print with; looked for {', '.join(BROWSERS)}\n"
+            "  install Chromium, or share without --pdf"
+        )
     with tempfile.TemporaryDirectory() as scratch:
-        return [_print(browser, page, Path(scratch)) for page in sorted(folder.glob("*.html"))]
-
-
-def find_browser() -> str:
-    """Find Chromium or a relative of it on the search path."""
-    for name in BROWSERS:
-        if path := shutil.which(name):
-            return path
-    raise ReportError(
-        f"pdf: no browser to print with; looked for {', '.join(BROWSERS)}\n"
-        "  install Chromium, or share without --pdf"
-    )
+        for page in sorted(folder.glob("*.html")):
+            _print(browser, page, Path(scratch))
 
 
 def without_links(page: str, sent: set[str]) -> str:
@@ -151,10 +189,9 @@ def without_links(page: str, sent: set[str]) -> str:
     return _LINK.sub(lambda match: match[0] if unquote(match[1]) in sent else match[2], page)
 
 
-def _print(browser: str, page: Path, scratch: Path) -> Path:
-    source = scratch / "page.html"
+def _print(browser: str, page: Path, scratch: Path) -> None:
+    source, target = scratch / "page.html", page.with_suffix(".pdf")
     source.write_text(without_links(page.read_text(encoding="utf-8"), set()), encoding="utf-8")
-    target = page.with_suffix(".pdf")
     command = [browser, *_QUIET, f"--user-data-dir={scratch / 'profile'}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--no-sandbox")  # Chromium does not start as root with it
@@ -166,11 +203,6 @@ def _print(browser: str, page: Path, scratch: Path) -> Path:
         why = f"no answer within {SECONDS} seconds"
     if why:
         again = "try again, or share without --pdf"
-        raise ReportError(f"pdf: {page.name} was not printed: {why}\n  {again}") from None
+        raise ReportError(f"pdf: {page.name} was not printed: {why}\n  {again}")
     # Same length, so that the addresses inside the file stay right.
-    target.write_bytes(_WHEN.sub(_in_1980, target.read_bytes()))
-    return target
-
-
-def _in_1980(found: re.Match[bytes]) -> bytes:
-    return re.sub(rb"\d{14}", b"19800101000000", found[0])
+    target.write_bytes(_WHEN.sub(rb"\g<1>19800101000000", target.read_bytes()))

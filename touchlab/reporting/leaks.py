@@ -1,30 +1,51 @@
-"""What must not leave the house: paths, names of this machine, secrets, single customers."""
+"""What must not leave the house: few customers, single ones, paths, names of this machine, secrets.
+
+A finished run is read as a stranger would read it.
+"""
 
 from __future__ import annotations
 
-import base64
 import getpass
-import io
 import json
 import os
 import re
 import socket
-import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from html import escape, unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import pandas as pd
 
-from touchlab.reporting.privacy_check import EMBEDDED, Finding, check_run
+from touchlab.data.dataset import Dataset, open_data
+from touchlab.privacy.suppress import COUNTS, MIN_CUSTOMERS, PART_OF, hidden_cells, lines_of
+from touchlab.reporting.files import (
+    EMBEDDED_TABLE,
+    carried,
+    embedded_tables,
+    is_pixels,
+    read_csv,
+    unpacked,
+)
+from touchlab.show import HIDDEN
 
-CSV = "data:text/csv;base64,"
-EMBEDDED_TABLE = re.compile(rf"{CSV}([A-Za-z0-9+/=]+)")
-MARK = "\ufeff"  # with which a spreadsheet knows UTF-8
-SECRETS = {
+Told = Iterator[tuple[str, str]]
+"""Pairs of `Finding.kind` and `Finding.what`."""
+
+_WORD = re.compile(r"\w[\w.@+-]*")
+_NEXT_TO = re.compile(r"\bcustomers?(?:[_ ]ids?)?\W{1,4}(\w[\w.@+-]*)", re.IGNORECASE)
+_SAID = re.compile(
+    r"(?<![\d.,\N{MINUS SIGN}-])(?<!with )(?<!than )(?<!below )([1-9]\d*) "
+    r"(?:customers|people|journeys|outcomes|answers)\b",
+    re.IGNORECASE,
+)
+"""A count in a sentence, no limit. Touchpoints lead "with 9 outcomes" of credit, an estimate."""
+_EMBEDDED = re.compile(r"data:[\w/+.-]+;base64,[A-Za-z0-9+/=]+")
+_DRAWN = re.compile(r'"image/[\w.+-]+": "[A-Za-z0-9+/=\\n]+"')
+_SECRETS = {
     "password in an address": r"\b[a-z][\w+.-]*://[^\s/:@\"'<>]*:[^\s/@\"'<>]+@",
     "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY",
     "key of a cloud": r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{35}",
@@ -32,74 +53,41 @@ SECRETS = {
     r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}|(?i:\bbearer\s+[\w.~+/-]{16})",
     "password or key": r"(?i:(?:password|passwd|secret|token|api_?key)[\"']?\s*[:=]\s*\\?[\"']"
     r"[^\s\"'\\]{8})",
+    # any /a/b may be the address of a web page that was visited
+    "path": r"(?<![\w.:/<-])(?:/(?:home|Users|tmp|var|mnt|opt|srv|usr|etc|private|Volumes"
+    r"|workspace)/[\w.~-]|/root\b(?!/?[\w-]*\.html))|file://|(?<![\w/])[A-Za-z]:\\{1,2}\w"
+    r"|\\\\\\\\[\w.-]+\\\\\w",
 }
-"""Kinds of secrets, and how they look. A page that only speaks of passwords holds none."""
-PATH = re.compile(
-    r"(?<![\w.:/<-])(?:/(?:home|Users|tmp|var|mnt|opt|srv|usr|etc|private|Volumes|workspace)/[\w.~-]"
-    r"|/root\b(?!/?[\w-]*\.html))|file://|(?<![\w/])[A-Za-z]:\\{1,2}\w|\\\\\\\\[\w.-]+\\\\\w"
-)
-"""How absolute paths begin. Any `/a/b` may be the address of a web page that was visited."""
-LOADED = re.compile(
-    r"<(?:iframe|object|embed|base|link)\b"
+"""How secrets and absolute paths look. A page that only speaks of passwords holds none."""
+_LOADED = (
+    r"(?i:<(?:iframe|object|embed|base|link)\b"
     r"|\b(?:src|srcset|poster|action|background)\s*=\s*[\"']?\s*(?:[a-z][\w+.-]*:)?//"
-    r"|url\(\s*[\"']?\s*(?:[a-z][\w+.-]*:)?//|@import",
-    re.IGNORECASE,
+    r"|url\(\s*[\"']?\s*(?:[a-z][\w+.-]*:)?//|@import)"
 )
 """What makes a page ask the network; a link that a reader may follow does not."""
-_SECRET_NAMES = re.compile("KEY|TOKEN|PASSWORD|SECRET")
-_SHORTEST = 8
+_SECRET_NAMES = re.compile("KEY|TOKEN|PASSWORD|SECRET", re.IGNORECASE)
 _COMMON = {"root", "user", "admin", "jovyan", "runner", "ubuntu", "jupyter", "localhost"}
-_DRAWN = re.compile(r'"image/[\w.+-]+": "[A-Za-z0-9+/=\\n]+"')
 
 
-def files_of(folder: Path) -> list[Path]:
-    """List all files below a folder, in a fixed order."""
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+@dataclass(frozen=True)
+class Finding:
+    """What a file gives away: its kind, such as small cell or customer id, and where it is."""
+
+    file: str
+    kind: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.kind}: {self.what}"
 
 
-def embedded_tables(page: str) -> list[str]:
-    """Unpack the tables that a page offers as files, as CSV."""
-    return [unpacked(match) for match in EMBEDDED_TABLE.finditer(page)]
+def files_of(folder: Path) -> dict[str, Path]:
+    """List all files below a folder by their names in it, in a fixed order."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path for path in files}
 
 
-def unpacked(match: re.Match[str]) -> str:
-    """Read what `EMBEDDED_TABLE` found."""
-    return base64.b64decode(match[1]).decode("utf-8", errors="replace")
-
-
-def read_csv(text: str, *, as_text: bool = False) -> pd.DataFrame:
-    """Read a CSV whose empty cells alone are missing; nothing at all is an empty table."""
-    text = text.removeprefix(MARK)
-    if not text.strip():
-        return pd.DataFrame()
-    kind = str if as_text else None
-    return pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""], dtype=kind)
-
-
-def find_leaks(file: str, text: str, needles: Mapping[str, str]) -> list[Finding]:
-    """List what a text gives away, each with its line; the thing itself is never repeated.
-
-    Looks for what :data:`SECRETS`, :data:`PATH` and, in pages, :data:`LOADED` describe, and
-    for `needles`. It knows no secret that looks like a word, and does not read pictures.
-
-    Examples
-    --------
-    >>> [str(one) for one in find_leaks("a.csv", "x\\nsee /home/eva/shop", {})]
-    ['a.csv: path: line 2']
-    >>> find_leaks("a.csv", "touchpoint\\n/home\\n/shop/cart", {})
-    []
-    """
-    opened = EMBEDDED_TABLE.sub(lambda found: " ".join(unpacked(found).splitlines()), text)
-    plain = unescape(EMBEDDED.sub("", _DRAWN.sub("", opened)))
-    patterns = {kind: re.compile(pattern) for kind, pattern in SECRETS.items()} | {"path": PATH}
-    if file.endswith(".html"):
-        patterns["external reference"] = LOADED
-    found = dict.fromkeys(
-        Finding(file, kind, f"line {number}")
-        for number, line in enumerate(plain.splitlines(), 1)
-        for kind in _kinds(line, patterns, needles)
-    )
-    return list(found)
+# --- paths, names and secrets -------------------------------------------------------------
 
 
 def leaks_in(folder: Path, *private: str) -> list[Finding]:
@@ -107,30 +95,34 @@ def leaks_in(folder: Path, *private: str) -> list[Finding]:
     needles = machine_needles(*private)
     return [
         leak
-        for path in files_of(folder)
-        for leak in find_leaks(_name(path, folder), path.read_text(encoding="utf-8"), needles)
+        for name, path in files_of(folder).items()
+        for leak in find_leaks(name, path.read_text(encoding="utf-8"), needles)
     ]
 
 
-def few_and_named(folder: Path, data: str | Path, *, k: int) -> list[Finding]:
-    """Hold the pages, notebooks and tables of a folder against the customers of the data.
+def find_leaks(file: str, text: str, needles: Mapping[str, str]) -> list[Finding]:
+    """List what a text gives away, each with its line; the thing itself is never repeated.
 
-    `check_run` reads pages and notebooks; tables are shown to it as pages.
+    It looks for secrets and paths by how they look, for `needles`, and in pages for what would
+    ask the network. It knows no secret that looks like a word, and does not read pictures.
+
+    >>> [str(one) for one in find_leaks("a.csv", "x\\nsee /home/eva/shop", {})]
+    ['a.csv: path: line 2']
+    >>> find_leaks("a.csv", "touchpoint\\n/home\\n/shop/cart", {})
+    []
     """
-    from touchlab.data.dataset import open_data
-
-    tables: dict[str, str] = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        for path in files_of(folder):
-            text = path.read_text(encoding="utf-8")
-            if path.suffix != ".csv":
-                (Path(scratch) / path.name).write_text(text, encoding="utf-8")
-            for table in [text] if path.suffix == ".csv" else embedded_tables(text):
-                page = Path(scratch) / f"table-{len(tables)}.html"
-                page.write_text(_as_page(table), encoding="utf-8")
-                tables[page.name] = _name(path, folder)
-        found = check_run(Path(scratch), open_data(data), k=k)
-    return [replace(one, file=tables.get(one.file, one.file)) for one in found]
+    opened = EMBEDDED_TABLE.sub(lambda found: " ".join(unpacked(found).splitlines()), text)
+    plain = unescape(_EMBEDDED.sub("", _DRAWN.sub("", opened)))
+    pages = {"external reference": _LOADED} if file.endswith(".html") else {}
+    patterns = [(kind, re.compile(looks)) for kind, looks in {**_SECRETS, **pages}.items()]
+    words = [(kind, re.compile(rf"(?<!\w){re.escape(n)}(?!\w)"), n) for n, kind in needles.items()]
+    found: dict[Finding, None] = {}
+    for number, line in enumerate(plain.splitlines(), 1):
+        kinds = [kind for kind, looks in patterns if looks.search(line)]
+        # most lines hold none: `in` is quick, the whole word is asked for afterwards
+        kinds += [kind for kind, word, n in words if n in line and word.search(line)]
+        found |= dict.fromkeys(Finding(file, kind, f"line {number}") for kind in kinds)
+    return list(found)
 
 
 def machine_needles(*private: str) -> dict[str, str]:
@@ -142,45 +134,200 @@ def machine_needles(*private: str) -> dict[str, str]:
     path of the data.
     """
     places = {str(Path.home()), str(Path.cwd()), *(p for p in private if len(Path(p).parts) > 2)}
-    names = {_user(), socket.gethostname()}
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        user = ""
     named = {place: "path" for place in places if len(place) > 5}
-    named |= {n: "name of user or host" for n in names if len(n) > 3 and n not in _COMMON}
+    for name in {user, socket.gethostname()} - _COMMON:
+        if len(name) > 3:
+            named[name] = "name of user or host"
     for name, value in os.environ.items():
-        if _SECRET_NAMES.search(name.upper()) and len(value) >= _SHORTEST:
-            named |= dict.fromkeys(
-                {value, quote(value), escape(value), json.dumps(value)[1:-1]},
-                f"value of the environment variable {name}",
-            )
+        if _SECRET_NAMES.search(name) and len(value) >= 8:
+            spellings = {value, quote(value), escape(value), json.dumps(value)[1:-1]}
+            named |= dict.fromkeys(spellings, f"value of the environment variable {name}")
     return named
 
 
-def _kinds(
-    line: str, patterns: Mapping[str, re.Pattern[str]], needles: Mapping[str, str]
-) -> Iterator[str]:
-    yield from (kind for kind, pattern in patterns.items() if pattern.search(line))
-    for needle, kind in needles.items():
-        # most lines hold none: `in` is quick, the whole word is asked for afterwards
-        if needle in line and re.search(rf"(?<!\w){re.escape(needle)}(?!\w)", line):
-            yield kind
+# --- few customers, and single ones -------------------------------------------------------
 
 
-def _name(path: Path, folder: Path) -> str:
-    return path.relative_to(folder).as_posix()
+def check_run(folder: Path, data: Dataset, *, k: int = MIN_CUSTOMERS) -> list[Finding]:
+    """Say what the pages and saved notebooks of a run give away about few customers.
+
+    It looks for numbers of 1 to `k` - 1 customers in tables, in what figures draw and in
+    sentences; for hidden cells that follow from the others and the sum; and for customer ids.
+    Ids are looked for as whole words. One that could be any word (fewer than 6 digits, or
+    fewer than 4 letters) counts only behind the word customer: counts of 1,000 and more have
+    separators on a page, so a longer number without any is no count. It reads the words of
+    drawings, but not what pixels show, and compares no two tables with each other.
+    """
+    return _findings(folder, _ids(data), k, {".html": _in_page, ".ipynb": _in_notebook})
 
 
-def _as_page(table: str) -> str:
-    """Write a CSV as a page would: counts have separators, or they could be ids."""
-    return read_csv(table).apply(lambda column: column.map(_cell)).to_html(index=False)
+def few_and_named(folder: Path, data: str | Path, *, k: int) -> list[Finding]:
+    """`check_run`, and the same of the tables in a folder and of those that its pages offer."""
+    opened = open_data(data)
+    kinds = {".csv": _in_table, ".html": _in_embedded}
+    return check_run(folder, opened, k=k) + _findings(folder, _ids(opened), k, kinds)
 
 
-def _cell(value: Any) -> str:
-    if pd.isna(value):
-        return ""
-    return f"{value:,}" if isinstance(value, int | float) else str(value)
+def _findings(
+    folder: Path, ids: set[str], k: int, readers: Mapping[str, Callable[[str, set[str], int], Told]]
+) -> list[Finding]:
+    read = ((name, path, readers.get(path.suffix)) for name, path in files_of(folder).items())
+    return [
+        Finding(name, *told)
+        for name, path, reader in read
+        if reader
+        for told in reader(path.read_text(encoding="utf-8"), ids, k)
+    ]
 
 
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
-        return ""
+def _ids(data: Dataset) -> set[str]:
+    ids: set[str] = set()
+    for table in data.tables.values():
+        if "customer_id" in table.columns:
+            column = table.select("customer_id").distinct().to_pyarrow().column(0)
+            ids |= {str(one) for one in column.drop_null().to_pylist()}
+    return ids
+
+
+def _named(texts: Iterable[str], ids: set[str]) -> Told:
+    """Find the ids in texts; the finding itself names none."""
+    text = "\n".join(texts)
+    words = {word.rstrip(".@+-") for word in _WORD.findall(text)}
+    beside = {word.rstrip(".@+-") for word in _NEXT_TO.findall(text)}
+    known = {one for one in words & ids if not _is_common(one)} | (beside & ids)
+    odd = {one for one in ids if not _WORD.fullmatch(one) and set(_WORD.findall(one)) <= words}
+    known |= {one for one in odd if one in text}
+    if known:
+        yield "customer id", f"{len(known):,} of the data"
+
+
+def _is_common(one: str) -> bool:
+    return len(one) < 6 if one.isdigit() else len(one) < 4 and one.isalpha()
+
+
+def _in_notebook(text: str, ids: set[str], k: int) -> Told:
+    """Read every text of a notebook, and the numbers that figures carry beside what they draw."""
+    content = json.loads(text)
+    for mime, words in carried(content):
+        if mime.startswith("image/") and "table" in words:
+            frame = pd.DataFrame(words["table"]["data"], columns=words["table"]["columns"])
+            yield from _small(frame, frame, words.get("alt", ""), k)
+    yield from _named(_texts(content), ids)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Go through every text of a notebook but its pictures."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if not (is_pixels(name) and isinstance(item, str)):
+                yield from _texts(item)
+
+
+def _in_embedded(page: str, ids: set[str], k: int) -> Told:
+    for table in embedded_tables(page):
+        yield from _in_table(table, ids, k)
+
+
+def _in_table(text: str, ids: set[str], k: int) -> Told:
+    """Read a CSV; its numbers are no ids."""
+    frame = read_csv(text)
+    yield from _small(frame, frame, "table", k)
+    words = frame.select_dtypes(exclude=["number", "bool"]).stack()
+    yield from _named(map(str, [*frame.columns, *words]), ids)
+
+
+def _in_page(markup: str, ids: set[str], k: int) -> Told:
+    from bs4 import BeautifulSoup
+
+    page = BeautifulSoup(markup, "html.parser")
+    for number, table in enumerate(page.find_all("table"), 1):
+        caption = table.find("caption")
+        name = f"table {number}" + (f" ({caption.get_text(' ', strip=True)})" if caption else "")
+        frame = _read_table(table)
+        low, high = (_numbers(frame, sign) for sign in (-1, 1))
+        yield from _small(low, high, name, k)
+        yield from _recoverable(high, frame == HIDDEN, name)
+        table.extract()
+    for dropped in page.find_all(["style", "pre", "code"]):
+        dropped.extract()
+    words = [str(image.get("alt", "")) for image in page.find_all("img")]
+    words += [str(drawing["aria-label"]) for drawing in page.select("[role=img][aria-label]")]
+    for few in _SAID.findall(" ".join([page.get_text(" "), *words])):
+        if int(few) < k:
+            yield "small count", f"the number {few} in a sentence"
+    yield from _named([unescape(_EMBEDDED.sub("", markup))], ids)
+
+
+def _read_table(table: Any) -> pd.DataFrame:
+    """Read a table of a page as text, by the names of our columns."""
+    rows = [
+        [cell.get_text(" ", strip=True) for cell in row.find_all(["td", "th"])]
+        for row in table.find_all("tr")
+    ]
+    titles = [title.replace(" ", "_") for title in rows[0]] if rows else []
+    body = [row for row in rows[1:] if len(row) == len(titles)]
+    frame = pd.DataFrame(body, columns=titles, dtype=object)
+    return frame.loc[:, ~frame.columns.duplicated()]
+
+
+def _numbers(frame: pd.DataFrame, sign: int) -> pd.DataFrame:
+    """Read cells as the least (-1) or the most (1) that they can be before they were rounded."""
+
+    def number(cell: str) -> Any:
+        if cell in {"", "–", HIDDEN}:
+            return None
+        found = re.fullmatch(r"(-?\d+(?:\.(\d+))?)( %)?", cell.replace(",", ""))
+        if not found:
+            return cell
+        half = 0.5 / 10 ** len(found[2]) if found[2] else 0.0
+        return (float(found[1]) + sign * half) / (100 if found[3] else 1)
+
+    read = frame.map(number)
+    for name in read:
+        if all(isinstance(value, float) for value in read[name].dropna()):
+            read[name] = pd.to_numeric(read[name])
+    return read
+
+
+def _small(low: pd.DataFrame, high: pd.DataFrame, name: str, k: int) -> Told:
+    """Find rows in which numbers would have to be hidden, whichever way shares were rounded."""
+    few = hidden_cells(low, k=k) & hidden_cells(high, k=k)
+    for row in np.flatnonzero(few.any(axis=1)):
+        columns = ", ".join(few.columns[few.iloc[row]])
+        yield "small cell", f"{name}: row {row + 1}: {columns}"
+
+
+def _recoverable(frame: pd.DataFrame, hidden: pd.DataFrame, name: str) -> Told:
+    """Find hidden counts that follow from the other cells and the sums of lines."""
+    lines = lines_of(frame.drop(columns=[c for c in hidden if hidden[c].all()]))
+    for column in COUNTS & set(hidden.columns[hidden.any()]):
+        own = hidden[column].to_numpy()
+        shown = pd.to_numeric(frame[column], errors="coerce").fillna(0.0).to_numpy() > 0
+        telling = [line for line in lines if (line & (own | shown)).sum() > 1]
+        for row in np.flatnonzero(_follows(own, telling)):
+            yield "recoverable", f"{name}: row {row + 1}: {column}"
+    for part, whole in PART_OF.items():
+        if {part, whole, "rate"} <= set(frame.columns):
+            told = hidden[part] & frame.rate.notna() & frame[whole].notna()
+            for row in np.flatnonzero(told):
+                yield "recoverable", f"{name}: row {row + 1}: {part} from rate and {whole}"
+
+
+def _follows(hidden: Any, lines: list[Any]) -> Any:
+    """Say which hidden cells the sums fix, whatever the values: a question of rank alone."""
+    found = np.zeros(len(hidden), dtype=bool)
+    sums = np.array([line[hidden] for line in lines if (line & hidden).any()], dtype=float)
+    if len(sums):
+        _, size, directions = np.linalg.svd(sums)
+        free = directions[(size > 1e-9).sum() :]
+        found[hidden] = (np.abs(free) < 1e-9).all(axis=0)
+    return found

@@ -66,16 +66,16 @@ def locked(
     """
     lock = FileLock(folder / ".lock")
     try:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            waiting()
-            lock.acquire(timeout=patience, poll_interval=0.2)
+        lock.acquire(timeout=0)
     except Timeout:
-        raise Busy(
-            f"another run has held {folder.name!r} for {patience:g} seconds\n"
-            "  wait for its end, or write to another folder with --out"
-        ) from None
+        waiting()
+        try:
+            lock.acquire(timeout=patience, poll_interval=0.2)
+        except Timeout:
+            raise Busy(
+                f"another run has held {folder.name!r} for {patience:g} seconds\n"
+                "  wait for its end, or write to another folder with --out"
+            ) from None
     try:
         yield
     finally:
@@ -87,12 +87,10 @@ def workspace(out: Path) -> Iterator[Path]:
     """Give a folder inside `out` to build in; clear those that killed runs left behind."""
     for stale in out.glob(f"{_WORK}*"):
         _remove(stale)
-    # Inside `out`, so that publishing is a rename on one file system.
-    work = Path(tempfile.mkdtemp(prefix=_WORK, dir=out))
-    try:
-        yield work
-    finally:
-        _remove(work)
+    # Inside `out`, so that publishing is a rename on one file system. A kernel of a killed run may
+    # still be writing for a moment: what cannot be cleared away now is left to the next run.
+    with tempfile.TemporaryDirectory(prefix=_WORK, dir=out, ignore_cleanup_errors=True) as work:
+        yield Path(work)
 
 
 def publish(run: Run, out: Path, *, keep: int, work: Path) -> Run:
@@ -123,13 +121,10 @@ def prune(out: Path, *, keep: int, spare: set[str], work: Path) -> list[str]:
 
     Only folders that are named like a run and hold its record are runs.
     """
-    folders = [path.parent for path in out.glob(f"*/{FILE}")]
-    names = sorted(
-        path.name for path in folders if _RUN_NAME.fullmatch(path.name) and not path.is_symlink()
-    )
-    good = [name for name in names if not name.startswith(FAILED)]
-    failed = [name for name in names if name.startswith(FAILED)]
-    old = sorted({*good[:-keep], *failed[:-keep]} - spare)
+    folders = [path.parent for path in out.glob(f"*/{FILE}") if not path.parent.is_symlink()]
+    names = sorted(folder.name for folder in folders if _RUN_NAME.fullmatch(folder.name))
+    kinds = [[name for name in names if name.startswith(FAILED) is bad] for bad in (False, True)]
+    old = [name for kind in kinds for name in kind[:-keep] if name not in spare]
     for name in old:
         (out / name).rename(work / name)  # gone in one step, whatever happens to the rest
         _remove(work / name)
@@ -158,15 +153,13 @@ def _point(out: Path, name: str, work: Path) -> None:
         link = f'<p><a href="../{name}/index.html">Newest report</a></p>'
         draft.write_text(f"{_REDIRECT}{refresh}{link}\n", encoding="utf-8")
         latest.mkdir(exist_ok=True)
-        put_in_place(draft, latest / "index.html")
-        return
+        latest /= "index.html"
     if latest.is_dir() and not latest.is_symlink():
         _remove(latest)  # our page, from a system without links
     put_in_place(draft, latest)
 
 
-def _remove(folder: Path) -> None:
-    if folder.is_file():
-        folder.unlink()
-    # A kernel of a killed run may still be writing for a moment: the next run tries again.
-    shutil.rmtree(folder, ignore_errors=True)
+def _remove(path: Path) -> None:
+    if path.is_file():
+        path.unlink()
+    shutil.rmtree(path, ignore_errors=True)

@@ -8,7 +8,7 @@ import os
 import re
 import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from touchlab.errors import ReportError
 FILE = "run.json"
 TABLES = "tables"  # folder of a run with the tables of each notebook
 _LINE = 240  # letters of an answer in a list of runs
+_KINDS: dict[Any, Any] = {"str": str, "int": int, "float": (int, float)}
+_KINDS |= dict.fromkeys(("Mapping[str, Any]", "Mapping[str, str]"), dict)
 _SENTENCE = re.compile(r".*?(?:\w\w|[%)\]”\"'])[.!?](?=\s|$)", re.DOTALL)
 
 
@@ -78,14 +80,8 @@ class Failure:
     def sentence(self) -> str:
         """Say it in one line, without the source."""
         where = f" in code cell {self.cell}" if self.cell else ""
-        lines = self.message.strip().splitlines()
-        said = f": {lines[0]}" if lines else ""
-        return f"{self.notebook} stopped{where}: {self.error}{said}"
-
-
-def no_window() -> dict[str, str]:
-    """Give the window of data without times: its first and last time, ISO 8601 or empty."""
-    return {"first": "", "last": ""}
+        said = [self.error, *self.message.strip().splitlines()[:1]]
+        return f"{self.notebook} stopped{where}: {': '.join(said)}"
 
 
 @dataclass(frozen=True)
@@ -103,7 +99,7 @@ class Run:
     versions: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None  # the first of those of its pages
     fingerprint: str = ""  # of the values of the data, as `Dataset.fingerprint`
-    window: Mapping[str, str] = field(default_factory=no_window)
+    window: Mapping[str, str] = field(default_factory=dict)  # first and last time, ISO 8601
     key: str = ""  # of all that the run was made from; empty if that is not known
 
     @property
@@ -135,13 +131,11 @@ def stopped(pages: Iterable[Page]) -> list[Page]:
     return sorted((page for page in pages if page.failure), key=lambda page: page.status)
 
 
-def write_record(run: Run) -> Path:
+def write_record(run: Run) -> None:
     """Write `run.json` into the folder of the run; the folder itself is not named in it."""
-    record = asdict(run)
-    del record["folder"]
-    path = run.folder / FILE
-    path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return path
+    record = {name: value for name, value in asdict(run).items() if name != "folder"}
+    text = json.dumps(record, indent=1, ensure_ascii=False)
+    (run.folder / FILE).write_text(f"{text}\n", encoding="utf-8")
 
 
 def read_record(folder: Path) -> Run:
@@ -149,45 +143,32 @@ def read_record(folder: Path) -> Run:
     try:
         record = json.loads((folder / FILE).read_text(encoding="utf-8"))
         pages = tuple(_of(Page, page) for page in record["pages"])
-        return _checked(_of(Run, {**record, "folder": folder, "pages": pages}))
+        if any("/" in page.name or "\\" in page.name for page in pages):
+            raise ValueError("a page lies outside the folder")
+        return _of(Run, {**record, "folder": folder, "pages": pages})
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         broken = Failure(folder.name, 0, "run.json cannot be read", str(error))
         return Run(folder.name, folder, "unreadable", "", 0.0, "", failure=broken)
 
 
 def _of(kind: type[Any], record: Mapping[str, Any]) -> Any:
-    """Make a Page or Run of what is known of it; other versions may have written more."""
-    known = {name: value for name, value in record.items() if name in kind.__dataclass_fields__}
-    failure = known.get("failure") and Failure(**known["failure"])
-    return kind(**{**known, "failure": failure})
-
-
-def _checked(run: Run) -> Run:
-    """Refuse records whose types would break a page, or whose names would leave the folder."""
-    texts = [run.run_id, run.status, run.started, run.data, *run.versions.values()]
-    texts += [text for p in run.pages for text in (p.name, p.title, p.answer, p.status)]
-    if not all(isinstance(text, str) for text in texts):
-        raise TypeError("a text is missing")
-    seconds = [run.seconds, *(page.seconds for page in run.pages)]
-    if not all(isinstance(number, int | float) for number in seconds):
-        raise TypeError("a duration is missing")
-    if not isinstance(run.parameters, dict) or not isinstance(run.window, dict):
-        raise TypeError("parameters or window are not a mapping")
-    if any("/" in page.name or "\\" in page.name for page in run.pages):
-        raise ValueError("a page lies outside the folder")
-    return run
+    """Make a Run, Page or Failure of what is known of it; other versions may have written more."""
+    types = {field.name: _KINDS.get(field.type, object) for field in fields(kind)}
+    known = {name: record[name] for name in types if name in record}
+    if wrong := [name for name, value in known.items() if not isinstance(value, types[name])]:
+        raise TypeError(f"of another type: {', '.join(wrong)}")
+    if known.get("failure"):
+        known["failure"] = _of(Failure, known["failure"])
+    return kind(**known)
 
 
 def read_records(out: Path) -> list[Run]:
     """Read all runs below `out`, newest first."""
-    folders = [
-        path.parent
-        for path in out.glob(f"*/{FILE}")
-        if path.parent.name[0] != "." and not path.parent.is_symlink()  # as `latest` is
-    ]
+    folders = [path.parent for path in out.glob(f"*/{FILE}")]
+    own = [f for f in folders if f.name[0] != "." and not f.is_symlink()]  # as `latest` is
     # names begin with the time, so they order even the unreadable ones
-    folders.sort(key=lambda folder: folder.name.removeprefix("failed-"), reverse=True)
-    return [read_record(folder) for folder in folders]
+    own.sort(key=lambda folder: folder.name.removeprefix("failed-"), reverse=True)
+    return [read_record(folder) for folder in own]
 
 
 def put_in_place(draft: Path, target: Path) -> None:

@@ -1,7 +1,7 @@
 """A report from start to published folder: every notebook run, two at a time, and their pages.
 
 A run has one key, of its data, parameters, notebooks, code and versions. If the newest report has
-it too, nothing is run; else everything is (docs/decisions/0022).
+it too, nothing is run; else everything is (docs/decisions/0018).
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import os
 import sys
+import sysconfig
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,6 @@ from touchlab.reporting.source import (
     data_place,
     digest,
     folder_name,
-    hidden_names,
 )
 
 if TYPE_CHECKING:
@@ -84,16 +84,13 @@ class Limits:
     keep: int = 20  # runs, good and failed counted apart
 
     def __post_init__(self) -> None:
-        for name, lowest in {"jobs": 1, "retries": 0, "keep": 1}.items():
-            if getattr(self, name) < lowest:
-                raise ParameterError(
-                    f"{name} must be {lowest} or more, not {getattr(self, name)!r}"
-                )
-        for name in ("timeout", "total"):
-            if not getattr(self, name) > 0:
-                raise ParameterError(
-                    f"{name} must be a number of seconds above 0, not {getattr(self, name)!r}"
-                )
+        for name, value in vars(self).items():
+            lowest = 0 if name == "retries" else 1
+            allowed, fits = f"{lowest} or more", value >= lowest
+            if name in ("timeout", "total"):
+                allowed, fits = "a number of seconds above 0", value > 0
+            if not fits:
+                raise ParameterError(f"{name} must be {allowed}, not {value!r}")
 
 
 def run_report(
@@ -112,39 +109,19 @@ def run_report(
     Nothing is published unless every notebook ran to its end: the pages are made aside and
     moved into ``out/<run id>/`` in one step, then ``out/latest`` leads there. If one stops,
     what there is goes to ``out/failed-<run id>/`` and the last good report stays. If the newest
-    report was made from the same data, parameters and code, nothing is made.
+    report was made from the same data, parameters and code, nothing is made unless `force`.
 
-    Parameters
-    ----------
-    data
-        Folder, file or database address. Its name is shown in the report, never its path.
-    out
-        Folder of the reports; made if missing. One run at a time writes to it.
-    only
-        Names of notebooks, such as ``03_attribution`` or ``03``; empty for all.
-    parameters
-        Values for the `parameters` cells. A value goes to every notebook that declares it.
-    folder
-        Folder of the notebooks, else as `notebooks_folder` finds it; kernels work beside it.
-    force
-        Run everything, also if nothing has changed.
-    progress
-        Called with every `Step`, from several threads.
+    `data` is a folder, file or database address; its name is shown in the report, never its path.
+    One run at a time writes to `out`. `only` are names of notebooks, such as ``03_attribution`` or
+    ``03``. A value of `parameters` goes to every notebook that declares it. Notebooks are those in
+    `folder`, else as `notebooks_folder` finds them; kernels work beside it. `progress` is called
+    with every `Step`, from several threads.
 
-    Returns
-    -------
-    Run
-        The record of the run; ``run.page`` is the page to open. Its status is ``unchanged``
-        if the newest report was made from just this already.
-
-    Raises
-    ------
-    ParameterError, DataError
-        A notebook, parameter, value or the place of the data is wrong; nothing was run.
-    NotFinished
-        A notebook stopped; the message names the notebook, the cell, the error and the page.
-    NotWritten, Busy
-        The folder `out` takes nothing, or another run held it for too long.
+    Returns the record of the run; ``run.page`` is the page to open, and the status ``unchanged``
+    if the newest report was made from just this already. Raises ParameterError or DataError where
+    a notebook, value or the place of the data is wrong, before anything ran; NotFinished where a
+    notebook stopped, with notebook, cell, error and page; NotWritten or Busy where `out` takes
+    nothing, or another run held it for too long.
     """
     folder = (folder or notebooks_folder()).resolve()
     place = data_place(data, folder.parent)
@@ -171,8 +148,9 @@ def run_tasks(
     waiting = Step("", f"another run is writing to {out.name!r}: waiting for its end")
     try:
         with locked(out, patience=limits.total, waiting=lambda: tell(waiting)):
-            versions = _versions()
-            key = run_key(tasks, source, data_key(source.place, out), versions)
+            versions = {"Python": ".".join(map(str, sys.version_info[:3]))}
+            versions |= {package: version(package) for package in _PACKAGES}
+            key = run_key(tasks, source, data_key(source.place), versions)
             newest = out / (latest_name(out) or ".")
             if not force and key and _is_whole(newest, key):
                 return replace(read_record(newest), status="unchanged")
@@ -205,12 +183,15 @@ def run_key(
     """Hash all that a run is made from; empty if the `content` of the data is not known."""
     if not content:
         return ""
-    cells = {
-        task.name: [[c.cell_type, c.source, c.metadata.get("tags")] for c in task.notebook.cells]
+    made_of = [
+        [
+            task.name,
+            [[c.cell_type, c.source, c.metadata.get("tags")] for c in task.notebook.cells],
+            task.parameters,
+        ]
         for task in tasks
-    }
-    given = {task.name: task.parameters for task in tasks}
-    return digest([cells, given, source.name, content, str(source.cut), dict(versions), code_key()])
+    ]
+    return digest([made_of, source.name, content, str(source.cut), versions, code_key()])
 
 
 def _is_whole(folder: Path, key: str) -> bool:
@@ -251,13 +232,17 @@ class _Execution:
             RESULTS: str(self.tables),
             PREVIOUS: str(before.folder / TABLES) if before else "",
         }
+        # paths that do not belong into a report, with what stands there instead
         self.hidden = {
-            **hidden_names(self.place, root),
-            self.place: source.name,
-            source.place: source.name,
+            str(Path.home()): "~",
+            sysconfig.get_path("purelib"): "packages",
+            sysconfig.get_path("stdlib"): "python",
+            str(root): ".",
             str(self.target): ".",
             str(work): "",
             str(draft.folder): "",
+            source.place: source.name,
+            self.place: source.name,
         }
 
     def seconds_left(self) -> float:
@@ -307,7 +292,7 @@ class _Execution:
             failure=failures[0] if failures else None,
             **known,
         )
-        self._write(run, done.values())
+        self._write(run, done)
         return run
 
     def _longest_first(self, task: Task) -> tuple[float, int]:
@@ -325,9 +310,7 @@ class _Execution:
             return None
         self.tell(Step(task.name, "started"))
         filled = {name: value for name, value in self.filled.items() if name in task.declared}
-        tries = self.limits.retries + 1
-        while True:
-            tries -= 1
+        for tries_left in reversed(range(self.limits.retries + 1)):
             outcome = execute(
                 task.path,
                 output=self.work / task.path.name,
@@ -335,7 +318,8 @@ class _Execution:
                 manager=kernels.manager_class(),
                 seconds=deadline - time.monotonic(),
             )
-            if not (outcome.died and tries) or kernels.closed or time.monotonic() > deadline:
+            again = outcome.died and tries_left and not kernels.closed
+            if not again or time.monotonic() > deadline:
                 break
             self.tell(Step(task.name, "retried", outcome.seconds))
         self.tell(Step(task.name, "failed" if outcome.failure else "done", outcome.seconds))
@@ -344,8 +328,7 @@ class _Execution:
     def _finished(self, task: Task, outcome: Outcome | None) -> Done:
         """Give the notebook of a task, fit to be shown, and what is to be said of it."""
         if outcome is None:
-            spent = f"the run had used its {self.limits.total:g} seconds"
-            return self._not_run(task, spent)
+            return self._not_run(task, f"the run had used its {self.limits.total:g} seconds")
         write_tables(outcome.notebook, self.tables / task.name)
         outcome = outcome.without_paths(self.hidden)
         blocks = blocks_of(outcome.notebook)
@@ -364,15 +347,15 @@ class _Execution:
         failure = Failure(task.name, 0, "Not run", why)
         return Done(Page(task.name, task.title, "", 0.0, "not run", failure))
 
-    def _write(self, run: Run, done: Iterable[Done]) -> None:
+    def _write(self, run: Run, done: Mapping[str, Done]) -> None:
         """Write notebooks, pages and record; of a notebook that never ran there is no page."""
         import nbformat
 
-        for one in (one for one in done if one.notebook):
-            name = one.page.name
-            nbformat.write(one.notebook, run.folder / f"{name}.ipynb")  # type: ignore[no-untyped-call]
-            page = export_html(one.notebook, name=name, run=run, blocks=one.blocks)
-            (run.folder / f"{name}.html").write_text(page, encoding="utf-8")
+        for name, one in done.items():
+            if one.notebook:
+                nbformat.write(one.notebook, run.folder / f"{name}.ipynb")  # type: ignore[no-untyped-call]
+                page = export_html(one.notebook, name=name, run=run, blocks=one.blocks)
+                (run.folder / f"{name}.html").write_text(page, encoding="utf-8")
         if not any(self.tables.iterdir()):
             self.tables.rmdir()
         write_record(run)
@@ -388,13 +371,3 @@ def _failure_message(run: Run) -> str:
         "\n".join(said) + f"\n  what ran up to there: {page}\n"
         "  the last good report is unchanged; mend the notebook or the data and run again"
     )
-
-
-def _versions() -> dict[str, str]:
-    found = {"Python": ".".join(map(str, sys.version_info[:3]))}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from touchlab.errors import ParameterError, ReportError
-from touchlab.reporting.files import without_links, write_pdfs
-from touchlab.reporting.leaks import (
-    CSV,
+from touchlab.privacy.suppress import MIN_CUSTOMERS, hidden_cells
+from touchlab.reporting.files import (
+    BOM,
     EMBEDDED_TABLE,
-    MARK,
-    few_and_named,
-    files_of,
-    leaks_in,
+    address_of,
+    carried,
     read_csv,
     unpacked,
+    without_links,
+    write_pdfs,
 )
-from touchlab.reporting.privacy_check import Finding
+from touchlab.reporting.leaks import Finding, few_and_named, files_of, leaks_in
 from touchlab.reporting.publish import LATEST, latest_name
 from touchlab.reporting.record import (
     FILE,
+    TABLES,
     NotWritten,
     Run,
     put_in_place,
@@ -96,14 +95,23 @@ def share_run(
         )
     target = Path(out) if out else Path(f"{run.folder.name}.zip")
     _check_free(target, force)
-    with _beside(target) as work:
-        staged = work / run.folder.name
-        notes = _stage(run, staged, notebooks)
-        notes += _check(staged, run, data)
-        if pdf:
-            write_pdfs(staged)
-        files = tuple(path.relative_to(staged).as_posix() for path in files_of(staged))
-        _place(staged, target, work)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # beside the target, from where one rename puts things in place
+        with TemporaryDirectory(
+            prefix=".touchlab-share-", dir=target.parent, ignore_cleanup_errors=True
+        ) as work:
+            staged = Path(work, run.folder.name)
+            notes = [*_stage(run, staged, notebooks), *_check(staged, run, data)]
+            if pdf:
+                write_pdfs(staged)
+            files = tuple(files_of(staged))
+            _place(staged, target, Path(work))
+    except OSError as error:
+        raise NotWritten(
+            f"share: {str(target)!r} cannot be written: {error.strerror or error}\n"
+            "  free or mend the place, or give another one with --out"
+        ) from error
     return Shared(target, files, tuple(notes))
 
 
@@ -127,15 +135,13 @@ def find_run(name: str | Path) -> Run:
 # --- what is sent -------------------------------------------------------------------------
 
 
-def _stage(run: Run, staged: Path, notebooks: bool) -> list[str]:
+def _stage(run: Run, staged: Path, notebooks: bool) -> Iterator[str]:
     """Copy what may be sent, reduced, and say what was changed."""
-    staged.mkdir()
-    limit = _min_customers(run)
-    few: dict[str, int] = {}
+    limit, few = _min_customers(run), dict[str, int]()
     for path in _regular(run.folder, "*.ipynb") if notebooks else ():
         content = reduced(json.loads(_read(path)))
         _write(staged / path.name, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    for path in _regular(run.folder, "tables/**/*.csv"):
+    for path in _regular(run.folder, f"{TABLES}/**/*.csv"):
         inside = path.relative_to(run.folder)
         text, few[inside.as_posix()] = empty_few(_read(path), limit)
         _write(staged / inside, text)
@@ -144,22 +150,19 @@ def _stage(run: Run, staged: Path, notebooks: bool) -> list[str]:
     for path in pages:
         page, few[path.name] = _without_few(without_links(_read(path), sent), limit)
         _write(staged / path.name, page)
-    return [
-        f"{name}: {'1 cell that counts' if n == 1 else f'{n:,} cells that count'}"
-        f" fewer than {limit} customers emptied"
-        for name, n in few.items()
-        if n
-    ]
+    for name, n in few.items():
+        if n:
+            cells = "1 cell that counts" if n == 1 else f"{n:,} cells that count"
+            yield f"{name}: {cells} fewer than {limit} customers emptied"
 
 
 def _read(path: Path) -> str:
-    with path.open(encoding="utf-8", newline="") as file:  # line ends as they are
-        return file.read()
+    return path.read_bytes().decode("utf-8")  # line ends as they are
 
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="")
+    path.write_bytes(text.encode("utf-8"))
 
 
 def _regular(folder: Path, pattern: str) -> Iterator[Path]:
@@ -168,34 +171,22 @@ def _regular(folder: Path, pattern: str) -> Iterator[Path]:
 
 
 def _min_customers(run: Run) -> int:
-    from touchlab.privacy.suppress import MIN_CUSTOMERS
-
-    given = run.parameters.get("min_customers", MIN_CUSTOMERS)
+    given = run.parameters.get("min_customers")
     return given if isinstance(given, int) and given > 0 else MIN_CUSTOMERS
 
 
 def reduced(notebook: Any) -> Any:
     """Copy a notebook without what only machines read: times, and numbers beside pictures."""
-
-    def cell(one: Any) -> Any:
-        outputs = {"outputs": [output(each) for each in one["outputs"]]} if "outputs" in one else {}
-        return {**one, "metadata": _left(one["metadata"], "execution", "papermill"), **outputs}
-
-    def output(one: Any) -> Any:
-        if "metadata" not in one:
-            return one
-        metadata = {
-            mime: _left(words, "table", "kept") if isinstance(words, dict) else words
-            for mime, words in one["metadata"].items()
-        }
-        return {**one, "metadata": metadata}
-
-    kept = {k: v for k, v in notebook["metadata"].items() if k in {"kernelspec", "language_info"}}
-    return {**notebook, "metadata": kept, "cells": [cell(one) for one in notebook["cells"]]}
-
-
-def _left(words: dict[str, Any], *dropped: str) -> dict[str, Any]:
-    return {name: value for name, value in words.items() if name not in dropped}
+    copy = deepcopy(notebook)
+    for name in copy["metadata"].keys() - {"kernelspec", "language_info"}:
+        del copy["metadata"][name]
+    for cell in copy["cells"]:
+        for name in ("execution", "papermill"):
+            cell["metadata"].pop(name, None)
+    for _, words in carried(copy):
+        for name in ("table", "kept"):
+            words.pop(name, None)
+    return copy
 
 
 def _without_few(page: str, limit: int) -> tuple[str, int]:
@@ -206,7 +197,7 @@ def _without_few(page: str, limit: int) -> tuple[str, int]:
         nonlocal count
         text, emptied = empty_few(unpacked(match), limit)
         count += emptied
-        return f"{CSV}{base64.b64encode(text.encode()).decode('ascii') if emptied else match[1]}"
+        return address_of(text) if emptied else match[0]
 
     return EMBEDDED_TABLE.sub(reduce, page), count
 
@@ -217,36 +208,33 @@ def empty_few(text: str, limit: int) -> tuple[str, int]:
     >>> empty_few("day,events\\n1,3\\n2,40\\n", 10)
     ('day,events\\n1,\\n2,40\\n', 1)
     """
-    from touchlab.privacy.suppress import suppress
-
-    table, words = read_csv(text), read_csv(text, as_text=True)
-    few = suppress(table, k=limit).isna() & table.notna()
-    if not (emptied := int(few.to_numpy().sum())):
+    few = hidden_cells(read_csv(text), k=limit)
+    if not few.any(axis=None):
         return text, 0
-    begin = MARK if text.startswith(MARK) else ""
+    begin = BOM if text.startswith(BOM) else ""
     end = "\r\n" if "\r\n" in text else "\n"
-    return begin + words.mask(few).to_csv(index=False, lineterminator=end), emptied
+    words = read_csv(text, dtype=str).mask(few)  # every other cell as it was written
+    return begin + words.to_csv(index=False, lineterminator=end), int(few.to_numpy().sum())
 
 
 # --- what must not be sent ----------------------------------------------------------------
 
 
-def _check(staged: Path, run: Run, data: str | Path | None) -> list[str]:
-    """Search what is about to be sent; return notes on what could not be searched for."""
-    found = leaks_in(staged, "" if data is None else str(data))
-    if data is not None:
+def _check(staged: Path, run: Run, data: str | Path | None) -> Iterator[str]:
+    """Search what is about to be sent; note what could not be searched for."""
+    found = leaks_in(staged, str(data or ""))
+    if data is None:
+        yield "customer ids and small counts on pages were not looked for: give --data DATA"
+    else:
         found += few_and_named(staged, data, k=_min_customers(run))
     if found:
         raise ReportError(_refusal(run, found))
-    if data is not None:
-        return []
-    return ["customer ids and small counts on pages were not looked for: give --data DATA"]
 
 
 def _refusal(run: Run, found: list[Finding]) -> str:
     count = "1 finding" if len(found) == 1 else f"{len(found):,} findings"
     lines = [f"share: {run.folder.name} is not safe to send: {count}; nothing was written"]
-    lines += [f"  {one.file}: {one.kind}: {one.what}" for one in found[:_SHOWN]]
+    lines += [f"  {one}" for one in found[:_SHOWN]]
     if len(found) > _SHOWN:
         lines.append(f"  and {len(found) - _SHOWN:,} more")
     mends = (next(m for kind, m in _MEND.items() if one.kind.startswith(kind)) for one in found)
@@ -265,33 +253,14 @@ def _check_free(target: Path, force: bool) -> None:
             f"share: {str(target)!r} is there already\n"
             "  give another --out, or --force to replace it"
         )
-    ours = target.is_file() or (
-        (target / "index.html").is_file()
-        and all(path.suffix in _KINDS for path in target.rglob("*") if not path.is_dir())
-    )
+    page = target / "index.html"
+    inside = (path for path in target.rglob("*") if not path.is_dir())
+    ours = target.is_file() or (page.is_file() and all(path.suffix in _KINDS for path in inside))
     if not ours or target.is_symlink():
         raise ParameterError(
             f"share: {str(target)!r} is not a shared report, and is left alone\n"
             "  give another --out"
         )
-
-
-@contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    """Give a folder beside the target: from there one rename puts things in place."""
-    work = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".touchlab-share-", dir=target.parent))
-        yield work
-    except OSError as error:
-        raise NotWritten(
-            f"share: {str(target)!r} cannot be written: {error.strerror or error}\n"
-            "  free or mend the place, or give another one with --out"
-        ) from error
-    finally:
-        if work:
-            shutil.rmtree(work, ignore_errors=True)
 
 
 def _place(staged: Path, target: Path, work: Path) -> None:
@@ -303,8 +272,8 @@ def _place(staged: Path, target: Path, work: Path) -> None:
         return
     draft = work / "draft.zip"
     with zipfile.ZipFile(draft, "w") as packed:  # fixed order and times: equal files, equal bytes
-        for path in files_of(staged):
-            member = zipfile.ZipInfo(path.relative_to(work).as_posix(), _MOMENT)
+        for name, path in files_of(staged).items():
+            member = zipfile.ZipInfo(f"{staged.name}/{name}", _MOMENT)
             member.compress_type = zipfile.ZIP_DEFLATED
             member.external_attr = 0o644 << 16
             packed.writestr(member, path.read_bytes())

@@ -1,16 +1,11 @@
-"""The data of a report: where it is, its name (never its path), its content as a key, a part of it.
-
-The key is of the content, remembered under size, both times and number of each file: the system
-sets the time of change, so a file that was exchanged and dated back is read again.
-"""
+"""The data of a report: where it is, its name (never its path), its content as a key, a part."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
-import sysconfig
-import time
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,20 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from touchlab.data.locate import REPORT, SWEEP, address_in, read_settings
+from touchlab.data.locate import ENDINGS, FILE_DATABASES, REPORT, SWEEP, address_in, read_settings
 from touchlab.errors import DataError, ParameterError
-from touchlab.reporting.record import no_window
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from touchlab.data.dataset import Dataset
 
-HASHES = ".hashes.json"
-_ENDINGS = (".parquet", ".csv", ".csv.gz")
-_FILE_DATABASES = ("duckdb", "sqlite")
-_RACY = 2_000_000_000  # nanoseconds in which a file may change without its time changing
-_REMEMBERED = 10_000
 _TIMES = {
     "touches": "timestamp", "outcomes": "timestamp", "surveys": "timestamp", "experiments": "start",
 }  # fmt: skip
@@ -47,10 +36,9 @@ class Cut:
     last: str = ""
 
     def __str__(self) -> str:
-        traits = [f"{name} = {value!r}" for name, value in sorted(self.where.items())]
-        since = [f"from {self.first}"] if self.first else []
-        until = [f"until {self.last}"] if self.last else []
-        return ", ".join([*traits, *since, *until])
+        said = [f"{name} = {value!r}" for name, value in sorted(self.where.items())]
+        said += [f"from {self.first}"] * bool(self.first) + [f"until {self.last}"] * bool(self.last)
+        return ", ".join(said)
 
 
 @dataclass(frozen=True)
@@ -99,17 +87,6 @@ def folder_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", letters).strip("-")[:40].strip("-") or "data"
 
 
-def hidden_names(place: str, root: Path) -> dict[str, str]:
-    """List the paths that do not belong into a report, with what stands there instead."""
-    return {
-        str(Path.home()): "~",
-        sysconfig.get_path("purelib"): "packages",
-        sysconfig.get_path("stdlib"): "python",
-        str(root): ".",
-        place: data_name(place),
-    }
-
-
 # --- the content as a key -----------------------------------------------------------------
 
 
@@ -123,73 +100,39 @@ def digest(value: Any) -> str:
 def code_key() -> str:
     """Hash this package: every file of code and every template."""
     package = Path(__file__).resolve().parents[1]
-    whole = hashlib.sha256()
-    for file in sorted(package.rglob("*")):
-        if file.is_file() and not {"__pycache__", "_notebooks"} & {*file.parts}:
-            whole.update(f"{file.relative_to(package)}\0{file.stat().st_size}\0".encode())
-            whole.update(file.read_bytes())
-    return whole.hexdigest()[:32]
+    left_out = {"__pycache__", "_notebooks"}
+    return _content(package, [f for f in package.rglob("*") if not left_out & {*f.parts}])
 
 
-def data_key(place: str, out: Path) -> str:
+def data_key(place: str) -> str:
     """Hash the content of the data; empty for a database server, whose content is not known."""
     scheme, found, rest = place.partition("://")
-    if found and scheme not in _FILE_DATABASES:
+    if found and scheme not in FILE_DATABASES:
         return ""
     path = Path(rest.split("?")[0] if found else place)
-    settings = read_settings(path) if path.is_dir() else {}
+    if not path.is_dir():  # a file, perhaps with what its database has not yet written into it
+        return _content(path, [path, path.with_name(f"{path.name}.wal")]) if path.is_file() else ""
+    settings = read_settings(path)
     if address_in(settings):
         return ""
-    known = _remembered(out)
-    files = {}
-    for file in _data_files(path):
-        name = file.relative_to(path).as_posix() if path.is_dir() else file.suffix
-        files[name] = _file_hash(file, known)
-    _remember(known, out)
-    if found and not files:
-        return ""
-    return digest([files, {n: v for n, v in settings.items() if n not in (REPORT, SWEEP)}])
+    files = [
+        f for f in path.rglob("*") if f.name.lower().endswith(ENDINGS) and f.name[0] not in "._"
+    ]
+    naming = {name: section for name, section in settings.items() if name not in (REPORT, SWEEP)}
+    return digest([_content(path, files), naming])
 
 
-def _data_files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        log = path.with_name(f"{path.name}.wal")
-        return [file for file in (path, log) if file.is_file()]
-    files = (file for file in path.rglob("*") if file.name.lower().endswith(_ENDINGS))
-    return sorted(file for file in files if file.is_file() and file.name[0] not in "._")
-
-
-def _file_hash(file: Path, known: dict[str, list[Any]]) -> str:
-    """Hash one file, or recall its hash; changes `known`."""
-    name = digest(str(file.resolve()))  # its path does not belong into a folder of reports
-    try:
-        stat = file.stat()
-        state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-        if known.get(name, [None])[0] == state:
-            return known[name][1]
-        with file.open("rb") as content:
-            found = hashlib.file_digest(content, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{file.name}: cannot be read: {error.strerror}\n  mend it") from error
-    if time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > _RACY:
-        known[name] = [state, found]
-    return found
-
-
-def _remembered(out: Path) -> dict[str, list[Any]]:
-    try:
-        known = json.loads((out / HASHES).read_text(encoding="utf-8"))
-        return {name: [list(state), str(found)] for name, (state, found) in known.items()}
-    except (OSError, ValueError, TypeError, AttributeError):  # absent, or not ours
-        return {}
-
-
-def _remember(known: Mapping[str, list[Any]], out: Path) -> None:
-    text = json.dumps(dict(list(known.items())[-_REMEMBERED:]))
-    target, draft = out / HASHES, out / f".work-{HASHES}"
-    if not target.is_file() or target.read_text(encoding="utf-8") != text:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(target)
+def _content(base: Path, files: list[Path]) -> str:
+    """Hash the names and content of files."""
+    found = {}
+    for file in (file for file in files if file.is_file()):
+        try:
+            with file.open("rb") as content:
+                hashed = hashlib.file_digest(content, "sha256").hexdigest()
+        except OSError as error:
+            raise DataError(f"{file.name}: cannot be read: {error.strerror}\n  mend it") from error
+        found[os.path.relpath(file, base)] = hashed
+    return digest(found)
 
 
 def describe(place: str) -> None:
@@ -198,9 +141,7 @@ def describe(place: str) -> None:
 
     data = open_data(place)
     times = data.overview[["first", "last"]].dropna()
-    window = no_window()
-    if len(times):
-        window = {"first": times["first"].min(), "last": times["last"].max()}
+    window = {"first": times["first"].min(), "last": times["last"].max()} if len(times) else {}
     found = {"fingerprint": data.fingerprint, "window": window}
     print(json.dumps(found, default=lambda moment: moment.isoformat()))
 
@@ -228,14 +169,14 @@ def cut_data(source: Source, work: Path) -> str:
         )
     target = work / "data" / folder_name(source.name)
     target.mkdir(parents=True)
-    customers = _customers(data, source.cut)
-    for name, table in data.tables.items():
-        part = _within(table, _TIMES.get(name), source.cut)
-        if customers is not None and name == "customers":
-            part = customers
-        elif customers is not None and "customer_id" in table.columns:
-            part = part.semi_join(customers, "customer_id")
-        part.to_parquet(target / f"{name}.parquet")
+    tables = {name: _within(t, _TIMES.get(name), source.cut) for name, t in data.tables.items()}
+    if (customers := _customers(data, source.cut)) is not None:
+        for name, table in tables.items():
+            if "customer_id" in table.columns:
+                tables[name] = table.semi_join(customers, "customer_id")
+        tables["customers"] = customers
+    for name, table in tables.items():
+        table.to_parquet(target / f"{name}.parquet")
     return str(target)
 
 

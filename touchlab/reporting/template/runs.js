@@ -21,47 +21,19 @@
     filter(); // a browser may have kept what was chosen
   }
 
-  // Rows by what names them; those whose name is not their own are left out.
-  const named = (table, names) => {
-    const places = names.map((name) => table.names.indexOf(name));
-    const keys = table.rows.map((row) => places.map((place) => row[place]).join(", ") || "all");
-    return new Map(keys.map((key, i) => [key, i]).filter(([key]) => keys.indexOf(key) === keys.lastIndexOf(key)));
-  };
-
-  const changesOf = (before, after) => {
-    if (after.names.some((name) => before.numbers.includes(name))) return [];
-    const names = after.names.filter((name) => before.names.includes(name));
-    const [old, fresh] = [named(before, names), named(after, names)];
-    return after.measures.flatMap((measure) => {
-      const was = before.measures.find((m) => m.columns.join() === measure.columns.join());
-      if (!was) return [];
-      return [...old].flatMap(([row, i]) => {
-        const [a, b] = [was.values[i], measure.values[fresh.get(row)]];
-        if (!a || !b || a[0] === b[0]) return [];
-        const moved = Math.abs(b[0] - a[0]);
-        const reach = Math.hypot(b[2] - b[1], a[2] - a[1]) / 2;
-        const far = reach > 0 ? moved / reach : -1;
-        return [{ row, table: after.name, measure, a, b, beyond: moved > reach, far }];
-      });
+  // An estimate is: row, table, all of it in words, value, low, high. As `changes` in overview.py.
+  const compare = (before, after) => {
+    const name = ([row, title]) => JSON.stringify([row, title]);
+    const now = new Map(after.rows.map((estimate) => [name(estimate), estimate]));
+    const changes = before.rows.flatMap((a) => {
+      const b = now.get(name(a));
+      if (!b || a[3] === b[3]) return [];
+      const moved = Math.abs(b[3] - a[3]);
+      const reach = Math.hypot(b[5] - b[4], a[5] - a[4]) / 2;
+      const far = reach > 0 ? moved / reach : -1;
+      return [{ row: a[0], title: a[1], before: a[2], after: b[2], beyond: moved > reach, far }];
     });
-  };
-
-  const compare = (before, after) =>
-    after.tables
-      .flatMap((table) => {
-        const same = before.tables.find((other) => other.name === table.name);
-        return same ? changesOf(same, table) : [];
-      })
-      .sort((x, y) => y.beyond - x.beyond || y.far - x.far);
-
-  const set = ({ a, b, measure }) => {
-    const size = Math.max(Math.abs(a[0]), Math.abs(b[0]));
-    const places = measure.percent ? 1 : size >= 100 ? 0 : size >= 10 ? 1 : 2;
-    const form = new Intl.NumberFormat("en-US", {
-      minimumFractionDigits: places, maximumFractionDigits: places, roundingMode: "halfEven",
-    });
-    const text = (v) => (measure.percent ? `${form.format(100 * v)} %` : form.format(v));
-    return [a, b].map(([v, low, high]) => `${text(v)} (${text(low)} to ${text(high)})`);
+    return changes.sort((x, y) => y.beyond - x.beyond || y.far - x.far);
   };
 
   const form = document.getElementById("compared");
@@ -77,9 +49,8 @@
     };
     const line = (change) => {
       const row = document.createElement("tr");
-      const title = `${change.table}: ${change.measure.columns[0]}`.replaceAll("_", " ");
-      const [before, after] = set(change);
-      row.append(cell("th", change.row), cell("td", title), cell("td", before, "num"), cell("td", after, "num"));
+      row.append(cell("th", change.row), cell("td", change.title));
+      row.append(cell("td", change.before, "num"), cell("td", change.after, "num"));
       row.append(cell("td", change.beyond ? "beyond" : "within", change.beyond ? "state" : "quiet"));
       return row;
     };
