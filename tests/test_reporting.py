@@ -132,7 +132,7 @@ def test_a_default_of_none_takes_text_and_numbers(text, value):
          "  its default is 0.4"),
         (
             "outcme=churn",
-            "unknown parameter 'outcme'\n  did you mean 'outcome'?\n  the chosen notebooks know: "
+            "unknown parameter 'outcme'; did you mean 'outcome'?\n  the chosen notebooks know: "
             "code, half_life_days, limit, lookback_days, outcome, synergy, weights",
         ),
     ],
@@ -228,7 +228,7 @@ def test_notebooks_are_chosen_by_name_or_number(tmp_path):
     with pytest.raises(ParameterError) as error:
         choose_notebooks(tmp_path, ["02_c"])
     assert str(error.value) == (
-        "unknown notebook '02_c'\n  did you mean '02_b'?\n  there are: 01_a, 02_b"
+        "unknown notebook '02_c'; did you mean '02_b'?\n  there are: 01_a, 02_b"
     )
 
 

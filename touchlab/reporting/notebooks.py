@@ -9,14 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from touchlab.errors import ParameterError, ReportError
-from touchlab.reporting.parameters import (
-    RESULTS,
-    Parameter,
-    check_parameters,
-    nearest,
-    read_parameters,
-)
+from touchlab.errors import ParameterError, ReportError, nearest
+from touchlab.reporting.parameters import RESULTS, Parameter, check_parameters, read_parameters
 
 _NUMBERED = "[0-9][0-9]_*.ipynb"
 
@@ -24,9 +18,13 @@ _NUMBERED = "[0-9][0-9]_*.ipynb"
 def notebooks_folder(start: Path | None = None) -> Path:
     """Find the notebooks: of the working directory's repository, or of this installation."""
     start, package = start or Path.cwd(), Path(__file__).resolve().parents[1]
-    above = [start, *start.parents]
-    tops = [n for n, at in enumerate(above) if (at / ".git").exists() or _is_project(at)]
-    places = [at / "notebooks" for at in above[: tops[0] + 1 if tops else 1]]
+    places = []
+    for at in (start, *start.parents):
+        places.append(at / "notebooks")
+        if (at / ".git").exists() or (at / "pyproject.toml").exists():
+            break
+    else:
+        places = places[:1]
     for place in (*places, package.parent / "notebooks", package / "_notebooks"):
         if any(place.glob(_NUMBERED)):
             return place.resolve()
@@ -36,10 +34,6 @@ def notebooks_folder(start: Path | None = None) -> Path:
         " beside the installed package\n"
         "  run this inside a copy of the repository"
     )
-
-
-def _is_project(folder: Path) -> bool:
-    return (folder / "pyproject.toml").exists()
 
 
 def choose_notebooks(folder: Path, only: Sequence[str] = ()) -> list[Path]:
@@ -56,17 +50,15 @@ def choose_notebooks(folder: Path, only: Sequence[str] = ()) -> list[Path]:
         wanted = name.removesuffix(".ipynb")
         found = [path for path in paths if wanted in (path.stem, path.stem[:2])]
         if not found:
-            hint = nearest(wanted, stems)
-            raise ParameterError(
-                f"unknown notebook {name!r}\n{hint}  there are: {', '.join(stems)}"
-            )
+            unknown = f"unknown notebook {name!r}{nearest(wanted, stems)}"
+            raise ParameterError(f"{unknown}\n  there are: {', '.join(stems)}")
         chosen.add(found[0])
     return [path for path in paths if path in chosen or not only]
 
 
 def read_notebook(path: Path) -> Any:
     """Read a notebook as a NotebookNode of format 4."""
-    spare_a_grammar()
+    _spare_a_grammar()
     import nbformat
 
     try:
@@ -75,7 +67,7 @@ def read_notebook(path: Path) -> Any:
         raise ReportError(f"{path.name} is not a notebook that can be read: {error}") from error
 
 
-def spare_a_grammar() -> None:
+def _spare_a_grammar() -> None:
     """Import jsonschema without the 1.5 s in which it builds a grammar of web addresses.
 
     It does so wherever JupyterLab is installed, for a check that notebooks never ask for. This
@@ -98,7 +90,7 @@ def title_of(notebook: Any, default: str) -> str:
     return default
 
 
-def parameters_of(notebook: Any, name: str) -> dict[str, Parameter]:
+def _parameters_of(notebook: Any, name: str) -> dict[str, Parameter]:
     """Read the parameters that a notebook declares in its cell tagged `parameters`."""
     for cell in notebook.cells:
         if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", []):
@@ -109,7 +101,7 @@ def parameters_of(notebook: Any, name: str) -> dict[str, Parameter]:
 def declared_parameters(folder: Path | None = None) -> dict[str, dict[str, Parameter]]:
     """Collect the parameters of all notebooks: by notebook, then by name."""
     paths = choose_notebooks(folder or notebooks_folder())
-    return {path.stem: parameters_of(read_notebook(path), path.stem) for path in paths}
+    return {path.stem: _parameters_of(read_notebook(path), path.stem) for path in paths}
 
 
 @dataclass(frozen=True)
@@ -143,7 +135,7 @@ def choose_tasks(folder: Path, only: Sequence[str], given: Mapping[str, object])
     Choosing one that reads the tables of the others chooses those too.
     """
     notebooks = {path: read_notebook(path) for path in choose_notebooks(folder)}
-    declared = {path: parameters_of(node, path.stem) for path, node in notebooks.items()}
+    declared = {path: _parameters_of(node, path.stem) for path, node in notebooks.items()}
     chosen = choose_notebooks(folder, only)
     if any(RESULTS in declared[path] for path in chosen):
         chosen = [path for path in notebooks if path in chosen or RESULTS not in declared[path]]

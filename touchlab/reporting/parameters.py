@@ -8,7 +8,6 @@ cell is read here, and all values are checked, for all notebooks, before a kerne
 from __future__ import annotations
 
 import ast
-import difflib
 import io
 import json
 import math
@@ -20,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from touchlab.errors import ParameterError
+from touchlab.errors import ParameterError, nearest
 
 Value = Any  # a plain JSON value: None, bool, int, float, str, or lists and dicts of those
 DATA, RESULTS, PREVIOUS = "data", "results", "previous"
@@ -30,11 +29,17 @@ FILLED = {
     PREVIOUS: "a report gives it the tables of the run before",
 }
 """Parameters that a report fills in itself."""
-_KINDS = {
-    bool: "true or false", int: "a whole number", float: "a number", str: "text",
-    list: "a list", dict: "a mapping", type(None): "text or a number",
-}  # fmt: skip
-_TAKES = {float: (int, float), type(None): (str, int, float, type(None))}
+_TAKES: Mapping[type, tuple[str, Any]] = {
+    bool: ("true or false", bool),
+    int: ("a whole number", int),
+    float: ("a number", int | float),
+    str: ("text", str),
+    list: ("a list", list),
+    dict: ("a mapping", dict),
+    type(None): ("text or a number", str | int | float | None),
+}
+"""What a parameter takes, in words and as types, by the type of its default."""
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+([eE][-+]?\d+)?)?")  # leading zeros mean a code
 
 
 def _is_duration(text: str) -> bool:
@@ -124,17 +129,18 @@ def _assignment(statement: ast.stmt) -> tuple[str, Value]:
 
 def _trouble_of(value: object) -> str:
     """Say why a value is not plain JSON; empty if it is."""
-    if value is None or isinstance(value, bool | int | str):
-        return ""
-    if isinstance(value, float):
-        return "" if math.isfinite(value) else f"{value!r} is not a finite number"
-    if isinstance(value, list):
-        return next(filter(None, map(_trouble_of, value)), "")
-    if not isinstance(value, dict):
-        return f"{value!r} is a {type(value).__name__}, not a plain value"
-    if not all(isinstance(key, str) for key in value):
-        return f"{value!r} has keys that are not text"
-    return _trouble_of([*value.values()])
+    match value:
+        case None | bool() | int() | str():
+            return ""
+        case float():
+            return "" if math.isfinite(value) else f"{value!r} is not a finite number"
+        case list():
+            return next(filter(None, map(_trouble_of, value)), "")
+        case dict() if all(isinstance(key, str) for key in value):
+            return _trouble_of([*value.values()])
+        case dict():
+            return f"{value!r} has keys that are not text"
+    return f"{value!r} is a {type(value).__name__}, not a plain value"
 
 
 def check_parameters(
@@ -179,30 +185,24 @@ def _problem_with(
 
 
 def _fits(value: object, default: Value) -> bool:
-    kind = type(default)
     if isinstance(value, bool):  # to Python also a whole number
-        return kind is bool
-    return isinstance(value, _TAKES.get(kind, kind))
+        return isinstance(default, bool)
+    return isinstance(value, _TAKES[type(default)][1])
 
 
 def _wrong_type(value: object, parameter: Parameter, where: str = "") -> str:
     meaning = f" ({parameter.comment})" if parameter.comment else ""
+    takes, _ = _TAKES[type(parameter.default)]
     return (
-        f"parameter {parameter.name!r}{where} must be {_KINDS[type(parameter.default)]},"
-        f" not {value!r}\n  its default is {parameter.default!r}{meaning}"
+        f"parameter {parameter.name!r}{where} must be {takes}, not {value!r}\n"
+        f"  its default is {parameter.default!r}{meaning}"
     )
 
 
 def _unknown(name: str, declared: Collection[str]) -> str:
     names = sorted(set(declared) - set(FILLED))
     known = ", ".join(names) or "none"
-    return f"unknown parameter {name!r}\n{nearest(name, names)}  the chosen notebooks know: {known}"
-
-
-def nearest(name: str, names: Sequence[str]) -> str:
-    """Suggest what may have been meant, as a line of a message."""
-    found = difflib.get_close_matches(name, names, n=1)
-    return f"  did you mean {found[0]!r}?\n" if found else ""
+    return f"unknown parameter {name!r}{nearest(name, names)}\n  the chosen notebooks know: {known}"
 
 
 # --- as a user types them -----------------------------------------------------------------
@@ -234,27 +234,13 @@ def parse_assignments(texts: Sequence[str], declared: Mapping[str, Parameter]) -
     return values
 
 
-def read_parameter_file(path: Path) -> dict[str, Value]:
-    """Read parameters from a TOML file of lines such as ``lookback = "14D"``.
-
-    TOML, because `touchlab.toml` is TOML too, and because it says which value is text.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise ParameterError(
-            f"{path.name}: cannot be read as TOML: {why}\n  give lines such as name = 'text'"
-        ) from error
-
-
 def _parse(text: str, parameter: Parameter) -> Value:
     try:
         match parameter.default:
             case str():
                 return text
             case None:
-                return _number_or_text(text)
+                return json.loads(text) if _NUMBER.fullmatch(text) else text
             case bool():
                 return {"true": True, "false": False}[text.strip().lower()]
             case int() | float() as default:
@@ -262,8 +248,7 @@ def _parse(text: str, parameter: Parameter) -> Value:
             case list() as default if not text.lstrip().startswith("["):
                 item = Parameter(parameter.name, default[0] if default else "")
                 return [_parse(one.strip(), item) for one in text.split(",") if one.strip()]
-        value = json.loads(text)
-        if isinstance(value, type(parameter.default)):
+        if _fits(value := json.loads(text), parameter.default):
             return value
     except ParameterError:
         raise  # an item of a list already says what is wrong with it
@@ -272,10 +257,12 @@ def _parse(text: str, parameter: Parameter) -> Value:
     raise ParameterError(_wrong_type(text, parameter))
 
 
-def _number_or_text(text: str) -> Value:
-    """Read what a default of None accepts; leading zeros mean a code, not a number."""
-    if re.fullmatch(r"-?(0|[1-9]\d*)", text):
-        return int(text)
-    if re.fullmatch(r"-?(0|[1-9]\d*)\.\d+([eE][-+]?\d+)?", text):
-        return float(text)
-    return text
+def read_parameter_file(path: Path) -> dict[str, Value]:
+    """Read parameters from a file of lines such as ``lookback = "14D"``: TOML, as touchlab.toml."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ParameterError(
+            f"{path.name}: cannot be read as TOML: {why}\n  give lines such as name = 'text'"
+        ) from error

@@ -20,6 +20,45 @@ EVERY = {
 }
 """Days in the words of cron and of systemd: every one, Mondays, the first of the month."""
 _AT = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+_SERVICE = """[Unit]
+Description=touchlab report on {name}
+
+[Service]
+Type=oneshot
+WorkingDirectory={folder}
+ExecStart={command}
+StandardOutput=append:{log}
+StandardError=inherit
+"""
+_TIMER = """[Unit]
+Description=touchlab report on {name}, at fixed times
+
+[Timer]
+OnCalendar={calendar}
+# what was missed while the machine was off is made up for
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+"""
+_PRINTED = """# Nothing has been installed. Times are those of the machine's clock.
+# Everything said goes to {log}
+# Exit codes:
+{codes}
+
+# ---- cron: add with crontab -e. Mail comes only where a run ended badly.
+# MAILTO=you@example.org
+{cron}
+
+# ---- systemd, file ~/.config/systemd/user/{name}.service
+{service}
+# ---- systemd, file ~/.config/systemd/user/{name}.timer
+{timer}
+# ---- then, once:
+# systemctl --user daemon-reload
+# systemctl --user enable --now {name}.timer
+# systemctl --user start {name}.service    (try it now)
+# loginctl enable-linger                         (runs while nobody is logged in)"""
 
 
 @dataclass(frozen=True)
@@ -34,21 +73,7 @@ class Schedule:
 
     def __str__(self) -> str:
         codes = "\n".join(f"#   {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
-        units = "~/.config/systemd/user"
-        return (
-            "# Nothing has been installed. Times are those of the machine's clock.\n"
-            f"# Everything said goes to {self.log}\n"
-            f"# Exit codes:\n{codes}\n\n"
-            "# ---- cron: add with crontab -e. Mail comes only where a run ended badly.\n"
-            f"# MAILTO=you@example.org\n{self.cron}\n\n"
-            f"# ---- systemd, file {units}/{self.name}.service\n{self.service}\n"
-            f"# ---- systemd, file {units}/{self.name}.timer\n{self.timer}\n"
-            "# ---- then, once:\n"
-            "# systemctl --user daemon-reload\n"
-            f"# systemctl --user enable --now {self.name}.timer\n"
-            f"# systemctl --user start {self.name}.service    (try it now)\n"
-            "# loginctl enable-linger                         (runs while nobody is logged in)"
-        )
+        return _PRINTED.format(codes=codes, **vars(self))
 
 
 def write_schedule(
@@ -81,11 +106,17 @@ def write_schedule(
     command = [*_touchlab(), "report", place, "--out", str(reports)]
     command += [word for name in only for word in ("--only", name)]
     days, date = EVERY[every]
+    name = systemd_text(data_name(place))
     return Schedule(
         name=f"touchlab-{folder_name(data_name(place))}-{every}",
         cron=f"{minute} {hour} {days} {cron_command(command, folder.parent, log)}",
-        service=_service(command, folder.parent, log, data_name(place)),
-        timer=_timer(f"{date} {hour:02d}:{minute:02d}:00", data_name(place)),
+        service=_SERVICE.format(
+            name=name,
+            folder=systemd_text(str(folder.parent)),
+            command=" ".join(map(systemd_word, command)),
+            log=systemd_text(str(log)),
+        ),
+        timer=_TIMER.format(name=name, calendar=f"{date} {hour:02d}:{minute:02d}:00"),
         log=log,
     )
 
@@ -120,26 +151,6 @@ def systemd_word(word: str) -> str:
 def systemd_text(text: str) -> str:
     """Write a path as the value of a setting."""
     return text.replace("\\", "\\\\").replace("%", "%%")
-
-
-def _service(command: Sequence[str], folder: Path, log: Path, name: str) -> str:
-    return (
-        f"[Unit]\nDescription=touchlab report on {systemd_text(name)}\n\n"
-        "[Service]\nType=oneshot\n"
-        f"WorkingDirectory={systemd_text(str(folder))}\n"
-        f"ExecStart={' '.join(map(systemd_word, command))}\n"
-        f"StandardOutput=append:{systemd_text(str(log))}\n"
-        "StandardError=inherit\n"
-    )
-
-
-def _timer(calendar: str, name: str) -> str:
-    return (
-        f"[Unit]\nDescription=touchlab report on {systemd_text(name)}, at fixed times\n\n"
-        f"[Timer]\nOnCalendar={calendar}\n"
-        "# what was missed while the machine was off is made up for\nPersistent=true\n\n"
-        "[Install]\nWantedBy=timers.target\n"
-    )
 
 
 def _touchlab() -> list[str]:
