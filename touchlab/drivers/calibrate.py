@@ -365,22 +365,12 @@ def _through(
 def _keep_intent(drivers: Drivers, places: list[int]) -> Model:
     """Add the exposures of calibrated touchpoints to the controls, unscaled."""
     model, moments, controls = drivers.model, drivers.moments, drivers.model.controls
-    names = tuple(f"intent shown by {moments.touchpoints[place]}" for place in places)
     lives = drivers.parameters.log_half_lives
-    makers = tuple(
-        partial(_intent, name, place, model.saturation, moments.half_lives, lives[[place]])
-        for name, place in zip(names, places, strict=True)
-    )
-    exposure = model.exposure(drivers.parameters)[places]
-    wider = replace(
-        controls,
-        matrix=np.column_stack([controls.matrix, exposure.T]),
-        names=(*controls.names, *names),
-        makers=(*controls.makers, *makers),
-        centre=np.append(controls.centre, np.zeros(len(places))),
-        spread=np.append(controls.spread, np.ones(len(places))),
-    )
-    return replace(model, controls=wider)
+    for place, seen in zip(places, model.exposure(drivers.parameters)[places], strict=True):
+        name = f"intent shown by {moments.touchpoints[place]}"
+        how = name, place, model.saturation, moments.half_lives, lives[[place]]
+        controls = controls.and_one(name, seen, partial(_intent, *how))
+    return replace(model, controls=controls)
 
 
 def _intent(

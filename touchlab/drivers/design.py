@@ -43,6 +43,20 @@ class Controls:
     makers: tuple[Maker, ...]
     centre: Floats
     spread: Floats
+    held: tuple[str, ...] = ()
+    """Columns whose coefficients no fit moves."""
+
+    def and_one(self, name: str, values: Floats, maker: Maker, *, held: bool = False) -> Controls:
+        """Add a column as it is, neither centred nor scaled."""
+        return Controls(
+            np.column_stack([self.matrix, values]),
+            (*self.names, name),
+            self.notes,
+            (*self.makers, maker),
+            np.append(self.centre, 0.0),
+            np.append(self.spread, 1.0),
+            (*self.held, name) if held else self.held,
+        )
 
     def at(self, points: Points) -> Floats:
         """Build the same columns at other moments."""

@@ -16,6 +16,7 @@ from touchlab.data.dataset import Dataset
 from touchlab.drivers.design import build_controls
 from touchlab.drivers.effects import Pairs, tie
 from touchlab.drivers.hazard import Scorer, fit, leave_group_out
+from touchlab.drivers.intent import UNSEEN, take_out
 from touchlab.drivers.model import PRESENT, SATURATIONS, Model, Parameters, some_of
 from touchlab.drivers.result import Drivers
 from touchlab.errors import MissingInput, ParameterError, TouchlabWarning
@@ -48,6 +49,7 @@ def fit_drivers(
     saturation: str = "log",
     traits: bool = True,
     touch_rate: bool = False,
+    intent: str = "auto",
     synergy: Synergy = None,
     seed: int = 1,
 ) -> Drivers:
@@ -76,6 +78,9 @@ def fit_drivers(
         Whether traits of customers are controlled for.
     touch_rate
         Adds the customer's long-run rate of touches as a stand-in for intent.
+    intent
+        ``"auto"`` looks for a lasting intent in the counts of touches, and holds it constant
+        where the outcome follows it (see ``.intent``); ``"ignore"`` does not look.
     synergy
         Pairs of touchpoints, by name, that may work better or worse together than apart;
         ``"screen"`` looks for such pairs and keeps those beyond chance. None, the default,
@@ -111,6 +116,8 @@ def fit_drivers(
     >>> drivers.incremental().columns.tolist()[:5]
     ['touchpoint', 'incremental', 'share', 'ci_low', 'ci_high']
     """
+    if intent not in ("auto", "ignore"):
+        raise ParameterError(f"intent: {intent!r} is not a choice\n  use 'auto' or 'ignore'")
     if saturation not in SATURATIONS:
         raise ParameterError(f"saturation: {saturation!r} is not a choice\n  use 'log' or 'exp'")
 
@@ -127,16 +134,21 @@ def fit_drivers(
         controls = build_controls(moments, touch_rate=touch_rate, traits=traits)
         model = Model(moments, controls, saturation, _fixed(moments, half_lives))
         model, parameters, found = choose_pairs(model, synergy)
+        unseen, replicates = UNSEEN, None
+        if intent == "auto":
+            unseen, model, parameters, replicates = take_out(model, parameters)
         troubles = _find_troubles(model, parameters)
         for trouble in troubles:
             warnings.warn(trouble, TouchlabWarning, stacklevel=4)
         notes = (*controls.notes, *_left_out(moments), *found, *troubles)
-        return Drivers(model, parameters, leave_group_out(model, parameters), notes)
+        if replicates is None:
+            replicates = leave_group_out(model, parameters)
+        return Drivers(model, parameters, replicates, notes, unseen)
 
     if isinstance(data, Moments):
         return fitted()
     lives = half_lives and sorted(half_lives.items())
-    asked = "drivers", outcome, lives, saturation, traits, touch_rate, synergy, seed
+    asked = "drivers", outcome, lives, saturation, traits, touch_rate, intent, synergy, seed
     return once(asked, fitted, data=data)
 
 

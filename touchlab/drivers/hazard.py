@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,10 @@ from touchlab.drivers.model import Model, Parameters, Rows, Sets, blocks, chance
 from touchlab.errors import TouchlabWarning
 from touchlab.numeric import GROUPS, Floats, one_thread
 
+Flags = npt.NDArray[np.bool_]
+Curve = tuple[Floats, Floats, float]
+"""Curvature, slope and value of a loss at some parameters."""
+Curves = Callable[[Floats], Curve]
 SHRINKAGE = 2.0
 """Penalty per squared doubling of a half-life away from the common one."""
 RIDGE = 0.02
@@ -83,16 +87,22 @@ def clustered(values: Floats, group: Rows) -> Floats:
 
 def tangent(model: Model, given: Parameters) -> Tangent:
     """Linearise the likelihood at `given`."""
+    exposure, design = slopes(model, given)
+    return Tangent(design, chance(model, given, exposure), model.event)
+
+
+def slopes(model: Model, given: Parameters) -> tuple[Floats, Floats]:
+    """Exposures, and slopes of the log hazard in each parameter; (.., moments) both."""
     exposure, slope = model.exposures(given.log_half_lives)
     bend = given.effects[:, None] * slope
     for (a, b), own in zip(model.pairs, given.synergies, strict=True):
         bend[a] += own * slope[a] * exposure[b]
         bend[b] += own * slope[b] * exposure[a]
     parts = [exposure, bend, model.controls.matrix.T, products(exposure, model.pairs)]
-    return Tangent(np.concatenate(parts), chance(model, given, exposure), model.event)
+    return exposure, np.concatenate(parts)
 
 
-def _penalised(parts: Sequence[Model], given: Parameters) -> tuple[Floats, Floats, float]:
+def _penalised(parts: Sequence[Model], given: Parameters) -> Curve:
     """Curvature, slope and loss, added up over parts of the moments, with the penalties."""
     penalty, target = penalty_of(parts[0])
     pull = penalty @ (given.packed - target)
@@ -125,34 +135,46 @@ def fit(model: Model, start: Floats | None = None) -> Parameters:
     if start is None:
         step = len(model.event) // ROUGH
         start = fit(some_of(model, slice(None, None, step))).packed if step > 1 else _start(model)
-    packed = start.clip(*_bounds(model))
     parts = [some_of(model, rows) for rows in blocks(len(model.event))]
-    (curvature, slope, loss), damping = _penalised(parts, model.parameters(packed)), 1e-3
+    packed, _ = descend(lambda at: _penalised(parts, model.parameters(at)), start, *limits(model))
+    return with_outcomes_observed(model, packed)
+
+
+def descend(
+    curve: Curves, packed: Floats, low: Floats, high: Floats, free: Flags
+) -> tuple[Floats, Curve]:
+    """Go to the least loss within the bounds by damped Newton steps; and the curve there.
+
+    Steps that lose are tried again with more damping [Levenberg 1944].
+    """
+    packed = packed.clip(low, high)
+    now, damping = curve(packed), 1e-3
     for _ in range(MAX_STEPS):
         while damping < 1e8:
-            system = curvature + damping * np.diag(np.diag(curvature) + 1e-9)
-            tried = _step(model, packed, system, slope)
-            then = _penalised(parts, model.parameters(tried))
-            gained = loss - then[2]
+            system = now[0] + damping * np.diag(np.abs(np.diag(now[0])) + 1e-9)
+            tried = _step(packed, system, now[1], low, high, free)
+            then = curve(tried)
+            gained = now[2] - then[2]
             if gained >= 0:
                 break
             damping *= 10
         else:  # no step gains: this is the optimum, to the precision of the sums
             break
-        packed, (curvature, slope, loss), damping = tried, then, damping / 10
+        packed, now, damping = tried, then, damping / 10
         if gained < PRECISION:
             break
     else:
         unfinished = f"drivers: the fit was still gaining {gained:.2g} after {MAX_STEPS} steps"
         warnings.warn(unfinished, TouchlabWarning, stacklevel=2)
-    return _with_outcomes_observed(model, packed)
+    return packed, now
 
 
-def _step(model: Model, packed: Floats, system: Floats, slope: Floats) -> Floats:
+def _step(
+    packed: Floats, system: Floats, slope: Floats, low: Floats, high: Floats, free: Flags
+) -> Floats:
     """Take a Newton step within the bounds; what pushes against its bound stays there."""
-    low, high = _bounds(model)
     held = ((packed <= low) & (slope > 0)) | ((packed >= high) & (slope < 0))
-    free = _free(model) & ~held
+    free = free & ~held
     tried = packed.copy()
     # the least weight of all: an intercept that no moment is left to tell
     system = system[np.ix_(free, free)] + SMALLEST * np.eye(free.sum())
@@ -160,7 +182,7 @@ def _step(model: Model, packed: Floats, system: Floats, slope: Floats) -> Floats
     return tried.clip(low, high)
 
 
-def _with_outcomes_observed(model: Model, packed: Floats) -> Parameters:
+def with_outcomes_observed(model: Model, packed: Floats) -> Parameters:
     """Move the intercept the last bit, until expected outcomes are the observed ones."""
     place, packed = 2 * model.touchpoints, packed.copy()
     exposure = model.exposure(model.parameters(packed))
@@ -196,7 +218,7 @@ def leave_group_out(model: Model, given: Parameters) -> Floats:
     for again in range(1 if len(model.event) > LARGE else 3):
         slopes = _slopes_without(model, packed) if again else slopes
         each = zip(packed, left, slopes, strict=True)
-        packed = np.stack([_step(model, *one) for one in each])
+        packed = np.stack([_step(*one, *limits(model)) for one in each])
     return packed
 
 
@@ -214,7 +236,7 @@ def _slopes_without(model: Model, packed: Floats) -> Floats:
 @one_thread
 def clustered_errors(model: Model, given: Parameters) -> Floats:
     """Standard errors of the parameters, clustered by customer group: the sandwich."""
-    free, now = _free(model), tangent(model, given)
+    free, now = limits(model)[2], tangent(model, given)
     bread = (now.curvature + penalty_of(model)[0])[np.ix_(free, free)]
     score = sum_by_group(now.design[free] * (now.event - now.probability), model.group)
     variance = ((np.linalg.pinv(bread, hermitian=True) @ score) ** 2).sum(axis=1)
@@ -223,19 +245,16 @@ def clustered_errors(model: Model, given: Parameters) -> Floats:
     return errors
 
 
-def _free(model: Model) -> npt.NDArray[np.bool_]:
-    free = np.ones(model.size, dtype=bool)
-    free[model.touchpoints : 2 * model.touchpoints] = model.fixed is None
-    return free
-
-
-def _bounds(model: Model) -> tuple[Floats, Floats]:
+def limits(model: Model) -> tuple[Floats, Floats, Flags]:
+    """The least and the largest value of each parameter, and which are estimated at all."""
     k, grid = model.touchpoints, np.log2(model.moments.half_lives)
     high = np.full(model.size, np.inf)
     high[:k], high[model.size - len(model.pairs) :] = LARGEST, LARGEST
-    low = -high
+    low, free = -high, np.ones(model.size, dtype=bool)
     low[k : 2 * k], high[k : 2 * k] = grid[0], grid[-1]
-    return low, high
+    free[k : 2 * k] = model.fixed is None
+    free[2 * k + np.flatnonzero(np.isin(model.controls.names, model.controls.held))] = False
+    return low, high, free
 
 
 def columns(model: Model, given: Parameters) -> Floats:
@@ -249,13 +268,15 @@ def regression(model: Model, given: Parameters) -> Any:
     """Refit with statsmodels at these half-lives: its results, clustered by customer.
 
     Columns are named as the touchpoints, then as the controls, which say so where a
-    touchpoint has that very name, then as pairs.
+    touchpoint has that very name, then as pairs. What is held is part of the offset.
     """
     own, table = model.moments.touchpoints, model.moments.table
     controls = [f"{n} (control)" if n in own else n for n in model.controls.names]
     pairs = [f"{own[a]} x {own[b]}" for a, b in model.pairs]
     design = pd.DataFrame(columns(model, given), columns=[*own, *controls, *pairs])
-    offset = np.full(len(design), model.offset)
+    held = list(model.controls.held)
+    known = given.controls[np.isin(model.controls.names, held)]
+    offset, design = model.offset + design[held] @ known, design.drop(columns=held)
     binomial = sm.GLM(model.event, design, family=sm.families.Binomial(), offset=offset)
     groups = pd.factorize(table.customer)[0]
     return binomial.fit(cov_type="cluster", cov_kwds={"groups": groups})

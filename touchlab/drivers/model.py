@@ -135,9 +135,13 @@ def _place_in(half_lives: tuple[float, ...], log_half_lives: Floats) -> tuple[Ro
 def chance(model: Model, given: Parameters, exposure: Floats | None = None) -> Floats:
     """Probability that each moment is an event; `exposure` where it is known already."""
     exposure = model.exposure(given) if exposure is None else exposure
-    log_hazard = model.controls.matrix @ given.controls + given.effects @ exposure
-    log_hazard += given.synergies @ products(exposure, model.pairs)
-    return np.asarray(expit(log_hazard + model.offset))
+    return np.asarray(expit(log_hazard(model, given, exposure) + model.offset))
+
+
+def log_hazard(model: Model, given: Parameters, exposure: Floats) -> Floats:
+    """Log of the hazard a day at each moment."""
+    found = model.controls.matrix @ given.controls + given.effects @ exposure
+    return np.asarray(found + given.synergies @ products(exposure, model.pairs))
 
 
 def products(exposure: Floats, pairs: Pairs) -> Floats:

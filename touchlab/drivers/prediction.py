@@ -88,7 +88,8 @@ def check_prediction(drivers: Drivers, *, folds: int = 5, seed: int = 1) -> Pred
         raise MissingInput(NOT_ASKED)
     if not isinstance(folds, int) or not 2 <= folds <= 20:
         raise ParameterError(f"folds: {folds!r}\n  give a whole number from 2 to 20")
-    model, notes = _manageable(drivers.model, seed)
+    model, start = _without_held(drivers.model, drivers.parameters.packed)
+    model, notes = _manageable(model, seed)
     table, event = model.moments.table, model.event
     customers, holding = table.customer.nunique(), table.customer[event == 1].nunique()
     if holding < 2 * folds:
@@ -97,7 +98,6 @@ def check_prediction(drivers: Drivers, *, folds: int = 5, seed: int = 1) -> Pred
             f"for {folds} folds\n  give fewer folds, or more customers"
         )
     found = {name: np.zeros(len(event)) for name in (REGRESSION, BOOSTING, CONTROLS, NULL)}
-    start = drivers.parameters.packed
     for rest, part in _folds(table, folds):
         for name, own in _predict(model, start, rest, part, seed).items():
             found[name][part] = own
@@ -105,6 +105,16 @@ def check_prediction(drivers: Drivers, *, folds: int = 5, seed: int = 1) -> Pred
     rows = [{"model": name} | _judge(event, own, best, model.group) for name, own in found.items()]
     calibration = _calibrate(event, found[REGRESSION], model.offset)
     return Prediction(model.moments.risk.outcome, pd.DataFrame(rows), calibration, notes)
+
+
+def _without_held(model: Model, packed: Floats) -> tuple[Model, Floats]:
+    """Leave out what was learnt from a customer's own outcomes: nobody could foretell with it."""
+    controls = model.controls
+    held = np.isin(controls.names, controls.held)
+    names = tuple(name for name in controls.names if name not in controls.held)
+    controls = replace(controls, matrix=controls.matrix[:, ~held], names=names, held=())
+    places = 2 * model.touchpoints + np.flatnonzero(held)
+    return replace(model, controls=controls), np.delete(packed, places)
 
 
 def _manageable(model: Model, seed: int) -> tuple[Model, tuple[str, ...]]:

@@ -17,6 +17,7 @@ from touchlab.drivers.design import build_controls
 from touchlab.drivers.effects import Ahead, Ratios
 from touchlab.drivers.hazard import fit, regression
 from touchlab.drivers.induced import Induced, follow_induced
+from touchlab.drivers.intent import UNSEEN, Intent
 from touchlab.drivers.model import Earlier, Model, Parameters, Sets, blocks, chance
 from touchlab.errors import MissingInput, TooThin
 from touchlab.moments.risk import ENDING
@@ -67,6 +68,7 @@ class Drivers(Result):
     replicates: Floats
     """(groups, parameters): the fit without each group of customers."""
     notes: tuple[str, ...]
+    intent: Intent = UNSEEN
 
     def __repr__(self) -> str:
         # the default would print the moments, and with them ids of customers

@@ -16,7 +16,7 @@ from .credit import (
     about_lookback,
     about_removal,
 )
-from .drivers import about_drivers, about_scores
+from .drivers import about_drivers, about_intent, about_scores
 from .experience import (
     ASSOCIATION,
     about_flow,
@@ -72,6 +72,7 @@ __all__ = [
     "about_flow",
     "about_gaps",
     "about_inactivity",
+    "about_intent",
     "about_journeys",
     "about_keepers",
     "about_later",

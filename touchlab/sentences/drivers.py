@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from touchlab.data.contract import listing
+from touchlab.drivers.intent import Intent
 from touchlab.plots.parts import per_cent
 from touchlab.show import safe_sentence
 
@@ -46,3 +48,35 @@ def about_scores(scores: pd.DataFrame) -> str:
             f"{per_cent(best)}; {per_cent(drivers.coverage)} of the drivers' 95 % intervals hold it"
         )
     return "On simulated customers shaped like these: " + ". ".join(said) + "."
+
+
+STRONG = 0.2
+"""Log rate for one standard deviation of intent from which on a touchpoint is said to be drawn."""
+
+
+@safe_sentence
+def about_intent(intent: Intent) -> str:
+    """Say whether customers who attract touches have the outcome more by themselves."""
+    if intent.loadings is None:
+        return (
+            "Customers differ in their touches by no more than chance and what is known of them: "
+            "no lasting intent draws the touches. One that comes and goes would not show."
+        )
+    own = intent.loadings.sort_values(ascending=False)
+    drawn = listing(own.index[own > STRONG]) or "touches"
+    if not intent.alike:
+        return (
+            "Something sorts customers by the touches that they get, and it is no intent: who has "
+            "more of it does not have both more touches and more outcomes. Nothing is taken out."
+        )
+    if not intent.found:
+        return (
+            f"Some customers attract more of {drawn} than others, and no sign was found that they "
+            f"have the outcome more often by themselves (p = {intent.p:.2f}). An intent that comes "
+            "and goes would not show."
+        )
+    return (
+        f"Customers who attract {drawn} have the outcome more by themselves: "
+        f"{np.exp(intent.strength):.1f} times as often for one standard deviation of what draws "
+        "them. The figures hold that constant. An intent that comes and goes would not show."
+    )
