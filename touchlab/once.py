@@ -20,7 +20,6 @@ from uuid import uuid4
 
 FOLDER = "TOUCHLAB_ONCE"
 """Names the folder. It is the run's own: what is read from it was written by its kernels."""
-
 ROOM = 2 * 1024**3
 """Bytes free on the disk below which nothing is shared: drivers take a hundred million, and a
 report must not fail for want of the room that they took."""
@@ -31,20 +30,10 @@ Answer = TypeVar("Answer")
 def once(asked: tuple[object, ...], compute: Callable[[], Answer], *, data: Any = None) -> Answer:
     """Give the answer that another kernel of the run has found, or compute it.
 
-    Two that ask at the same moment both compute: neither waits for the other.
+    `asked` is all that the answer depends on, as plain values, and `data` a Dataset that it
+    depends on: where that is part of the answer, whoever reads it finds its own there, in its own
+    engine. Two that ask at the same moment both compute: neither waits for the other.
 
-    Parameters
-    ----------
-    asked
-        What is asked and of what, as plain values: all that the answer depends on.
-    compute
-        Finds the answer; it is the same whoever asks.
-    data
-        The Dataset that the answer depends on. Where it is part of the answer, whoever reads
-        that finds its own Dataset there, in its own engine.
-
-    Examples
-    --------
     >>> once(("two and two",), lambda: 2 + 2)
     4
     """

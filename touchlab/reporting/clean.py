@@ -167,27 +167,27 @@ def dress_tables(markup: str, *, label: str = TABLE) -> Markup:
 def _dress_cells(table: Any) -> None:
     """Numbers to the right; a header names its column or row; dates do not break."""
     rows = [row.find_all(["td", "th"], recursive=False) for row in table.find_all("tr")]
-    plain_rows = [row for row in rows if not any(cell.has_attr("colspan") for cell in row)]
+    whole = [row for row in rows if not any(cell.has_attr("colspan") for cell in row)]
     # From the right, where the names of rows that span several do not move the numbers.
-    for column in zip_longest(*map(reversed, plain_rows)):
+    for column in zip_longest(*map(reversed, whole)):
         cells = [cell for cell in column if cell is not None]
-        texts = [cell.get_text(" ", strip=True) for cell in cells if not _is_header(cell)]
-        known = [text for text in texts if text not in _MISSING]
-        if known and all(map(_is_number, known)):
+        texts = {
+            _text(cell) for cell in cells if cell.name == "td" and not cell.find_parent("thead")
+        }
+        if texts - _MISSING and all(map(_is_number, texts - _MISSING)):
             for cell in cells:
                 cell["class"] = ["num"]
     for cell in (cell for row in rows for cell in row):
-        text = cell.get_text(strip=True)
-        if cell.name == "th" and not text:
+        if cell.name == "th" and not _text(cell):
             cell.name = "td"  # an empty header names nothing
         elif cell.name == "th":
             cell["scope"] = "col" if cell.find_parent("thead") else "row"
-        elif _DATE.match(text):
+        elif _DATE.match(_text(cell)):
             cell["class"] = ["when"]
 
 
-def _is_header(cell: Any) -> bool:
-    return cell.name == "th" or cell.find_parent("thead") is not None
+def _text(cell: Any) -> str:
+    return str(cell.get_text(" ", strip=True))
 
 
 def _is_number(text: str) -> bool:
@@ -204,26 +204,26 @@ def _merge_header_rows(table: Any) -> None:
     if len(rows) != 2 or len(names[0]) != len(names[1]):
         return
     pairs = list(zip(*names, strict=True))
-    both = any(a.get_text(strip=True) and b.get_text(strip=True) for a, b in pairs)
-    if both or any(cell.has_attr("colspan") for pair in pairs for cell in pair):
+    both = any(_text(above) and _text(below) for above, below in pairs)
+    if both or any(cell.has_attr("colspan") for row in names for cell in row):
         return
     for above, below in pairs:
-        if below.get_text(strip=True):
+        if _text(below):
             above.replace_with(below.extract())
     rows[1].decompose()
 
 
 def _drop_counting_index(table: Any) -> None:
     """Drop the first column where it only counts 0, 1, 2: the default index of a frame."""
-    corners, firsts = (
+    corners, counts = (
         [row.find(["td", "th"]) for row in table.select(f"{part} tr")]
         for part in ("thead", "tbody")
     )
-    if not corners or not firsts or any(cell is None for cell in corners + firsts):
+    cells = corners + counts
+    if not corners or not counts or None in cells or any(cell.name == "td" for cell in counts):
         return
-    spans = any(cell.has_attr("rowspan") or cell.has_attr("colspan") for cell in corners + firsts)
-    counted = [cell.get_text(strip=True) for cell in firsts if cell.name == "th"]
-    named = any(cell.get_text(strip=True) for cell in corners)
-    if not spans and not named and counted == [str(number) for number in range(len(firsts))]:
-        for cell in corners + firsts:
+    spans = any(cell.has_attr("rowspan") or cell.has_attr("colspan") for cell in cells)
+    counted = [""] * len(corners) + [str(number) for number in range(len(counts))]
+    if not spans and list(map(_text, cells)) == counted:
+        for cell in cells:
             cell.decompose()

@@ -23,6 +23,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillException
 
 from touchlab.reporting.clean import clean_text
+from touchlab.reporting.files import is_pixels
 from touchlab.reporting.notebooks import read_notebook
 from touchlab.reporting.record import Failure
 
@@ -85,11 +86,12 @@ def execute(
     is what the whole notebook may take.
     """
     started = time.monotonic()
+    source, target = (str(one).replace("{", "{{").replace("}", "}}") for one in (path, output))
     trouble = None
     try:
         papermill.execute_notebook(
-            _literal(path),
-            _literal(output),
+            source,  # which papermill reads as a template
+            target,
             parameters=dict(parameters),
             engine_name="touchlab",
             kernel_name="python3",
@@ -109,20 +111,17 @@ def execute(
     return Outcome(notebook, took, _verdict(notebook, path.stem, trouble, seconds))
 
 
-def _literal(path: Path) -> str:
-    """Protect braces: papermill reads paths as templates."""
-    return str(path).replace("{", "{{").replace("}", "}}")
+def _has(cell: Any, tag: str) -> bool:
+    return tag in cell.metadata.get("tags", [])
 
 
 def _tidy(notebook: Any) -> Any:
     """Take out what papermill adds about this machine, its random ids, and rows of the data."""
-    notebook.cells = [
-        cell for cell in notebook.cells if _MARKER not in cell.metadata.get("tags", [])
-    ]
     for place in ("input_path", "output_path"):
         notebook.metadata.get("papermill", {}).pop(place, None)
+    notebook.cells = [cell for cell in notebook.cells if not _has(cell, _MARKER)]
     for cell in notebook.cells:
-        if _INJECTED in cell.metadata.get("tags", []):
+        if _has(cell, _INJECTED):
             cell["id"] = _INJECTED
         for output in cell.get("outputs", []):
             if output.output_type == "error":
@@ -135,25 +134,24 @@ def _verdict(notebook: Any, name: str, trouble: Exception | None, timeout: float
     """Find the cell that stopped the notebook, and say why; None if every cell ran."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     started = [cell for cell in cells if cell.metadata.get("papermill", {}).get("start_time")]
+    pending = cells[len(started) :]
     last = started[-1] if started else None
     errors = [one for one in last.outputs if one.output_type == "error"] if last else []
-    if trouble is None and not errors and len(started) == len(cells):
+    if trouble is None and not errors and not pending:
         return None
-    error = errors[-1] if errors else None
-    title, message = _reason(trouble, error, timeout, pending=len(cells) - len(started))
-    # papermill marks the cells after a dead kernel as completed
-    for cell in cells[len(started) :]:
+    title, message = _reason(trouble, errors, timeout, len(pending))
+    for cell in pending:  # papermill marks the cells after a dead kernel as completed
         cell.metadata.setdefault("papermill", {})["status"] = "pending"
     if last is not None:
         last.metadata["papermill"]["status"] = "failed"
-        if error is None:
+        if not errors:
             last.outputs.append(new_output("error", ename=title, evalue=message, traceback=[]))  # type: ignore[no-untyped-call]
-    own = [cell for cell in started if _INJECTED not in cell.metadata.get("tags", [])]
+    own = [cell for cell in started if not _has(cell, _INJECTED)]
     return Failure(name, len(own), title, message, last.source if last is not None else "")
 
 
 def _reason(
-    trouble: Exception | None, error: Any, timeout: float, *, pending: int
+    trouble: Exception | None, errors: list[Any], timeout: float, pending: int
 ) -> tuple[str, str]:
     """Name what went wrong: title and message, in words where the machine has none."""
     cells = f"{pending} code cell" + ("" if pending == 1 else "s")
@@ -161,10 +159,10 @@ def _reason(
         return "Timeout", f"the notebook was not finished after {round(timeout, 1):g} seconds"
     if isinstance(trouble, DeadKernelError):
         return "Dead kernel", "the kernel died: it was killed, crashed or ran out of memory"
-    if error is not None and error.ename == "SystemExit" and trouble is None:
+    if errors and trouble is None and errors[-1].ename == "SystemExit":
         return "SystemExit", f"the notebook ended itself; {cells} below never ran"
-    if error is not None:
-        return clean_text(error.ename), clean_text(error.evalue)
+    if errors:
+        return clean_text(errors[-1].ename), clean_text(errors[-1].evalue)
     if trouble is None:
         return "Unfinished", f"{cells} never ran"
     return "Kernel failed", clean_text(str(trouble))
@@ -180,31 +178,23 @@ def hide_paths(value: Any, names: Mapping[str, str]) -> Any:
     >>> hide_paths("/home/eva/shopping", {"/home/eva/shop": "shop"})
     '/home/eva/shopping'
     """
-    names = {
-        spelt: name for path, name in names.items() if len(path) > 1 for spelt in _spellings(path)
-    }
-    if not names:
+    known = {s: name for path, name in names.items() if len(path) > 1 for s in _spellings(path)}
+    if not known:
         return value
-    choices = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    choices = "|".join(map(re.escape, sorted(known, key=len, reverse=True)))
     pattern = re.compile(rf"(?<![\w.-])(?:file://)?({choices})(?![\w-])")
 
     def hide(value: Any) -> Any:
         if isinstance(value, str):
-            return pattern.sub(lambda match: names[match[1]], value)
+            return pattern.sub(lambda match: known[match[1]], value)
         if isinstance(value, list):
             return [hide(item) for item in value]
         if isinstance(value, dict):
-            changed = {
-                key: item if _is_pixels(str(key)) else hide(item) for key, item in value.items()
-            }
+            changed = {k: item if is_pixels(str(k)) else hide(item) for k, item in value.items()}
             return type(value)(changed)  # a NotebookNode stays one
         return value
 
     return hide(value)
-
-
-def _is_pixels(mime: str) -> bool:
-    return mime.startswith("image/") and mime != "image/svg+xml"
 
 
 def _spellings(path: str) -> set[str]:

@@ -67,11 +67,11 @@ class Kernels:
         }
 
     def __enter__(self) -> Kernels:
-        quiet = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
-        command = [sys.executable, "-I", "-S", "-c", _GUARD if _POSIX else ""]
-        self._guard = subprocess.Popen(  # type: ignore[call-overload]
-            command, cwd="/", stdin=subprocess.PIPE, text=True, start_new_session=True, **quiet
-        )
+        self._guard: Any = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _GUARD if _POSIX else ""], cwd="/", text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -44,9 +44,6 @@ _UNNAMED_TABLE = f'aria-label="{TABLE}"'
 _NOTEBOOK_LINK = re.compile(r'<a href="([\w-]+)\.(?:ipynb|html)(#[\w-]*)?">(.*?)</a>', re.DOTALL)
 
 
-Heading = dict[str, str]  # its level, its words and the name to link to
-
-
 @dataclass(frozen=True)
 class Block:
     """One thing on a page. `kind` chooses its dress: prose, code, html, text, figure, note, error.
@@ -77,11 +74,8 @@ def export_html(
     """
     pages = run.pages if run else ()
     names = [page.name for page in pages]
-    found = blocks_of(notebook) if blocks is None else blocks
-    placed, headings = _placed(found, names)
-    around = (None, *pages, None)
-    place = names.index(name) if name in names else None
-    previous, following = (None, None) if place is None else (around[place], around[place + 2])
+    placed, headings = _placed(blocks_of(notebook) if blocks is None else blocks, names)
+    place = names.index(name) if name in names else len(names)
     return render_page(
         "notebook.html.j2",
         title=title_of(notebook, name),
@@ -90,8 +84,8 @@ def export_html(
         blocks=placed,
         toc=[heading for heading in headings if heading["level"] == "2"],
         has_code=any(block.kind == "code" for block in placed),
-        previous=previous,
-        following=following,
+        previous=pages[place - 1] if 0 < place < len(names) else None,
+        following=pages[place + 1] if place + 1 < len(names) else None,
     )
 
 
@@ -111,10 +105,11 @@ def _cell_blocks(cell: Any) -> Iterator[Block]:
     if "remove" in cell.metadata.get("tags", []):
         yield from (block for block in outputs if block.kind == "error")
         return
-    if cell.cell_type == "markdown" and cell.source.strip():
-        yield Block("prose", dress_tables(clean_markdown(_with_attachments(cell), own=True)))
-    if cell.cell_type == "code" and cell.source.strip():
-        yield Block("code", _highlight(cell.source))
+    if cell.source.strip():
+        if cell.cell_type == "markdown":
+            yield Block("prose", dress_tables(clean_markdown(_with_attachments(cell), own=True)))
+        if cell.cell_type == "code":
+            yield Block("code", _highlight(cell.source))
     yield from outputs
 
 
@@ -184,9 +179,11 @@ def _address(mime: str, content: object) -> str:
     """Make a data address of base64 or SVG text; empty if it is neither."""
     if not isinstance(content, str) or not content:
         return ""
+    if mime == _DRAWN:
+        content = base64.b64encode(content.encode()).decode()
+    packed = "".join(content.split())
     try:
-        drawn = base64.b64encode(content.encode()).decode() if mime == _DRAWN else content
-        base64.b64decode(packed := "".join(drawn.split()), validate=True)
+        base64.b64decode(packed, validate=True)
     except binascii.Error:
         return ""
     return f"data:{mime};base64,{packed}"
@@ -217,12 +214,15 @@ def _readable(text: str) -> str:
     return _WARNING_PATH.sub(r"\1:\2: ", _CELL_PLACE.sub("", _WARNING_CODE.sub(r"\1", text)))
 
 
-def _placed(blocks: Iterable[Block], pages: Sequence[str]) -> tuple[list[Block], list[Heading]]:
+def _placed(
+    blocks: Iterable[Block], pages: Sequence[str]
+) -> tuple[list[Block], list[dict[str, str]]]:
     """Name headings the same from run to run, and tables and figures by where they stand.
 
-    Links between notebooks lead to their pages; where there is none, the words stay.
+    Links between notebooks lead to their pages; where there is none, the words stay. Of each
+    heading it returns level, words and the name to link to.
     """
-    headings: list[Heading] = []
+    headings: list[dict[str, str]] = []
     taken: Counter[str] = Counter()
     section = ""
 

@@ -10,6 +10,7 @@ whole run, and the next run clears away what is left.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -95,12 +96,15 @@ def workspace(out: Path) -> Iterator[Path]:
 
 def publish(run: Run, out: Path, *, keep: int, work: Path) -> Run:
     """Move a finished run to its place, drop old ones, then let `latest` lead to it."""
-    run = _placed(run, out)
-    prune(out, keep=keep, spare={run.folder.name, latest_name(out)}, work=work)
+    base = f"{FAILED}{run.run_id}" if run.failure else run.run_id
+    names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
+    name = next(name for name in names if not (out / name).exists())
+    put_in_place(run.folder, out / name)
+    prune(out, keep=keep, spare={name, latest_name(out)}, work=work)
     write_index(out)
     if not run.failure:
-        _point(out, run.folder.name, work)
-    return run
+        _point(out, name, work)
+    return replace(run, folder=out / name)
 
 
 def latest_name(out: Path) -> str:
@@ -129,17 +133,6 @@ def prune(out: Path, *, keep: int, spare: set[str], work: Path) -> list[str]:
         (out / name).rename(work / name)  # gone in one step, whatever happens to the rest
         _remove(work / name)
     return old
-
-
-def _placed(run: Run, out: Path) -> Run:
-    """Rename the finished folder; a taken name gets a number."""
-    base = f"{FAILED}{run.run_id}" if run.failure else run.run_id
-    for number in range(1, 1000):
-        target = out / (base if number == 1 else f"{base}-{number}")
-        if not target.exists():
-            put_in_place(run.folder, target)
-            return replace(run, folder=target)
-    raise NotWritten(f"no free name for the run {base!r} in {out.name!r}\n  remove old runs")
 
 
 def _point(out: Path, name: str, work: Path) -> None:

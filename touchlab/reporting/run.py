@@ -203,15 +203,6 @@ def _is_whole(folder: Path, key: str) -> bool:
     return run.status == "complete" and run.key == key and all(file.is_file() for file in files)
 
 
-@dataclass(frozen=True)
-class Done:
-    """A notebook of a run with its page and the blocks of it; without them if it never started."""
-
-    page: Page
-    notebook: Any = None
-    blocks: Sequence[Block] = ()
-
-
 class _Execution:
     """The notebooks of one run, executed and made into pages below `work`."""
 
@@ -226,6 +217,8 @@ class _Execution:
         self.earlier = read_records(draft.folder)
         good = (r for r in self.earlier if r.status == "complete" and r.data == source.name)
         before = next(good, None)
+        self.shown: dict[str, tuple[Any, Sequence[Block]]] = {}
+        """Notebooks that started, with the blocks of their pages."""
         self.place = cut_data(source, work)
         self.filled = {
             DATA: self.place,
@@ -259,9 +252,9 @@ class _Execution:
         import touchlab.reporting.execute  # noqa: F401
         from touchlab.reporting.kernel import Kernels
 
-        count = f"{len(tasks)} notebook" + ("s" if len(tasks) > 1 else "")
+        count = "1 notebook" if len(tasks) == 1 else f"{len(tasks)} notebooks"
         self.tell(Step("", f"{self.draft.data}: {count}", total=len(tasks)))
-        done: dict[str, Done] = {}
+        pages: dict[str, Page] = {}
         threads = max(1, (os.cpu_count() or 1) // self.limits.jobs)
         with (
             ThreadPoolExecutor(self.limits.jobs) as pool,
@@ -269,9 +262,9 @@ class _Execution:
         ):
             for reading in (False, True):
                 stage = [task for task in tasks if task.reads_tables is reading]
-                if any(one.page.failure for one in done.values()):
+                if stopped(pages.values()):
                     why = "a notebook whose tables it reads stopped"
-                    done |= {task.name: self._not_run(task, why) for task in stage}
+                    pages |= {task.name: self._not_run(task, why) for task in stage}
                     continue
                 ordered = sorted(stage, key=self._longest_first)
                 running = {pool.submit(self._execute, task, kernels): task for task in ordered}
@@ -279,20 +272,19 @@ class _Execution:
                     describing = pool.submit(kernels.describe, self.place, self.seconds_left)
                 for future in as_completed(running):
                     task = running[future]
-                    done[task.name] = self._finished(task, future.result())
+                    pages[task.name] = self._finished(task, future.result())
             known = describing.result()
-        pages = tuple(done[task.name].page for task in tasks)
-        failures = [page.failure for page in stopped(pages)]
+        failures = [page.failure for page in stopped(pages.values())]
         run = replace(
             self.draft,
             folder=self.target,
             status="failed" if failures else "complete",
             seconds=round(time.monotonic() - self.began, 1),
-            pages=pages,
+            pages=tuple(pages[task.name] for task in tasks),
             failure=failures[0] if failures else None,
             **known,
         )
-        self._write(run, done)
+        self._write(run)
         return run
 
     def _longest_first(self, task: Task) -> tuple[float, int]:
@@ -325,37 +317,31 @@ class _Execution:
         self.tell(Step(task.name, "failed" if outcome.failure else "done", outcome.seconds))
         return outcome
 
-    def _finished(self, task: Task, outcome: Outcome | None) -> Done:
-        """Give the notebook of a task, fit to be shown, and what is to be said of it."""
+    def _finished(self, task: Task, outcome: Outcome | None) -> Page:
+        """Make a notebook fit to be shown, and say what there is to say of it."""
         if outcome is None:
             return self._not_run(task, f"the run had used its {self.limits.total:g} seconds")
         write_tables(outcome.notebook, self.tables / task.name)
         outcome = outcome.without_paths(self.hidden)
         blocks = blocks_of(outcome.notebook)
-        page = Page(
-            name=task.name,
-            title=task.title,
-            answer=answer_of(blocks),
-            seconds=round(outcome.seconds, 1),
-            status="failed" if outcome.failure else "complete",
-            failure=outcome.failure,
-        )
-        return Done(page, outcome.notebook, blocks)
+        self.shown[task.name] = outcome.notebook, blocks
+        status = "failed" if outcome.failure else "complete"
+        seconds = round(outcome.seconds, 1)
+        return Page(task.name, task.title, answer_of(blocks), seconds, status, outcome.failure)
 
-    def _not_run(self, task: Task, why: str) -> Done:
+    def _not_run(self, task: Task, why: str) -> Page:
         self.tell(Step(task.name, "not run"))
         failure = Failure(task.name, 0, "Not run", why)
-        return Done(Page(task.name, task.title, "", 0.0, "not run", failure))
+        return Page(task.name, task.title, "", 0.0, "not run", failure)
 
-    def _write(self, run: Run, done: Mapping[str, Done]) -> None:
+    def _write(self, run: Run) -> None:
         """Write notebooks, pages and record; of a notebook that never ran there is no page."""
         import nbformat
 
-        for name, one in done.items():
-            if one.notebook:
-                nbformat.write(one.notebook, run.folder / f"{name}.ipynb")  # type: ignore[no-untyped-call]
-                page = export_html(one.notebook, name=name, run=run, blocks=one.blocks)
-                (run.folder / f"{name}.html").write_text(page, encoding="utf-8")
+        for name, (notebook, blocks) in self.shown.items():
+            nbformat.write(notebook, run.folder / f"{name}.ipynb")  # type: ignore[no-untyped-call]
+            page = export_html(notebook, name=name, run=run, blocks=blocks)
+            (run.folder / f"{name}.html").write_text(page, encoding="utf-8")
         if not any(self.tables.iterdir()):
             self.tables.rmdir()
         write_record(run)

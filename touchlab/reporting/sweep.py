@@ -59,45 +59,35 @@ def run_sweep(
     side. It compares no numbers between them. NotFinished, after the last one, has what every
     stopped report says.
     """
-    folder = (folder or notebooks_folder()).resolve()
+    folder, out = (folder or notebooks_folder()).resolve(), Path(out)
     place = data_place(data, folder.parent)
-    given = dict(parameters or {})
-    members = read_sweep(place)
-    chosen = {}
-    for member in members:
-        twice = sorted(given.keys() & member.parameters.keys())
-        if twice:
+    chosen = []
+    for member in read_sweep(place):
+        own = {**(parameters or {}), **member.parameters}
+        if twice := sorted((parameters or {}).keys() & member.parameters.keys()):
             raise ParameterError(
                 f"parameter {twice[0]!r} is set by the sweep {member.name!r}\n  leave it out here"
             )
-        chosen[member.name] = choose_tasks(folder, only, {**given, **member.parameters})
+        chosen.append((member, own, choose_tasks(folder, only, own)))
     runs, stopped = [], []
-    for member in members:
+    for member, own, tasks in chosen:
         source = Source(f"{data_name(place)} {member.name}", place, member.cut)
-        own = {**given, **member.parameters}
-        target = Path(out) / folder_name(member.name)
         try:
-            run = run_tasks(
-                chosen[member.name], source, own, target, limits or Limits(),
+            runs.append(run_tasks(
+                tasks, source, own, out / folder_name(member.name), limits or Limits(),
                 force=force, progress=progress,
-            )  # fmt: skip
-            runs.append(run)
+            ))  # fmt: skip
         except (NotFinished, ParameterError) as problem:  # a part may hold no customers
             stopped.append(f"{member.name}: {problem}")
-    _write_common_index(Path(out))
-    if stopped:
-        raise NotFinished("\n".join(stopped))
-    return runs
-
-
-def _write_common_index(out: Path) -> None:
-    """Write the page that has a row for each report."""
     try:
         # a run that holds the folder for longer writes the page itself, at its end
         with suppress(Busy), locked(out, patience=_PATIENCE):
             write_index(out)
     except OSError as error:
         raise not_written(out, error) from error
+    if stopped:
+        raise NotFinished("\n".join(stopped))
+    return runs
 
 
 def read_sweep(place: str) -> list[Member]:
@@ -108,15 +98,14 @@ def read_sweep(place: str) -> list[Member]:
             f"no sweep in {SETTINGS} beside the data\n"
             '  write one section a report, such as [sweep.north] with where = { region = "north" }'
         )
-    members = [_member(name, section) for name, section in sections.items()]
     folders: dict[str, str] = {LATEST: LATEST}
-    for member in members:
-        taken = folders.setdefault(folder_name(member.name).lower(), member.name)
-        if taken != member.name or member.name == LATEST:
+    for name in sections:
+        taken = folders.setdefault(folder_name(name).lower(), name)
+        if taken != name or name == LATEST:
             raise ParameterError(
-                f"sweep: {member.name!r} and {taken!r} would share a folder\n  rename one of them"
+                f"sweep: {name!r} and {taken!r} would share a folder\n  rename one of them"
             )
-    return members
+    return [_member(name, section) for name, section in sections.items()]
 
 
 def _member(name: str, section: Any) -> Member:
@@ -134,12 +123,11 @@ def _member(name: str, section: Any) -> Member:
 
 
 def _time(name: str, section: Mapping[str, Any], key: str) -> str:
-    value = section.get(key, "")
-    if value == "":
-        return ""
+    value = str(section.get(key, ""))
     try:
-        return dt.datetime.fromisoformat(str(value)).isoformat()
+        return value and dt.datetime.fromisoformat(value).isoformat()
     except ValueError:
         raise ParameterError(
-            f"sweep {name!r}: {key} is {value!r}, not a time\n  write a date such as 2026-03-01"
+            f"sweep {name!r}: {key} is {section[key]!r}, not a time\n"
+            "  write a date such as 2026-03-01"
         ) from None

@@ -27,6 +27,7 @@ FINE = {"log_likelihood", "se", "log_loss", "coefficient"}
 MONEY = {"cost", "cost_per_outcome"}
 INTERVAL_OF = ["credit", "removal", "rate", "probability", "incremental", "median_days", "alive"]
 INTERVAL_OF += ["value", "coefficient", "survival", "hazard_ratio"]
+"""What `ci_low, ci_high` are the interval of: the first of these that is there."""
 HIDDEN = "hidden"
 MOST_ROWS = 60
 """Rows of a bare frame that are shown; a `Table` is shown whole."""
@@ -133,47 +134,44 @@ def _bundle(value: pd.DataFrame | pd.Series) -> Any:
 def readable(frame: pd.DataFrame, hidden: pd.DataFrame | None = None) -> pd.DataFrame:
     """Set numbers as text by what their column is: shares in per cent, intervals as one column."""
     shown = pd.DataFrame(index=frame.index)
+    measured = next((c for c in INTERVAL_OF if c in frame.columns), "")
     for name in map(str, frame.columns):
-        stem = name.removesuffix("_low")
-        if name.endswith("_high") and f"{name.removesuffix('_high')}_low" in frame.columns:
-            continue
-        if name.endswith("_low") and f"{stem}_high" in frame.columns:
-            measured = next((c for c in INTERVAL_OF if c in frame.columns), "")
-            of = measured if stem == "ci" else stem
-            title = "95 % interval" if stem == "ci" else f"{stem.replace('_', ' ')}, 95 % interval"
-            shown[title] = _pairs(of, frame[name], frame[f"{stem}_high"])
+        stem, _, end = name.rpartition("_")
+        if end in ("low", "high") and {f"{stem}_low", f"{stem}_high"} <= set(frame.columns):
+            if end == "low":
+                low, high = frame[name], frame[f"{stem}_high"]
+                form = _setter(measured if stem == "ci" else stem, pd.concat([low, high]))
+                ends = zip(low.map(form), high.map(form), strict=True)
+                title = "95 % interval" if stem == "ci" else f"{stem}, 95 % interval"
+                shown[title.replace("_", " ")] = [
+                    f"{a} to {b}" if "–" not in (a, b) else "–" for a, b in ends
+                ]
         else:
             text = frame[name].map(_setter(name, frame[name]))
-            title = name.replace("_", " ")
-            shown[title] = text if hidden is None else text.mask(hidden[name], HIDDEN)
+            text = text if hidden is None else text.mask(hidden[name], HIDDEN)
+            shown[name.replace("_", " ")] = text
     return shown
-
-
-def _pairs(name: str, low: pd.Series[Any], high: pd.Series[Any]) -> list[str]:
-    setter = _setter(name, pd.concat([low, high]))
-    ends = zip(low.map(setter), high.map(setter), strict=True)
-    return [f"{a} to {b}" if "–" not in (a, b) else "–" for a, b in ends]
 
 
 def _setter(name: str, values: pd.Series[Any]) -> Callable[[Any], str]:
     """Choose one format for a whole column."""
-    if pd.api.types.is_datetime64_any_dtype(values):
-        return lambda v: "–" if pd.isna(v) else f"{v:%Y-%m-%d}"
     if pd.api.types.is_bool_dtype(values):
         return lambda v: "✓" if v else ""
-    if not pd.api.types.is_numeric_dtype(values):
-        return lambda v: "–" if v is None or v is pd.NA or v != v else str(v)
-    if name in PERCENT:
+    form = "{:,.0f}"
+    if pd.api.types.is_datetime64_any_dtype(values):
+        form = "{:%Y-%m-%d}"
+    elif not pd.api.types.is_numeric_dtype(values):
+        form = "{}"
+    elif name in PERCENT:
         return lambda v: "–" if pd.isna(v) else f"{100 * v:,.1f} %"
-    if name in FINE:
-        return lambda v: "–" if pd.isna(v) else f"{v:.4f}"
-    if name in RATIOS:
-        return lambda v: "–" if pd.isna(v) else f"{v:.2f}"
-    known = values.dropna()
-    places = 0 if (known == known.round()).all() or known.abs().max() >= 1000 else 1
-    if name in MONEY and known.abs().max() < 1000:
-        places = 2
-    return lambda v: "–" if pd.isna(v) else f"{v:,.{places}f}"
+    elif name in FINE:
+        form = "{:.4f}"
+    elif name in RATIOS:
+        form = "{:.2f}"
+    elif values.abs().max() < 1000:
+        whole = (values.dropna() % 1 == 0).all()
+        form = "{:,.2f}" if name in MONEY else "{:,.0f}" if whole else "{:,.1f}"
+    return lambda v: "–" if v is None or v is pd.NA or v != v else form.format(v)
 
 
 def provenance(data: Dataset, **parameters: object) -> pd.DataFrame:
