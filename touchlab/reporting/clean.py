@@ -7,7 +7,7 @@ shown as the text it is, so that nothing runs and nothing is lost.
 import html
 import re
 from functools import cache
-from itertools import starmap, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError, fromstring, tostring
@@ -115,8 +115,12 @@ def clean_drawing(svg: str, dress: str) -> Markup | None:
             # what has a name draws no other thing by its name: no drawing in a drawing in a drawing
             named = "id" in element.attrib and element.tag not in ("path", "clipPath")
             known = element.tag in _SHAPES and (element.tag == "svg") == (element is root)
-            if not known or named or not all(starmap(_is_plain, element.items())):
+            if not known or named:
                 return None
+            for name, value in element.items():
+                allowed = _SHAPE_VALUES.get(name, _SHAPE_VALUE)
+                if not _SHAPE_ATTRIBUTE.fullmatch(name) or not allowed.fullmatch(value):
+                    return None
             for name in ("fill", "stroke"):
                 if (colour := element.get(name)) in figure_colours():
                     element.set(name, f"var(--figure-{figure_colours()[colour]})")
@@ -125,11 +129,6 @@ def clean_drawing(svg: str, dress: str) -> Markup | None:
         return Markup(tostring(root, encoding="unicode"))
     except (ParseError, RecursionError):
         return None
-
-
-def _is_plain(name: str, value: str) -> bool:
-    allowed = _SHAPE_VALUES.get(name, _SHAPE_VALUE)
-    return bool(_SHAPE_ATTRIBUTE.fullmatch(name) and allowed.fullmatch(value))
 
 
 @cache

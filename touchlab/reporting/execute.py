@@ -23,7 +23,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillException
 
 from touchlab.reporting.clean import clean_text
-from touchlab.reporting.files import is_pixels
+from touchlab.reporting.files import map_texts
 from touchlab.reporting.notebooks import read_notebook
 from touchlab.reporting.record import Failure
 
@@ -36,9 +36,9 @@ logging.getLogger("papermill").addHandler(logging.NullHandler())  # what it says
 
 
 class SavedOnce(NBClientEngine):  # type: ignore[misc]
-    """Lets papermill save at the end alone, however it ends: half of the time it takes itself.
+    """Lets papermill save at the end alone, however it ends, and not before and after every cell.
 
-    It would save before and after every cell, pictures and all, while the kernel waits.
+    That is half of the time that it takes itself, while the kernel waits.
     """
 
     @classmethod
@@ -80,11 +80,7 @@ def execute(
     manager: type[KernelManager],
     seconds: float,
 ) -> Outcome:
-    """Run one notebook in a kernel of its own; one that stops is an Outcome with a failure.
-
-    `output` keeps its executed copy, also a partial one; `manager` starts its kernel; `seconds`
-    is what the whole notebook may take.
-    """
+    """Run one notebook in a kernel of its own for `seconds` at most; `output` takes the copy."""
     started = time.monotonic()
     source, target = (str(one).replace("{", "{{").replace("}", "}}") for one in (path, output))
     trouble = None
@@ -169,9 +165,7 @@ def _reason(
 
 
 def hide_paths(value: Any, names: Mapping[str, str]) -> Any:
-    """Replace paths and addresses by names, in every text of a nested value.
-
-    Pictures of pixels are left alone. Longer paths go first, and only whole path parts match.
+    """Replace paths and addresses by names: longer ones first, and whole parts of paths only.
 
     >>> hide_paths({"text": "open('/home/eva/shop/a.csv')"}, {"/home/eva/shop": "shop"})
     {'text': "open('shop/a.csv')"}
@@ -179,22 +173,9 @@ def hide_paths(value: Any, names: Mapping[str, str]) -> Any:
     '/home/eva/shopping'
     """
     known = {s: name for path, name in names.items() if len(path) > 1 for s in _spellings(path)}
-    if not known:
-        return value
     choices = "|".join(map(re.escape, sorted(known, key=len, reverse=True)))
     pattern = re.compile(rf"(?<![\w.-])(?:file://)?({choices})(?![\w-])")
-
-    def hide(value: Any) -> Any:
-        if isinstance(value, str):
-            return pattern.sub(lambda match: known[match[1]], value)
-        if isinstance(value, list):
-            return [hide(item) for item in value]
-        if isinstance(value, dict):
-            changed = {k: item if is_pixels(str(k)) else hide(item) for k, item in value.items()}
-            return type(value)(changed)  # a NotebookNode stays one
-        return value
-
-    return hide(value)
+    return map_texts(value, lambda text: pattern.sub(lambda match: known[match[1]], text))
 
 
 def _spellings(path: str) -> set[str]:

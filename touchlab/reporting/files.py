@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ BOM = "\ufeff"  # without it a spreadsheet on Windows reads letters outside ASCI
 EMBEDDED_TABLE = re.compile(r"data:text/csv;base64,([A-Za-z0-9+/=]+)")
 # Where a cell may begin: at its front, or after what some spreadsheets take for a separator.
 _FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+_PIXELS = re.compile(r"image/(?!svg)")
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", re.IGNORECASE)
 
 BROWSERS = (
@@ -118,12 +119,10 @@ def _as_name(title: str) -> str:
 
 
 def write_tables(notebook: Any, folder: Path) -> None:
-    """Write the tables of a notebook into a folder.
+    """Write the tables of a notebook as Parquet and CSV.
 
     Kept tables go by their name (``drivers.parquet``), shown ones by place and caption
-    (``03-checks-a-row-a-touchpoint.parquet``); each is there as CSV as well. What a page
-    hides is missing in the files too. In CSV, text that a spreadsheet would run has an
-    apostrophe before it; Parquet has it as it is.
+    (``03-checks-a-row-a-touchpoint.parquet``).
     """
     import pandas as pd
 
@@ -154,9 +153,19 @@ def carried(notebook: Any) -> Iterator[tuple[str, dict[str, Any]]]:
                     yield mime, words
 
 
-def is_pixels(kind: str) -> bool:
-    """Whether outputs of this kind are pictures without words: all but drawings."""
-    return kind.startswith("image/") and kind != "image/svg+xml"
+def map_texts(value: Any, change: Callable[[str], Any]) -> Any:
+    """Change every text of a notebook, or of a part of it, but pictures of pixels."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [map_texts(item, change) for item in value]
+    if isinstance(value, dict):
+        changed = {
+            kind: item if isinstance(item, str) and _PIXELS.match(kind) else map_texts(item, change)
+            for kind, item in value.items()
+        }
+        return type(value)(changed)  # a NotebookNode stays one
+    return value
 
 
 # --- pages --------------------------------------------------------------------------------
@@ -166,8 +175,7 @@ def write_pdfs(folder: Path) -> None:
     """Print every page of a folder to a PDF beside it, by a browser that is on the machine.
 
     Links to other pages become words: a PDF would hold them as paths of this machine. Times of
-    creation are set to 1980, so the same page and browser give the same bytes. A ReportError
-    says that there is no browser, or that it failed or took longer than `SECONDS` for a page.
+    creation are set to 1980, so the same page and browser give the same bytes.
     """
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if not browser:

@@ -34,8 +34,8 @@ class Part:
 def write_index(out: Path) -> Path:
     """Write ``index.html`` of a folder of reports: newest answers, what changed, every run.
 
-    Failed runs are listed as what they are. The reports of a sweep lie in folders of their own;
-    the page has a row for each. It is replaced in one step, so a reader never meets half of it.
+    The reports of a sweep lie in folders of their own; the page has a row for each. It is replaced
+    in one step, so a reader never meets half of it.
     """
     runs = read_records(out)
     known = [one for one in map(read_estimates, runs) if len(one.found)]

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape, unescape
 from pathlib import Path
@@ -20,13 +20,13 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from touchlab.data.dataset import Dataset, open_data
+from touchlab.data.dataset import Dataset
 from touchlab.privacy.suppress import COUNTS, MIN_CUSTOMERS, PART_OF, hidden_cells, lines_of
 from touchlab.reporting.files import (
     EMBEDDED_TABLE,
     carried,
     embedded_tables,
-    is_pixels,
+    map_texts,
     read_csv,
     unpacked,
 )
@@ -128,10 +128,7 @@ def find_leaks(file: str, text: str, needles: Mapping[str, str]) -> list[Finding
 def machine_needles(*private: str) -> dict[str, str]:
     """Collect what names this machine and its secrets, with the kind of each.
 
-    Takes the home and working directories, the names of user and host (four letters or more,
-    and not one that every machine has), and the values of environment variables whose name
-    contains KEY, TOKEN, PASSWORD or SECRET, from eight characters on; and `private`, such as the
-    path of the data.
+    Names that every machine has, and what is so short that it may be any word, are left out.
     """
     places = {str(Path.home()), str(Path.cwd()), *(p for p in private if len(Path(p).parts) > 2)}
     try:
@@ -152,35 +149,26 @@ def machine_needles(*private: str) -> dict[str, str]:
 # --- few customers, and single ones -------------------------------------------------------
 
 
-def check_run(folder: Path, data: Dataset, *, k: int = MIN_CUSTOMERS) -> list[Finding]:
+def check_run(
+    folder: Path, data: Dataset, *, k: int = MIN_CUSTOMERS, tables: bool = False
+) -> list[Finding]:
     """Say what the pages and saved notebooks of a run give away about few customers.
 
     It looks for numbers of 1 to `k` - 1 customers in tables, in what figures draw and in
-    sentences; for hidden cells that follow from the others and the sum; and for customer ids.
-    Ids are looked for as whole words. One that could be any word (fewer than 6 digits, or
-    fewer than 4 letters) counts only behind the word customer: counts of 1,000 and more have
-    separators on a page, so a longer number without any is no count. It reads the words of
-    drawings, but not what pixels show, and compares no two tables with each other.
+    sentences; for hidden cells that follow from the others and the sum; and for customer ids, as
+    whole words. It does not read pixels, and compares no two tables with each other. With `tables`
+    it reads those in files, and those that pages offer as files, too.
     """
-    return _findings(folder, _ids(data), k, {".html": _in_page, ".ipynb": _in_notebook})
-
-
-def few_and_named(folder: Path, data: str | Path, *, k: int) -> list[Finding]:
-    """`check_run`, and the same of the tables in a folder and of those that its pages offer."""
-    opened = open_data(data)
-    kinds = {".csv": _in_table, ".html": _in_embedded}
-    return check_run(folder, opened, k=k) + _findings(folder, _ids(opened), k, kinds)
-
-
-def _findings(
-    folder: Path, ids: set[str], k: int, readers: Mapping[str, Callable[[str, set[str], int], Told]]
-) -> list[Finding]:
-    read = ((name, path, readers.get(path.suffix)) for name, path in files_of(folder).items())
+    readers = [(".html", _in_page), (".ipynb", _in_notebook)]
+    if tables:
+        readers += [(".csv", _in_table), (".html", _in_embedded)]
+    ids = _ids(data)
     return [
         Finding(name, *told)
-        for name, path, reader in read
-        if reader
-        for told in reader(path.read_text(encoding="utf-8"), ids, k)
+        for suffix, read in readers
+        for name, path in files_of(folder).items()
+        if path.suffix == suffix
+        for told in read(path.read_text(encoding="utf-8"), ids, k)
     ]
 
 
@@ -206,6 +194,7 @@ def _named(texts: Iterable[str], ids: set[str]) -> Told:
 
 
 def _is_common(one: str) -> bool:
+    # counts of 1,000 and more have separators on a page: a longer number without any is no count
     return len(one) < 6 if one.isdigit() else len(one) < 4 and one.isalpha()
 
 
@@ -216,20 +205,9 @@ def _in_notebook(text: str, ids: set[str], k: int) -> Told:
         if mime.startswith("image/") and "table" in words:
             frame = pd.DataFrame(words["table"]["data"], columns=words["table"]["columns"])
             yield from _small(frame, frame, words.get("alt", ""), k)
-    yield from _named(_texts(content), ids)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Go through every text of a notebook but its pictures."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            if not (is_pixels(name) and isinstance(item, str)):
-                yield from _texts(item)
+    texts: list[str] = []
+    map_texts(content, texts.append)
+    yield from _named(texts, ids)
 
 
 def _in_embedded(page: str, ids: set[str], k: int) -> Told:

@@ -67,10 +67,8 @@ def export_html(
 ) -> str:
     """Render an executed notebook as a page that is safe to open and to pass on.
 
-    Code is hidden behind one switch. Markup in outputs is reduced to an allow-list, so text
-    from data cannot run. The same notebook and run give the same page, byte by byte. The page
-    links the data, parameters and other pages of its run; `blocks` is what `blocks_of` made of
-    the notebook, where that is known already.
+    The same notebook and run give the same page, byte by byte. `blocks` is what `blocks_of` made
+    of the notebook, where that is known already.
     """
     pages = run.pages if run else ()
     names = [page.name for page in pages]
@@ -207,10 +205,7 @@ def _with_attachments(cell: Any) -> str:
 
 
 def _readable(text: str) -> str:
-    """Keep what a warning says; drop its place in a cell and the line of code it repeats.
-
-    The place names a temporary file that differs from run to run. The notebook has it all.
-    """
+    """Keep what a warning says; drop its place, which differs from run to run, and its code."""
     return _WARNING_PATH.sub(r"\1:\2: ", _CELL_PLACE.sub("", _WARNING_CODE.sub(r"\1", text)))
 
 
@@ -258,11 +253,7 @@ def _placed(
 
 
 def render_page(template: str, *, scripts: Sequence[str] = ("page.js",), **values: Any) -> str:
-    """Render one of the templates with the shared style, its scripts and its content policy.
-
-    The policy allows this very style sheet, these scripts and embedded pictures, and nothing
-    else. A page reads fully without its scripts: they add the sorting, filtering and comparing.
-    """
+    """Render a template; its policy allows this very style, these scripts and embedded pictures."""
     style, sources = source("report.css"), [source(name) for name in scripts]
     allowed = " ".join(map(_digest, sources)) or "'none'"
     policy = (

@@ -114,10 +114,7 @@ class Run:
 
 
 def first_sentence(text: str) -> str:
-    """Cut a text after its first sentence, and a very long one after some words.
-
-    A point after a single letter, as in `U.S.`, ends no sentence; one after a longer short form
-    does.
+    """Cut a text after its first sentence (`U.S.` ends none), and a very long one after some words.
 
     >>> first_sentence("69 % would have come anyway (badge: adjusted). email keeps most. More.")
     '69 % would have come anyway (badge: adjusted).'
@@ -174,9 +171,8 @@ def read_records(out: Path) -> list[Run]:
 def put_in_place(draft: Path, target: Path) -> None:
     """Rename a finished file, folder or link to its name, once all of it is on the disk itself.
 
-    A system may keep a rename before the content of what was renamed: after a power cut there
-    would be a run with empty files, and `latest` would lead to it. A file or link that has the
-    name is replaced, a folder must not be there.
+    Else after a power cut there could be a run with empty files: a system may keep a rename before
+    the content of what was renamed. A file or link of that name is replaced.
     """
     if not draft.is_symlink():
         for path in (*draft.rglob("*"), draft):

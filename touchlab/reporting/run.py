@@ -108,20 +108,10 @@ def run_report(
 
     Nothing is published unless every notebook ran to its end: the pages are made aside and
     moved into ``out/<run id>/`` in one step, then ``out/latest`` leads there. If one stops,
-    what there is goes to ``out/failed-<run id>/`` and the last good report stays. If the newest
-    report was made from the same data, parameters and code, nothing is made unless `force`.
-
-    `data` is a folder, file or database address; its name is shown in the report, never its path.
-    One run at a time writes to `out`. `only` are names of notebooks, such as ``03_attribution`` or
-    ``03``. A value of `parameters` goes to every notebook that declares it. Notebooks are those in
-    `folder`, else as `notebooks_folder` finds them; kernels work beside it. `progress` is called
-    with every `Step`, from several threads.
-
-    Returns the record of the run; ``run.page`` is the page to open, and the status ``unchanged``
-    if the newest report was made from just this already. Raises ParameterError or DataError where
-    a notebook, value or the place of the data is wrong, before anything ran; NotFinished where a
-    notebook stopped, with notebook, cell, error and page; NotWritten or Busy where `out` takes
-    nothing, or another run held it for too long.
+    what there is goes to ``out/failed-<run id>/``, the last good report stays, and NotFinished
+    says where. If the newest report was made from the same data, parameters and code, nothing is
+    made unless `force`, and the status is ``unchanged``. What is wrong with the data's place, a
+    notebook or a value is said before anything runs. `progress` is called from several threads.
     """
     folder = (folder or notebooks_folder()).resolve()
     place = data_place(data, folder.parent)
@@ -244,11 +234,9 @@ class _Execution:
         return min(self.limits.timeout, left)
 
     def run(self, tasks: Sequence[Task]) -> Run:
-        """Run all; those that read tables come last, and not if one before them stopped.
-
-        The threads only run papermill. Pages are made here, and papermill is imported here: some
-        libraries cannot be imported by two threads at once.
-        """
+        """Run all; those that read tables come last, and not if one before them stopped."""
+        # The threads only run papermill. Pages are made here, and papermill is imported here: some
+        # libraries cannot be imported by two threads at once.
         import touchlab.reporting.execute  # noqa: F401
         from touchlab.reporting.kernel import Kernels
 

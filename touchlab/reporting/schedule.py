@@ -86,10 +86,8 @@ def write_schedule(
 ) -> Schedule:
     """Write the crontab line and the systemd units that make a report at fixed times.
 
-    Installs nothing, and does not look into the data. `every` is day, week (Mondays) or month (the
-    first), `at` a time of the machine's clock; the others are as for ``touchlab report``. Paths are
-    absolute and quoted for each of the two, so neither depends on a shell's environment. The log
-    lies beside the folder of the reports and is called ``<out>.log``.
+    Installs nothing, and does not look into the data. Paths are absolute and quoted for each of the
+    two, so neither depends on a shell's environment. The log ``<out>.log`` lies beside the reports.
     """
     if every not in EVERY:
         raise ParameterError(f"every: {every!r} is not allowed\n  use any of {', '.join(EVERY)}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from touchlab.data.dataset import open_data
 from touchlab.errors import ParameterError, ReportError
 from touchlab.privacy.suppress import MIN_CUSTOMERS, hidden_cells
 from touchlab.reporting.files import (
@@ -25,7 +26,7 @@ from touchlab.reporting.files import (
     without_links,
     write_pdfs,
 )
-from touchlab.reporting.leaks import Finding, few_and_named, files_of, leaks_in
+from touchlab.reporting.leaks import Finding, check_run, files_of, leaks_in
 from touchlab.reporting.publish import LATEST, latest_name
 from touchlab.reporting.record import (
     FILE,
@@ -71,21 +72,13 @@ def share_run(
 
     In it go the pages, the tables as CSV and the executed notebooks. Numbers of few customers
     (fewer than the run's `min_customers`) are emptied in tables, and notebooks go without the
-    numbers that they carry beside figures and without times of execution. The record of the
-    run stays at home, and links to what is not sent become plain words. Then every file is
-    searched for customer ids, small counts, absolute paths, names of this machine, secrets
-    and references to elsewhere. It does not read what is drawn in pictures.
+    numbers that they carry beside figures and without times of execution. Links to what is not
+    sent become plain words. Then every file is searched for customer ids, small counts, absolute
+    paths, names of this machine, secrets and references to elsewhere, but not what pictures show:
+    if one is found, nothing is written. The same run gives the same bytes.
 
-    The same run gives the same bytes.
-
-    `run_folder` may also be ``reports/latest`` or the name of a run in ``reports/``; `out` is a
-    name ending on ``.zip``, else a folder. `data` is what the run was made from: without it
-    customer ids and small counts on pages cannot be looked for, and a note says so. `failed` allows
-    a run that did not finish, `force` the end of an earlier file or folder.
-
-    Raises ParameterError where there is no such run, it did not finish, or `out` is taken;
-    ReportError where something must not be sent, or a PDF could not be made (nothing is written);
-    NotWritten where `out` cannot be written to.
+    `data` is what the run was made from: without it customer ids and small counts on pages cannot
+    be looked for, and a note says so.
     """
     run = find_run(run_folder)
     if run.status != "complete" and not failed:
@@ -226,7 +219,7 @@ def _check(staged: Path, run: Run, data: str | Path | None) -> Iterator[str]:
     if data is None:
         yield "customer ids and small counts on pages were not looked for: give --data DATA"
     else:
-        found += few_and_named(staged, data, k=_min_customers(run))
+        found += check_run(staged, open_data(data), k=_min_customers(run), tables=True)
     if found:
         raise ReportError(_refusal(run, found))
 

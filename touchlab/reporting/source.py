@@ -152,9 +152,8 @@ def describe(place: str) -> None:
 def cut_data(source: Source, work: Path) -> str:
     """Write the part that a sweep asks for below `work`; return where the data to read is.
 
-    Repairs are made before the cut, so the notes of a part do not count them. Touches before a
-    period are left out: exposures begin anew with it. So are experiments that began before it,
-    whose first outcomes it does not have; an end after the period is cut to it.
+    Touches before a period are left out: exposures begin anew with it. So are experiments that
+    began before it, whose first outcomes it does not have; an end after the period is cut to it.
     """
     if source.cut is None:
         return source.place

@@ -14,7 +14,6 @@ outcome = "churn"              # anything else is a parameter
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +30,6 @@ _WHERE, _FROM, _UNTIL = "where", "from", "until"
 _PATIENCE = 10.0  # seconds
 
 
-@dataclass(frozen=True)
-class Member:
-    """One report of a sweep: its name, its part of the data, its own parameters."""
-
-    name: str
-    parameters: Mapping[str, Any]
-    cut: Cut | None
-
-
 def run_sweep(
     data: str | Path,
     *,
@@ -53,32 +43,29 @@ def run_sweep(
 ) -> list[Run]:
     """Run the report once for every [sweep.name] in `touchlab.toml`, into ``out/<name>/``.
 
-    The arguments are those of :func:`run_report`. Names and parameters are checked before the
-    first report starts; a report that stops, or whose part of the data holds no customers, does
-    not keep the others from being made. At the end ``out/index.html`` has the answers side by
-    side. It compares no numbers between them. NotFinished, after the last one, has what every
-    stopped report says.
+    Names and parameters are checked before the first report starts; a report that stops, or whose
+    part of the data holds no customers, does not keep the others from being made: NotFinished,
+    after the last one, has what each says. ``out/index.html`` has the answers side by side.
     """
     folder, out = (folder or notebooks_folder()).resolve(), Path(out)
-    place = data_place(data, folder.parent)
+    place, given = data_place(data, folder.parent), dict(parameters or {})
     chosen = []
-    for member in read_sweep(place):
-        own = {**(parameters or {}), **member.parameters}
-        if twice := sorted((parameters or {}).keys() & member.parameters.keys()):
+    for name, (cut, own) in read_sweep(place).items():
+        if twice := sorted(given.keys() & own.keys()):
             raise ParameterError(
-                f"parameter {twice[0]!r} is set by the sweep {member.name!r}\n  leave it out here"
+                f"parameter {twice[0]!r} is set by the sweep {name!r}\n  leave it out here"
             )
-        chosen.append((member, own, choose_tasks(folder, only, own)))
+        chosen.append((name, cut, given | own, choose_tasks(folder, only, given | own)))
     runs, stopped = [], []
-    for member, own, tasks in chosen:
-        source = Source(f"{data_name(place)} {member.name}", place, member.cut)
+    for name, cut, own, tasks in chosen:
+        source = Source(f"{data_name(place)} {name}", place, cut)
         try:
             runs.append(run_tasks(
-                tasks, source, own, out / folder_name(member.name), limits or Limits(),
+                tasks, source, own, out / folder_name(name), limits or Limits(),
                 force=force, progress=progress,
             ))  # fmt: skip
         except (NotFinished, ParameterError) as problem:  # a part may hold no customers
-            stopped.append(f"{member.name}: {problem}")
+            stopped.append(f"{name}: {problem}")
     try:
         # a run that holds the folder for longer writes the page itself, at its end
         with suppress(Busy), locked(out, patience=_PATIENCE):
@@ -90,8 +77,11 @@ def run_sweep(
     return runs
 
 
-def read_sweep(place: str) -> list[Member]:
-    """Read the sweep beside the data, and refuse what cannot be told apart or understood."""
+def read_sweep(place: str) -> dict[str, tuple[Cut | None, dict[str, Any]]]:
+    """Read the sweep beside the data: of each report its part of the data, and parameters.
+
+    What cannot be told apart or understood is refused.
+    """
     sections = settings_of(place, SWEEP)
     if not sections:
         raise ParameterError(
@@ -105,10 +95,10 @@ def read_sweep(place: str) -> list[Member]:
             raise ParameterError(
                 f"sweep: {name!r} and {taken!r} would share a folder\n  rename one of them"
             )
-    return [_member(name, section) for name, section in sections.items()]
+    return {name: _read(name, section) for name, section in sections.items()}
 
 
-def _member(name: str, section: Any) -> Member:
+def _read(name: str, section: Any) -> tuple[Cut | None, dict[str, Any]]:
     if not isinstance(section, dict):
         raise ParameterError(f"sweep: {name!r} is a value\n  write a section [sweep.{name}]")
     where = section.get(_WHERE, {})
@@ -119,7 +109,7 @@ def _member(name: str, section: Any) -> Member:
         )
     cut = Cut(where, _time(name, section, _FROM), _time(name, section, _UNTIL))
     own = {key: section[key] for key in section if key not in (_WHERE, _FROM, _UNTIL)}
-    return Member(name, own, cut if cut != Cut() else None)
+    return cut if cut != Cut() else None, own
 
 
 def _time(name: str, section: Mapping[str, Any], key: str) -> str:
