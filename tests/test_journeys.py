@@ -115,6 +115,87 @@ def test_a_month_is_that_of_the_last_event(open_events: Open) -> None:
     assert tl.attribute(data, models=["last"], by="month").segment.tolist() == ["2026-02"]
 
 
+def test_the_month_of_a_journey_does_not_move_when_repeats_are_dropped(open_events: Open) -> None:
+    # the last touch of both is in February; as a repeat, bob's is dropped, his journey stays there
+    data = open_events(
+        {
+            "ann": "a@2026-01-30T12:00Z b@2026-02-02T12:00Z *@2026-02-03T12:00Z",
+            "bob": "a@2026-01-30T12:00Z a@2026-02-02T12:00Z",
+        }
+    )
+    for repeats in ("keep", "drop"):
+        events = build_journeys(data, by="month", repeats=repeats).events.to_pandas()
+        assert events.groupby("customer").segment.unique().map(list).to_dict() == {
+            "ann": ["2026-02"], "bob": ["2026-02"],
+        }  # fmt: skip
+    credit = tl.attribute(data, models=["markov"], by="month", repeats="drop")
+    assert credit.segment.unique().tolist() == ["2026-02"]
+
+
+def test_a_window_before_the_outcome_parts_older_touches_from_it(open_events: Open) -> None:
+    data = open_events({"ann": "a@0 b@9 c@18 *@27 a@28", "bob": "a@0 b@9 c@18"})
+    assert cut(data, lookback="10D") == ["a b c *", "a", "a b c"]
+    assert cut(data, before_outcome="18D", lookback="10D") == ["a", "b c *", "a", "a b c"]
+    assert cut(data, before_outcome="8D", lookback="10D") == ["a b c", "*", "a", "a b c"]
+    assert cut(data, before_outcome="27D", lookback=None) == ["a b c *", "a", "a b c"]
+    # within the window, gaps still cut
+    assert cut(data, before_outcome="27D", lookback="8D") == [
+        "a", "b", "c", "*", "a", "a", "b", "c",
+    ]  # fmt: skip
+
+
+def _slowly(
+    rows: list[tuple[int, str]], gap: float, window: float
+) -> tuple[list[list[str]], list[list[str]]]:
+    """Walk through one customer's events: journeys with the outcome, and without."""
+    with_it, without, open_one = [], [], []
+    for time, name in rows:
+        if open_one and time - open_one[-1][0] > gap:
+            without.append(open_one)
+            open_one = []
+        if name != "*":
+            open_one.append((time, name))
+            continue
+        old = [touch for touch in open_one if time - touch[0] > window]
+        without += [old] if old else []
+        with_it.append(open_one[len(old) :])
+        open_one = []
+    without += [open_one] if open_one else []
+    names = [[[name for _, name in one] for one in several] for several in (with_it, without)]
+    return names[0], names[1]
+
+
+@pytest.mark.parametrize(("gap", "window"), [(3, None), (None, 5), (3, 5), (5, 3), (6, 1)])
+def test_gap_and_window_are_those_of_a_slow_loop(
+    open_events: Open, gap: int | None, window: int | None
+) -> None:
+    random = np.random.default_rng(11)
+    people = {
+        f"c{i:02}": [
+            (int(time), str(random.choice(["a", "b", "c", "*"], p=[0.3, 0.25, 0.25, 0.2])))
+            for time in np.sort(random.choice(40, size=random.integers(3, 14), replace=False))
+        ]
+        for i in range(60)
+    }
+    data = open_events({n: " ".join(f"{e}@{t}" for t, e in rows) for n, rows in people.items()})
+    limits = {"lookback": gap and f"{gap}D", "before_outcome": window and f"{window}D"}
+    parts = [_slowly(rows, gap or np.inf, window or np.inf) for rows in people.values()]
+    expected = [[*one, "*"] for with_it, _ in parts for one in with_it]
+    expected += [one for _, without in parts for one in without]
+    assert sorted(cut(data, **limits)) == sorted(" ".join(one) for one in expected)
+    last = tl.attribute(data, models=["last"], **limits).set_index("touchpoint").credit
+    ends = pd.Series([one[-1] if one else "(no touch)" for w, _ in parts for one in w])
+    assert last[last > 0].to_dict() == ends.value_counts().to_dict()
+
+
+def test_a_paths_table_has_no_window_before_the_outcome(
+    open_paths: Callable[..., tl.Dataset],
+) -> None:
+    with pytest.raises(tl.ParameterError) as error:
+        build_journeys(open_paths(("a > b", 1, 0)), before_outcome="30D")
+    assert str(error.value) == "before_outcome: a paths table has no times\n  leave it out"
+
+
 def test_a_missing_trait_is_a_segment_of_its_own(open_events: Open) -> None:
     customers = pd.DataFrame(
         {

@@ -46,6 +46,7 @@ def attribute(
     models: Sequence[str | Rule] | None = None,
     measure: Measure = "count",
     lookback: str | None = "30D",
+    before_outcome: str | None = None,
     repeats: str = "keep",
     by: str | None = None,
 ) -> pd.DataFrame:
@@ -59,15 +60,15 @@ def attribute(
     Parameters
     ----------
     data
-        An opened Dataset, or journeys already built (then `outcome`, `lookback`,
-        `repeats` and `by` are those of the journeys).
+        An opened Dataset, or journeys already built (then `outcome` and all below
+        are those of the journeys).
     models
         Any of ``first, last, last_non_direct, linear, position, time_decay,
         shapley, markov, markov_2, markov_3, markov_4``, or a `Rule` of your own;
         None for all that apply, with Markov of order 1.
     measure
         ``"count"`` shares out outcomes, ``"value"`` their value.
-    outcome, lookback, repeats, by
+    outcome, lookback, before_outcome, repeats, by
         As in `build_journeys`.
 
     Returns
@@ -75,8 +76,8 @@ def attribute(
     pandas.DataFrame
         A row a model and touchpoint: ``[segment], model, touchpoint, credit, share,
         ci_low, ci_high, n``; `credit` in outcomes or value with its 95 % interval,
-        `share` of `n`, which is all outcomes (or their value). The row ``(no
-        touch)`` holds outcomes with no touch within the lookback. Segments without
+        `share` of `n`, which is all outcomes (or their value). The row ``(no touch)`` holds
+        outcomes with no touch within `lookback` and `before_outcome`. Segments without
         an outcome have no rows. Intervals are missing (NaN) for a paths table whose
         counts cannot be dealt out to customer groups.
 
@@ -102,7 +103,14 @@ def attribute(
     5  markov         c3    0.40
     """
     need_measure(measure)
-    journeys = build_journeys(data, outcome=outcome, lookback=lookback, repeats=repeats, by=by)
+    journeys = build_journeys(
+        data,
+        outcome=outcome,
+        lookback=lookback,
+        before_outcome=before_outcome,
+        repeats=repeats,
+        by=by,
+    )
     chosen = choose_models(models, journeys)
     rules = [model for model in chosen if isinstance(model, Rule)]
     deepest = max((MARKOV[model] for model in chosen if isinstance(model, str)), default=0)

@@ -78,7 +78,10 @@ class Journeys:
         touch = self.code(earlier) != self.outcome_code
         if self.lookback_ms is None:
             return touch
-        return touch & (later - earlier < self.lookback_ms * self.tick + self.width)
+        return touch & self.within(self.lookback_ms, later, earlier)
+
+    def within(self, milliseconds: int, later: ir.Value, earlier: ir.Value) -> ir.BooleanValue:
+        return later - earlier < milliseconds * self.tick + self.width
 
     @property
     def segment(self) -> list[str]:
@@ -116,14 +119,16 @@ def build_journeys(
     *,
     outcome: str = "conversion",
     lookback: str | None = "30D",
+    before_outcome: str | None = None,
     repeats: str = "keep",
     by: str | None = None,
 ) -> Journeys:
     """Cut the touches of every customer into journeys towards one outcome.
 
-    A journey ends with the outcome, after `lookback` without any touch, or with
-    the data. The same rule cuts journeys that convert and journeys that do not;
-    touches after an outcome start the next journey. Outcomes at one instant end
+    A journey ends with the outcome, after `lookback` without any touch, or with the data. So
+    `lookback` is a gap, not a window before the outcome: a journey may be far longer. The
+    window is `before_outcome`. The same rule cuts journeys that convert and journeys that do
+    not; touches after an outcome start the next journey. Outcomes at one instant end
     one journey together. Times count to the millisecond: in the same one, touches
     go by name and come before the outcome. It does not say what caused the outcome.
 
@@ -134,8 +139,11 @@ def build_journeys(
     outcome
         A name in ``outcomes.outcome``.
     lookback
-        Longest quiet time within a journey, as a pandas duration (``"30D"``,
-        ``"12h"``); None for no limit.
+        Longest gap between touches that follow one another, and from the last touch to the
+        outcome, as a pandas duration (``"30D"``, ``"12h"``); None for no limit.
+    before_outcome
+        Longest time from a touch to the outcome of its journey, in addition; None for no
+        limit. Older touches are a journey of their own, without the outcome.
     repeats
         ``"keep"`` counts every touch; ``"drop"`` counts touches of the same
         touchpoint in a row, within a journey, as one (the first).
@@ -146,7 +154,8 @@ def build_journeys(
     Raises
     ------
     ParameterError
-        For an unknown outcome, trait or choice, or a lookback that is no duration.
+        For an unknown outcome, trait or choice, a time that is no duration, or
+        `before_outcome` with a paths table, which has no times.
 
     Examples
     --------
@@ -159,13 +168,18 @@ def build_journeys(
         return data
     if repeats not in {"keep", "drop"}:
         raise ParameterError(f"repeats: {repeats!r} is not a choice\n  use 'keep' or 'drop'")
+    window_ms = _milliseconds("before_outcome", before_outcome)
     if "steps" in data.tables:
         journeys = _from_paths(data, by)
+        if window_ms is not None:
+            raise ParameterError("before_outcome: a paths table has no times\n  leave it out")
     else:
-        journeys = _from_events(data, outcome, _milliseconds(lookback), by)
-    if repeats == "drop":
-        journeys = _drop_repeats(journeys)
-    return _by_month(journeys) if by == "month" else journeys
+        journeys = _from_events(data, outcome, _milliseconds("lookback", lookback), by)
+    if window_ms is not None:
+        journeys = _part_old_touches(journeys, window_ms)
+    if by == "month":  # before repeats are dropped: the last event may be one of them
+        journeys = _by_month(journeys)
+    return _drop_repeats(journeys) if repeats == "drop" else journeys
 
 
 def _from_events(data: Dataset, outcome: str, lookback_ms: int | None, by: str | None) -> Journeys:
@@ -209,17 +223,17 @@ def _from_paths(data: Dataset, by: str | None) -> Journeys:
     return Journeys(events, ends, names, "conversion", None, timed=False, groups=groups)
 
 
-def _milliseconds(lookback: str | None) -> int | None:
-    if lookback is None:
+def _milliseconds(name: str, duration: str | None) -> int | None:
+    if duration is None:
         return None
     try:
         # a bare number would be read as nanoseconds
-        length = None if isinstance(lookback, int | float) else pd.Timedelta(lookback)
+        length = None if isinstance(duration, int | float) else pd.Timedelta(duration)
     except (ValueError, TypeError):
         length = None
     if length is None or not length >= pd.Timedelta(milliseconds=1):
         raise ParameterError(
-            f"lookback: {lookback!r} is not a positive duration\n  give '30D', '12h' or None"
+            f"{name}: {duration!r} is not a positive duration\n  give '30D', '12h' or None"
         )
     return int(length / pd.Timedelta(milliseconds=1))
 
@@ -238,6 +252,18 @@ def _order(time: ir.Value, code: ir.Value, tick: int) -> ir.Value:
     micros = time.delta(ibis.timestamp("1970-01-01"), unit="microsecond").cast("int64")
     millis = ((micros - micros % 1000) / 1000).cast("int64")
     return millis * tick + code.cast("int64")
+
+
+def _part_old_touches(journeys: Journeys, window_ms: int) -> Journeys:
+    """Make touches too long before their journey's outcome a journey of their own."""
+    journeys = journeys.numbered
+    events, keys = journeys.events, list(journeys.keys)
+    ends = journeys.code(events.order) == journeys.outcome_code
+    end = events.order.max(where=ends).over(ibis.window(group_by=keys))
+    old = ~journeys.within(window_ms, end, events.order).fill_null(True)
+    return replace(
+        journeys, events=events.mutate(journey=events.journey * 2 + ibis.ifelse(old, 0, 1))
+    )
 
 
 def _drop_repeats(journeys: Journeys) -> Journeys:
