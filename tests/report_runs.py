@@ -1,9 +1,14 @@
-"""Finished runs written by hand: a record, kept tables, and a page of every kind of output."""
+"""What tests of reports share: notebooks, finished runs and data written by hand; pages read."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -53,6 +58,56 @@ def write_hostile_shop(folder: Path, *, customers: int) -> Path:
 
 def _hostile(text: str) -> str:
     return f"{EVIL[sum(text.encode()) % len(EVIL)]} {text}"
+
+
+def write_notebook(
+    folder: Path,
+    name: str,
+    *cells: str,
+    parameters: str = "data = 'data/sample'  # folder",
+    prose: str = "",
+) -> None:
+    tagged = new_code_cell(parameters, metadata={"tags": ["parameters"]})
+    title = new_markdown_cell(prose or f"# {name}?")
+    notebook = new_notebook(cells=[title, tagged, *map(new_code_cell, cells)])
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, folder / f"{name}.ipynb")
+
+
+def left_over(out: Path) -> set[str]:
+    """What lies hidden in a folder of reports beside the lock, which stays."""
+    return {path.name for path in out.glob(".*")} - {".lock"}
+
+
+class Markup(HTMLParser):
+    """Every element and attribute of a page, and the words without scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if self.elements and self.elements[-1][0] not in ("script", "style"):
+            self.words.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def digests(page: str, tag: str) -> list[str]:
+    """The hashes of the scripts or styles of a page, as its policy has to name them."""
+    sources = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+    hashed = [hashlib.sha256(source.encode()).digest() for source in sources]
+    return [f"'sha256-{base64.b64encode(one).decode()}'" for one in hashed]
 
 
 def drivers(**amounts: float) -> pd.DataFrame:

@@ -2,18 +2,16 @@
 
 import base64
 import csv
-import hashlib
 import io
 import json
 import re
-from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
-from report_runs import HOSTILE, drivers, notebook_of, stopped, write_run
+from report_runs import HOSTILE, Markup, digests, drivers, notebook_of, stopped, write_run
 
 from touchlab.overview import compare, read_tables
 from touchlab.reporting import Page, export_html, write_index
@@ -125,37 +123,8 @@ def test_times_and_settings_are_written_for_reading():
 # --- scripts and the numbers inside the index ---------------------------------------------
 
 
-class Words(HTMLParser):
-    """What a reader sees whose program drops scripts and styles, and which elements there are."""
-
-    def __init__(self, page: str):
-        super().__init__()
-        self.words: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        if self.tags and self.tags[-1][0] not in ("script", "style"):
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-
 def policy_of(page: str) -> str:
     return re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1].replace("&#39;", "'")
-
-
-def inline(page: str, tag: str) -> list[str]:
-    return re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-
-
-def digest(source: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
 @pytest.fixture
@@ -175,17 +144,17 @@ def test_the_policy_names_the_scripts_and_styles_of_the_page(reports):
         0: (reports / "20260101T060000Z-shop" / "index.html").read_text(encoding="utf-8"),
     }
     for scripts, page in pages.items():
-        assert len(inline(page, "script")) == scripts
-        allowed = " ".join(map(digest, inline(page, "script"))) or "'none'"
-        (style,) = inline(page, "style")
+        assert len(digests(page, "script")) == scripts
+        allowed = " ".join(digests(page, "script")) or "'none'"
+        (style,) = digests(page, "style")
         assert policy_of(page) == (
-            f"default-src 'none'; img-src data:; style-src {digest(style)}; "
+            f"default-src 'none'; img-src data:; style-src {style}; "
             f"script-src {allowed}; base-uri 'none'; form-action 'none'"
         )
 
 
 def test_the_index_reads_without_scripts(reports):
-    page = Words(write_index(reports).read_text(encoding="utf-8"))
+    page = Markup(write_index(reports).read_text(encoding="utf-8"))
     for said in ("1 Jan 2026, 06:00 UTC", "no touches left", "outcome = churn", "other"):
         assert said in page.text
     # The newest against the one before on the same data: mail moved by 30, tv by 2; the
@@ -194,7 +163,7 @@ def test_the_index_reads_without_scripts(reports):
     assert "mail drivers: incremental 10.0 (0.0 to 20.0) 40.0 (30.0 to 50.0) beyond" in page.text
     assert "tv drivers: incremental 50.0 (40.0 to 60.0) 52.0 (42.0 to 62.0) within" in page.text
     assert "The runs differ in: outcome." in page.text
-    controls = [attributes for tag, attributes in page.tags if tag == "form"]
+    controls = page.all("form")
     assert len(controls) == 2
     assert all("hidden" in attributes for attributes in controls)  # useless without the script
 
@@ -237,8 +206,8 @@ def test_a_line_of_an_answer(text, line):
 
 
 def test_tables_of_a_page_carry_no_buttons_before_the_script_ran():
-    page = Words(export_html(notebook_of(Table(drivers(mail=1.0))._repr_mimebundle_()), name="q"))
-    assert "button" not in {tag for tag, _ in page.tags}
+    page = Markup(export_html(notebook_of(Table(drivers(mail=1.0))._repr_mimebundle_()), name="q"))
+    assert not page.all("button")
     assert "incremental" in page.text
 
 
@@ -253,7 +222,7 @@ def test_numbers_inside_the_index_are_inert_and_exact(tmp_path):
     runs = json.loads(inside[0])
     assert [run["settings"]["data"] for run in runs] == [HOSTILE, HOSTILE]
     assert runs[0]["rows"][0][0] == HOSTILE
-    assert [tag for tag, _ in Words(page).tags].count("script") == 3
+    assert len(Markup(page).all("script")) == 3
 
 
 def test_the_newest_pair_is_of_one_data_set_and_finished(reports):

@@ -1,18 +1,17 @@
 """Reports: parameters refused before anything runs, failures told, pages that cannot bite."""
 
 import base64
-import hashlib
 import json
 import re
 import struct
 import zlib
-from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from report_runs import Markup, digests, left_over, write_notebook
 
 from touchlab import plots
 from touchlab.errors import DataError, ParameterError
@@ -183,16 +182,6 @@ def test_all_wrong_parameters_are_named_at_once():
 # --- which notebooks ----------------------------------------------------------------------
 
 
-def write_notebook(
-    folder: Path, name: str, *cells: str, parameters: str = "data = ''", prose="# Q?"
-):
-    folder.mkdir(parents=True, exist_ok=True)
-    tagged = new_code_cell(parameters, metadata={"tags": ["parameters"]})
-    notebook = new_notebook(cells=[new_markdown_cell(prose), tagged, *map(new_code_cell, cells)])
-    nbformat.write(notebook, folder / f"{name}.ipynb")
-    return folder / f"{name}.ipynb"
-
-
 @pytest.fixture
 def folder(tmp_path):
     """A repository with one notebook that answers and a data folder with an awkward name."""
@@ -270,12 +259,7 @@ def test_a_report_is_published_with_its_answers(folder, tmp_path):
     assert '<pre class="text" tabindex="0" role="group" aria-label="Output">True</pre>' in page
     for path in [*run.folder.iterdir(), tmp_path / "out {x}" / "index.html"]:
         assert str(tmp_path) not in path.read_text(encoding="utf-8"), path.name
-    assert left_over(tmp_path / "out {x}") == []
-
-
-def left_over(out: Path) -> list[str]:
-    """What lies in a folder of reports beside the reports, their index and the known files."""
-    return sorted(path.name for path in out.glob(".*") if path.name != ".lock")
+    assert left_over(tmp_path / "out {x}") == set()
 
 
 FAILURES = {
@@ -318,7 +302,7 @@ def test_a_notebook_that_stops_is_told_and_the_good_report_stays(kind, tmp_path)
     index = (out / "index.html").read_text(encoding="utf-8")
     assert "The newest run did not finish" in index
     assert "All is well." in index
-    assert left_over(out) == []
+    assert left_over(out) == set()
     partial = nbformat.read(failed / "01_stops.ipynb", as_version=4)
     states = [cell.metadata.papermill.status for cell in partial.cells if cell.cell_type == "code"]
     assert states[-2:] == ["failed", "pending"]
@@ -387,21 +371,6 @@ def test_paths_are_replaced_by_names_in_whole_parts_only():
 # --- pages --------------------------------------------------------------------------------
 
 
-class Markup(HTMLParser):
-    """Every element and attribute of a page, as a browser would meet them."""
-
-    def __init__(self, text: str):
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def all(self, tag):
-        return [attributes for name, attributes in self.elements if name == tag]
-
-
 def assert_harmless(text: str, *, links_out: tuple[str, ...] = ()) -> Markup:
     page = Markup(text)
     assert {tag for tag, _ in page.elements}.isdisjoint(
@@ -429,12 +398,10 @@ def assert_own_scripts(text: str, page: Markup) -> None:
     """No script but ours, by hash; the numbers of the index are data that never runs."""
     policy = page.all("meta")[1]["content"] or ""
     allowed = re.findall(r"'sha256-[^']+'", policy.partition("script-src ")[2])
-    sources = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
-    digests = [hashlib.sha256(source.encode()).digest() for source in sources]
-    assert [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests] == allowed
+    assert digests(text, "script") == allowed
     others = [attributes for attributes in page.all("script") if attributes]
     assert others in ([], [{"type": "application/json", "id": "estimates"}])
-    assert len(page.all("script")) == len(sources) + len(others)
+    assert len(page.all("script")) == len(allowed) + len(others)
     assert {form["id"] for form in page.all("form")} <= {"filters", "compared"}
 
 

@@ -19,7 +19,7 @@ import nbformat
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from report_runs import left_over, write_notebook
 
 from touchlab.cli import main, shown
 from touchlab.errors import ParameterError
@@ -46,15 +46,6 @@ from touchlab.reporting.source import Cut, Source, cut_data
 from touchlab.reporting.sweep import read_sweep
 
 NO_DATA = "data = 'data/sample'  # folder"
-FILE_NAMES = {".lock", "index.html", "latest"}
-
-
-def write_notebook(folder: Path, name: str, *cells: str, parameters: str = NO_DATA) -> None:
-    tagged = new_code_cell(parameters, metadata={"tags": ["parameters"]})
-    title = new_markdown_cell(f"# {name}?")
-    notebook = new_notebook(cells=[title, tagged, *map(new_code_cell, cells)])
-    folder.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, folder / f"{name}.ipynb")
 
 
 @pytest.fixture(autouse=True)
@@ -82,10 +73,6 @@ def shop(tmp_path: Path) -> Path:
 def report(shop: Path, data: str = "shop", **settings: object) -> Run:
     place = {"out": shop / "reports", "folder": shop / "notebooks"}
     return run_report(shop / data, **{**place, **settings})
-
-
-def left_over(out: Path) -> set[str]:
-    return {path.name for path in out.iterdir() if path.name.startswith(".")} - FILE_NAMES
 
 
 def written(out: Path) -> dict[Path, int]:

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_runs import left_over, report, shop, write_notebook  # noqa: F401
+from report_runs import left_over, write_notebook
+from test_runs import report, shop  # noqa: F401
 
 from touchlab.reporting import publish
 from touchlab.reporting.record import read_record
