@@ -90,9 +90,10 @@ def read_csv(text: str, **types: Any) -> pd.DataFrame:
 
 
 def download(numbers: Any, title: str) -> Download | None:
-    """Make a table a file inside the page, named after its title; nothing if it is no table."""
+    """Offer a table as a file, named after its title's first sentence; nothing if it is none."""
+    name = _as_name(re.split(r"[.:;] ", title, maxsplit=1)[0])
     try:
-        return Download(f"{_as_name(title)}.csv", address_of(csv_of(numbers)))
+        return Download(f"{name}.csv", address_of(csv_of(numbers)))
     except ValueError:
         return None
 

@@ -148,7 +148,8 @@ def _data_block(data: Any, metadata: Any) -> Iterator[Block]:
     words, markup = data.get("text/plain", ""), data.get("text/html", "")
     says_something = bool(words.strip()) and not re.fullmatch(r"<[\w.]+ object[^>]*>", words)
     if (markup and not says_something) or "<table" in markup or _OURS.search(markup):
-        numbers = _numbers(told.get("text/html", {}), "caption")
+        carried = told.get("text/html", {})
+        numbers = download(carried.get("table"), str(carried.get("caption", "")))
         yield Block("html", dress_tables(clean_html(markup)), numbers=numbers)
     elif "text/markdown" in data:
         yield Block("html", dress_tables(clean_markdown(data["text/markdown"])))
@@ -159,18 +160,13 @@ def _data_block(data: Any, metadata: Any) -> Iterator[Block]:
 def _figure(address: str, svg: str, told: Mapping[str, Any]) -> Block:
     """Show a plain drawing, wide and narrow, or else the image."""
     drawings = [clean_drawing(svg, "wide"), clean_drawing(str(told.get("narrow", svg)), "narrow")]
-    alt, numbers = clean_text(str(told.get("alt", ""))), _numbers(told, "alt")
+    alt = clean_text(str(told.get("alt", "")))
+    numbers = download(told.get("table"), alt)
     if all(drawings):
         return Block("figure", Markup().join(filter(None, drawings)), alt=alt, numbers=numbers)
     given = (told.get("width"), told.get("height"))
     size: Any = given if all(isinstance(length, int) for length in given) else _size(address)
     return Block("figure", text=address, size=size, alt=alt, numbers=numbers)
-
-
-def _numbers(told: Mapping[str, Any], title: str) -> Download | None:
-    """Offer the table that an output carries, named after the first sentence of its title."""
-    first = re.split(r"[.:;] ", str(told.get(title, "")), maxsplit=1)[0]
-    return download(told["table"], first) if "table" in told else None
 
 
 def _address(mime: str, content: object) -> str:

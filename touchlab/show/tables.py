@@ -6,7 +6,6 @@ import html
 import json
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
@@ -29,27 +28,18 @@ INTERVAL_OF = ["credit", "removal", "rate", "probability", "incremental", "media
 INTERVAL_OF += ["value", "coefficient", "survival", "hazard_ratio"]
 """What `ci_low, ci_high` are the interval of: the first of these that is there."""
 HIDDEN = "hidden"
-MOST_ROWS = 60
-"""Rows of a bare frame that are shown; a `Table` is shown whole."""
+MOST_ROWS = 60  # of a bare frame
 
 
-@dataclass(frozen=True, repr=False)
 class Table:
     """A frame set for reading; `.frame` holds the numbers without those that are hidden."""
 
-    frame: pd.DataFrame
-    caption: str = ""
-    most: int | None = None
-    """Rows shown; None for all."""
-    hidden: pd.DataFrame = field(init=False)
-
-    def __post_init__(self) -> None:
-        hidden, most = hidden_here(self.frame), self.most
-        if most and len(self.frame) > most:
-            said = f"{self.caption} (the first {most} of {len(self.frame):,} rows)".strip()
-            object.__setattr__(self, "caption", said)
-        object.__setattr__(self, "hidden", hidden.head(most or len(hidden)))
-        object.__setattr__(self, "frame", empty_cells(self.frame, hidden).head(len(self.hidden)))
+    def __init__(self, frame: pd.DataFrame, caption: str = "", *, most: int | None = None) -> None:
+        if most and len(frame) > most:
+            caption = f"{caption} (the first {most} of {len(frame):,} rows)".strip()
+        hidden, rows = hidden_here(frame), most or len(frame)
+        self.caption, self.hidden = caption, hidden.head(rows)
+        self.frame = empty_cells(frame, hidden).head(rows)
 
     def __repr__(self) -> str:
         return f"{self.caption}\n{readable(self.frame, self.hidden).to_string(index=False)}"
@@ -77,9 +67,9 @@ def numbers_of(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 class Kept:
-    """Tables that a page hands on to other pages and to the run, without showing them."""
+    """Tables handed on by name to other pages and to the run, without showing them."""
 
-    def __init__(self, tables: dict[str, pd.DataFrame]) -> None:
+    def __init__(self, **tables: pd.DataFrame) -> None:
         self.tables = {n: empty_cells(t, hidden_here(t)) for n, t in tables.items()}
 
     def __repr__(self) -> str:
@@ -90,9 +80,7 @@ class Kept:
         return {"text/plain": repr(self)}, {"text/plain": {"kept": kept}}
 
 
-def keep(**tables: pd.DataFrame) -> Kept:
-    """Hand tables on by name, hidden numbers left out."""
-    return Kept(tables)
+keep = Kept  # what a notebook says
 
 
 def show_frames(shell: Any, *, plain: bool = False) -> None:
