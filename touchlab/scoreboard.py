@@ -21,7 +21,6 @@ from touchlab.errors import ParameterError, TouchlabWarning
 from touchlab.moments.sample import Moments, sample_moments
 from touchlab.simulate import (
     WORLDS,
-    Holdout,
     OutcomeSpec,
     Simulation,
     TouchpointSpec,
@@ -112,7 +111,6 @@ def worlds_like(data: Dataset, *, outcome: str = "conversion") -> Mapping[str, G
 OUTCOME = "conversion"
 RULES = ("first", "last", "linear", "position", "time_decay", "shapley", "markov")
 PATHS = "a journey decides"
-HELD_OUT = "hidden intent with holdouts"
 POWERS = {"t0": 0.10, "t1": 0.0, "t2": 0.06, "t3": 0.03, "t4": 0.02, "t5": 0.0}
 TRUTH_RUNS = 3
 """Runs of which the truth is the mean: one alone carries chance of its own."""
@@ -181,7 +179,6 @@ def run_scoreboard(
 def all_worlds() -> Mapping[str, Game]:
     """Name every world of the scoreboard: functions of (customers, days, seed)."""
     games = {name: play(make) for name, make in WORLDS.items()}
-    games[HELD_OUT] = play(hidden_intent_with_holdouts)
     games[PATHS] = lambda customers, _days, seed: _in_paths(customers, seed)
     return games
 
@@ -189,13 +186,6 @@ def all_worlds() -> Mapping[str, Game]:
 def play(make: Callable[[int, int], World]) -> Game:
     """Score in a world that is made from customers and days."""
     return lambda customers, days, seed: _in_world(make(customers, days), seed)
-
-
-def hidden_intent_with_holdouts(customers: int, days: int) -> World:
-    """Hidden intent, and a 20 % holdout on two of the touchpoints that seek it."""
-    world = WORLDS["hidden intent"](customers, days)
-    holdouts = tuple(Holdout(name, share=0.2, end_day=days) for name in ("t2", "t7"))
-    return replace(world, holdouts=holdouts)
 
 
 def score(answers: pd.DataFrame) -> pd.DataFrame:

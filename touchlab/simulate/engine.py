@@ -21,6 +21,7 @@ from touchlab.simulate.world import OUTCOMES, OutcomeSpec, TouchpointSpec, World
 
 Codes = npt.NDArray[np.int32]
 
+HOUR = 3_600
 SECOND_BITS = 28
 PROCESS_BITS = 6
 CONVERSION, CHURN = OUTCOMES.index("conversion"), OUTCOMES.index("churn")
@@ -72,7 +73,8 @@ def outcome_points(
 
 
 def touch_points(world: World, population: Population, spec: TouchpointSpec, seed: int) -> Points:
-    part = scatter(world, population, spec.name, stream(seed, f"points {spec.name}"))
+    rng = stream(seed, f"points {spec.name}")
+    part = (in_waves if spec.sent_on else scatter)(world, population, spec.name, rng)
     part = part.where(reached(world, seed, spec.name, spec.reach)[part.customer])
     for held in world.holdouts:
         if held.touchpoint == spec.name:
@@ -84,6 +86,23 @@ def touch_points(world: World, population: Population, spec: TouchpointSpec, see
     # Only history could still lift a rate above a height that lies over the known part.
     moved = spec.targets_history or any(spec.name in other.induces for other in world.touchpoints)
     return part if moved else part.where(part.height < np.exp(part.log_base))
+
+
+def in_waves(world: World, population: Population, name: str, rng: np.random.Generator) -> Points:
+    """Touches of everybody on the days given, in the hours after nine."""
+    code = processes(world).index(name)
+    days = [day for day in world.touchpoints[code - len(OUTCOMES)].sent_on if day < world.days]
+    count = world.customers * len(days)
+    hours = rng.integers(9 * HOUR, 12 * HOUR, count)
+    part = Points(
+        turn=np.zeros(count, np.int32),
+        process=np.full(count, code, np.int32),
+        customer=np.repeat(np.arange(world.customers, dtype=np.int32), len(days)),
+        second=(np.tile(np.array(days, np.int64), world.customers) * DAY + hours).astype(np.int32),
+        height=np.zeros(count),  # below any rate: nothing keeps them from happening
+        log_base=np.zeros(count),
+    )
+    return part.where(part.second >= population.joined[part.customer])
 
 
 def scatter(world: World, population: Population, name: str, rng: np.random.Generator) -> Points:
@@ -142,17 +161,26 @@ class State:
 
     def __init__(self, world: World) -> None:
         self.touchpoints = world.touchpoints
+        self.ends = "conversion" in world.outcomes and world.outcomes["conversion"].ends
         shape = (world.customers, len(world.touchpoints))
         self.stock = np.zeros(shape)  # exposure just after the last touch of the touchpoint
+        self.risen = np.zeros(shape)  # exposure times age, of touches that work later
         self.echo = np.zeros(shape)  # the same with the half-lives of echoes
         self.touched = np.zeros(shape)  # day of that last touch
         self.converted = np.full(world.customers, np.inf)  # day of the first conversion
-        self.churned = np.zeros(world.customers, bool)
+        self.over = np.zeros(world.customers, bool)
 
     def stock_at(self, customer: Codes, day: Floats, column: int) -> Floats:
-        age = day - self.touched[customer, column]
-        half_life = self.touchpoints[column].half_life_days
-        return np.asarray(self.stock[customer, column] * np.exp2(-age / half_life))
+        """The exposure; of touches that work later, the sum of age / peak * exp(1 - age / peak)."""
+        peak = self.touchpoints[column].peak_days
+        stock, risen = self.faded(customer, day, column)
+        return risen * np.e / peak if peak else stock
+
+    def faded(self, customer: Codes, day: Floats, column: int) -> tuple[Floats, Floats]:
+        age, spec = day - self.touched[customer, column], self.touchpoints[column]
+        left = np.exp2(-age / (spec.peak_days * np.log(2.0) or spec.half_life_days))
+        stock = self.stock[customer, column] * left
+        return stock, self.risen[customer, column] * left + age * stock
 
     def echo_at(self, customer: Codes, day: Floats, column: int) -> Floats:
         age = day - self.touched[customer, column]
@@ -160,7 +188,7 @@ class State:
         return np.asarray(self.echo[customer, column] * np.exp2(-age / half_life))
 
     def at_risk(self, law: Law, customer: Codes, day: Floats) -> Flags:
-        alive = ~self.churned[customer]
+        alive = ~self.over[customer]
         if not law.needs_conversion:
             return alive
         age = day - self.converted[customer]
@@ -170,11 +198,13 @@ class State:
         """Make what happened part of the past."""
         if code == CONVERSION:
             self.converted[customer] = np.minimum(self.converted[customer], day)
+            self.over[customer] |= self.ends
         elif code == CHURN:
-            self.churned[customer] = True
+            self.over[customer] = True
         elif code >= len(OUTCOMES):
             column = code - len(OUTCOMES)
-            self.stock[customer, column] = 1.0 + self.stock_at(customer, day, column)
+            stock, self.risen[customer, column] = self.faded(customer, day, column)
+            self.stock[customer, column] = 1.0 + stock
             self.echo[customer, column] = 1.0 + self.echo_at(customer, day, column)
             self.touched[customer, column] = day
 
@@ -201,6 +231,7 @@ class Decided:
 
     happened: Flags
     capped: Mapping[str, int]
+    lifts: Mapping[str, Floats]  # by touchpoint, what it adds to the log value of conversions
 
 
 def decide(world: World, points: Points, *, only: int | None = None) -> Decided:
@@ -212,6 +243,10 @@ def decide(world: World, points: Points, *, only: int | None = None) -> Decided:
     laws = [law_of(world, code) for code in range(len(names))]
     happened = np.zeros(len(points), bool)
     capped = dict.fromkeys(names, 0)
+    raising = {
+        spec.name: column for column, spec in enumerate(world.touchpoints) if spec.value_effect
+    }
+    lifts = {name: np.zeros(len(points)) for name in raising}
     for code, group in groups_of(points):
         customer = points.customer[group]
         day = points.second[group] / DAY
@@ -223,8 +258,11 @@ def decide(world: World, points: Points, *, only: int | None = None) -> Decided:
             capped[names[code]] += int((rate > law.ceiling).sum())
             yes = yes[points.height[group][yes] < rate]
         happened[group][yes] = True
+        for name, column in raising.items() if code == CONVERSION else ():
+            spec, stock = world.touchpoints[column], state.stock_at(customer, day, column)
+            lifts[name][group] = spec.value_effect * respond(spec, stock)
         state.record(code, customer[yes], day[yes])
-    return Decided(happened, capped)
+    return Decided(happened, capped, lifts)
 
 
 def groups_of(points: Points) -> Iterator[tuple[int, slice]]:
@@ -266,7 +304,9 @@ def hazard(law: Law, state: State, customer: Codes, day: Floats, log_base: Float
 def respond(spec: TouchpointSpec, exposure: npt.ArrayLike) -> Floats:
     """g(A), the form in which the exposure to a touchpoint enters the log hazard."""
     stock = np.asarray(exposure, dtype=float)
-    return np.asarray(np.log1p(stock) if spec.response == "log" else -np.expm1(-stock))
+    if spec.response == "saturating":
+        return np.asarray(-np.expm1(-stock))
+    return np.asarray(np.log1p(stock) - (stock / 3 if spec.response == "fatigue" else 0.0))
 
 
 def law_of(world: World, code: int) -> Law:

@@ -20,16 +20,16 @@ from scipy.special import expit, logit
 
 from touchlab.errors import ParameterError
 from touchlab.numeric import Floats
-from touchlab.simulate.engine import CHURN, Points, decide, draw_points, processes
+from touchlab.simulate.engine import CHURN, Decided, Points, decide, draw_points, processes
 from touchlab.simulate.population import (
     DAY,
     AnyIntegers,
-    Flags,
     Integers,
     Population,
     draw_population,
     held_out,
     normal_at,
+    stream,
     uniform_at,
 )
 from touchlab.simulate.world import OUTCOMES, SurveySpec, World, is_whole
@@ -83,14 +83,15 @@ def simulate(world: World, *, seed: int, without: Sequence[str] = ()) -> Simulat
     points = draw_points(world, population, seed=seed)
     points = points.where(~np.isin(points.process, codes_of(world, without)))
     decided = decide(world, points)
-    events = events_of(points, decided.happened)
+    events = events_of(points, decided)
     until = np.full(world.customers, world.days * DAY)
     churn = events[events["process"] == CHURN]
     until[churn["customer"]] = churn["second"] + 1  # observation ends one second after churn
     customers = customer_table(world, population, until)
+    outcomes = outcome_table(world, events, seed)
     tables = {
         "touches": touch_table(world, events, seed),
-        "outcomes": outcome_table(world, events, seed),
+        "outcomes": outcomes,
         "customers": customers,
         "surveys": survey_table(world, events, until, seed),
         "touchpoints": map_table(world),
@@ -109,7 +110,10 @@ def simulate(world: World, *, seed: int, without: Sequence[str] = ()) -> Simulat
                 "capped": list(decided.capped.values()),
             }
         ),
+        "value_added": value_added(world, events, outcomes),
     }
+    if world.bot:
+        add_bot(world, tables, seed)
     return Simulation(tables, hidden, world, seed)
 
 
@@ -132,10 +136,12 @@ def codes_of(world: World, names: Collection[str]) -> list[int]:
     return [code for code, name in enumerate(processes(world)) if name in names]
 
 
-def events_of(points: Points, happened: Flags) -> pd.DataFrame:
-    """Everything that happened, a row an event; customer, second and process as numbers."""
-    keys = ["customer", "second", "process"]
-    events = pd.DataFrame({key: getattr(points, key)[happened] for key in keys})
+def events_of(points: Points, decided: Decided) -> pd.DataFrame:
+    """Everything that happened, a row an event: customer, second and process as numbers, and
+    what each touchpoint adds to the log value."""
+    keys, happened = ["customer", "second", "process"], decided.happened
+    columns = {**{key: getattr(points, key) for key in keys}, **decided.lifts}
+    events = pd.DataFrame({key: column[happened] for key, column in columns.items()})
     whole = events.astype({"customer": np.int64, "second": np.int64})
     return whole.sort_values(keys, ignore_index=True)
 
@@ -148,6 +154,13 @@ def times(world: World, second: npt.ArrayLike) -> npt.NDArray[np.datetime64]:
 def named(codes: npt.ArrayLike, names: Sequence[str]) -> ExtensionArray:
     """Text by number; -1 is missing. Far faster than making text of every row."""
     return pd.array(names, dtype="str").take(np.asarray(codes, dtype=np.int64), allow_fill=True)
+
+
+def of_levels(codes: Integers, levels: Sequence[Any]) -> ExtensionArray | Floats:
+    """Levels by number, as numbers where all are."""
+    if all(isinstance(level, (int, float)) for level in levels):
+        return np.array(levels, dtype=float)[codes]
+    return named(codes, levels)
 
 
 def ids(customers: int, customer: npt.ArrayLike) -> ExtensionArray:
@@ -196,18 +209,43 @@ def outcome_table(world: World, events: pd.DataFrame, seed: int) -> pd.DataFrame
     rows = events[events["process"] < len(OUTCOMES)]
     customer, second = rows["customer"].to_numpy(), rows["second"].to_numpy()
     value = np.full(len(rows), np.nan)
+    raising = [spec.name for spec in world.touchpoints if spec.value_effect]
     for name, spec in world.outcomes.items():
         if spec.value:
             here = (rows["process"] == OUTCOMES.index(name)).to_numpy()
             noise = normal_at(seed, f"value {name}", customer[here], second[here])
-            value[here] = np.round(spec.value * np.exp(spec.value_spread * noise), 2)
+            raised = rows.loc[here, raising].sum(axis=1).to_numpy()
+            value[here] = np.round(spec.value * np.exp(spec.value_spread * noise + raised), 2)
     outcome = named(rows["process"], OUTCOMES)
     return pd.DataFrame(who_and_when(world, rows) | {"outcome": outcome, "value": value})
 
 
+def value_added(world: World, events: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """By touchpoint: what the conversions that happened are worth more because of it."""
+    rows, value = events[events["process"] < len(OUTCOMES)], outcomes["value"].fillna(0.0)
+    added = {
+        name: float((value.to_numpy() * -np.expm1(-rows[name])).sum()) if name in rows else 0.0
+        for name in world.names
+    }
+    return pd.DataFrame(list(added.items()), columns=["touchpoint", "value_added"])
+
+
+def add_bot(world: World, tables: dict[str, pd.DataFrame], seed: int) -> None:
+    """One more customer, who is touched day and night and never has an outcome."""
+    names = np.repeat(list(world.bot), list(world.bot.values()))
+    second = np.sort(stream(seed, "bot").integers(0, world.days * DAY, len(names)))
+    touches = {"customer_id": "c-bot", "timestamp": times(world, second), "touchpoint": names}
+    window = {"observed_from": times(world, 0), "observed_to": times(world, world.days * DAY)}
+    own = {"touches": touches, "customers": tables["customers"].tail(1).to_dict("list") | window}
+    own["customers"]["customer_id"] = ["c-bot"]
+    for name, columns in own.items():
+        more = pd.DataFrame(columns).astype({"customer_id": "str"})
+        tables[name] = pd.concat([tables[name], more], ignore_index=True)
+
+
 def customer_table(world: World, population: Population, until: Integers) -> pd.DataFrame:
     traits = {
-        trait.name: named(population.levels[trait.name], list(trait.shares))
+        trait.name: of_levels(population.levels[trait.name], list(trait.shares))
         for trait in world.traits
     }
     return pd.DataFrame(

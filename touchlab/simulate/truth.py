@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -88,9 +88,16 @@ def count_once(world: World, seed: int, repeat: int) -> Counts:
     """One factual run, and the reruns without each touchpoint."""
     points = draw_points(world, draw_population(world, seed), seed=seed, repeat=repeat)
     happened = decide(world, points).happened
+    conversion = world.outcomes.get("conversion")
+    met_in = happened
+    if conversion and conversion.ends:
+        # Facts are also the touches that would have followed, had the conversion not come.
+        lasting = {**world.outcomes, "conversion": replace(conversion, ends=False)}
+        met_in = decide(replace(world, outcomes=lasting), points).happened
     # Direct reruns need no candidates of touches, which are most of the points.
-    facts = in_turns([points.where(happened | (points.process < len(OUTCOMES)))])
-    fact_happened = decide(world, facts).happened  # the same events, in fewer turns
+    facts = in_turns([points.where(met_in | (points.process < len(OUTCOMES)))])
+    # The same events, in fewer turns.
+    fact_happened = decide(world, facts).happened | (facts.process >= len(OUTCOMES))
     codes = [processes(world).index(name) for name in world.names]
     direct, total = np.zeros((2, len(codes), len(OUTCOMES)))
     for row, code in enumerate(codes):

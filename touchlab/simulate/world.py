@@ -29,14 +29,19 @@ class TouchpointSpec:
 
     A touch adds 1 to the customer's exposure A, which halves every `half_life_days`. The log
     hazard of an outcome is raised by ``effects[outcome] * g(A)`` with g(A) = log(1 + A)
-    (`response="log"`) or 1 - exp(-A) ("saturating").
+    (`response="log"`), 1 - exp(-A) ("saturating"), or log(1 + A) - A / 3 ("fatigue": too much
+    of it harms).
     """
 
     name: str
     rate: float  # touches per customer-day, of a customer of average intent who is reached
     effects: Mapping[str, float] = field(default_factory=dict)  # by outcome; left out: 0
     half_life_days: float = 3.0
-    response: Literal["log", "saturating"] = "log"
+    # A touch counts for nothing at first, most after so long, then fades. 0: at once, halving.
+    peak_days: float = 0.0
+    response: Literal["log", "saturating", "fatigue"] = "log"
+    value_effect: float = 0.0  # times g(A): raises the logarithm of what a conversion is worth
+    sent_on: tuple[int, ...] = ()  # days on which all who can be touched are, instead of `rate`
     reach: float = 1.0  # share of customers who can be touched at all, chosen at random
     targets_intent: float = 0.0  # log rate ratio per unit of the customer's hidden intent
     # Exponents f: the rate is multiplied by (1 + recent touches of the other touchpoint) ** f.
@@ -73,7 +78,8 @@ class TouchpointSpec:
 class OutcomeSpec:
     """How often an outcome happens to a customer whom nothing has touched."""
 
-    rate: float  # per customer-day at intent 0; only churn happens once, and ends everything
+    rate: float  # per customer-day at intent 0; churn happens once, and ends everything
+    ends: bool = False  # the conversion does so too: no touch and no outcome comes after it
     intent: float = 0.0  # log hazard ratio per unit of intent
     repeat: float = 0.0  # log hazard ratio once the customer has converted (conversion only)
     needs_conversion: bool = False  # only customers who have converted are at risk
@@ -111,13 +117,16 @@ class Holdout:
 
 @dataclass(frozen=True)
 class Trait:
-    """A known property of customers that moves hazards and touch rates (a confounder)."""
+    """A known property of customers that moves hazards and touch rates (a confounder).
+
+    Levels that are numbers make a column of numbers.
+    """
 
     name: str
-    shares: Mapping[str, float]  # by level; scaled to add up to 1
+    shares: Mapping[Any, float]  # by level; scaled to add up to 1
     # By outcome and level: log hazard ratios; by level: log rate ratio of every touchpoint.
-    hazards: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    touches: Mapping[str, float] = field(default_factory=dict)
+    hazards: Mapping[str, Mapping[Any, float]] = field(default_factory=dict)
+    touches: Mapping[Any, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -165,6 +174,7 @@ class World:
     holdouts: tuple[Holdout, ...] = ()
     traits: tuple[Trait, ...] = ()
     surveys: tuple[SurveySpec, ...] = ()
+    bot: Mapping[str, int] = field(default_factory=dict)  # touches of one customer who is a machine
 
     def __post_init__(self) -> None:
         for problems in (size_problems, name_problems, part_problems):
@@ -242,7 +252,8 @@ def whole_number(most: int) -> Rule:
 
 def one_of(allowed: Iterable[str]) -> Rule:
     known = tuple(allowed)
-    words = f"is not known; allowed: {', '.join(known) or 'none here'}; correct the name or add it"
+    listed = ", ".join(map(str, known)) or "none here"
+    words = f"is not known; allowed: {listed}; correct the name or add it"
     return known.__contains__, words
 
 
@@ -258,9 +269,11 @@ OF_A_TOUCHPOINT = {
     "echo_half_life_days": above_zero("days", "2 is common"),
     "reach": SHARE,
     **dict.fromkeys(("targets_intent", "seasonality", "quality", "weight"), FINITE),
+    "value_effect": FINITE,
+    "peak_days": at_least_zero("days", "0 works at once"),
     **dict.fromkeys(("effects", "targets_history"), FINITE),
     "induces": at_least_zero("induced touches per touch", "0 is none"),
-    "response": one_of(("log", "saturating")),
+    "response": one_of(("log", "saturating", "fatigue")),
     "stage": one_of(STAGES),
     "owner": one_of(OWNERS),
     "phase": one_of(PHASES),
@@ -351,6 +364,7 @@ def name_problems(world: World) -> Iterator[str]:
         yield from unknown("synergies", (synergy.first, synergy.second), names)
         yield from unknown("synergies", (synergy.outcome,), OUTCOMES)
         yield from broken(synergy, {"effect": FINITE}, "synergies: ")
+    yield from unknown("bot", world.bot, world.names)
     yield from unknown("holdouts", (held.touchpoint for held in world.holdouts), world.names)
     yield from unknown("surveys", (survey.touchpoint for survey in world.surveys), world.names)
 

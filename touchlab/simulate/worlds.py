@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from scipy.special import ndtri
 
 from touchlab.errors import ParameterError
 from touchlab.simulate.tables import simulate
@@ -29,71 +32,141 @@ from touchlab.simulate.world import (
     World,
 )
 
-CONVERSION_ONLY = {"conversion": OutcomeSpec(0.0006, intent=1.0, ceiling=0.05)}
-RARE = {"conversion": OutcomeSpec(0.00006, intent=1.0, ceiling=0.005)}
 HALF_LIVES = (1.0, 2.0, 4.0, 8.0, 3.0, 3.0, 6.0, 1.5, 3.0, 5.0)
 EFFECTS = (1.5, 0.0, 1.0, 0.6, 0.4, 0.0, 0.8, 1.2, 0.2, -0.2)
 RATES = (0.006, 0.02, 0.012, 0.02, 0.015, 0.01, 0.006, 0.01, 0.02, 0.008)
+CONVERSION = OutcomeSpec(0.0006, intent=1.0, ceiling=0.05)
+ONCE = {"conversion": replace(CONVERSION, rate=0.003, ceiling=1.0, ends=True)}
+LOGNORMAL = [round(float(np.exp(1.5 * ndtri((i + 0.5) / 500))), 3) for i in range(500)]
+SEEKS = {"targets_intent": 0.8}
+FOLLOWED = dict.fromkeys(("t1", "t2", "t5", "t7", "t8"), SEEKS | {"ceiling": 0.5})
+"""Half of the touchpoints, strong, weak and idle ones."""
+
+SETTINGS: dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]] = {
+    # Every sound method should be right.
+    "random touches": ({}, {}),
+    # The idle t1 follows touches of t0 and t2: last-touch credit goes to the follower.
+    "observed history": (
+        {},
+        {"t1": {"rate": 0.01, "targets_history": {"t0": 1.0, "t2": 1.0}, "ceiling": 0.15}},
+    ),
+    # Three touchpoints seek customers who are about to buy; only an experiment helps.
+    "hidden intent": (
+        {"intent_half_life_days": 20.0},
+        dict.fromkeys(("t1", "t2", "t7"), SEEKS),
+    ),
+    # The total effect of t3 is beyond its direct one.
+    "induced touches": ({}, {"t3": {"induces": {"t0": 0.15, "t7": 0.15}}}),
+    # t3 and t4 help each other, t2 and t6 stand in each other's way.
+    "synergy": ({"synergies": (Synergy("t3", "t4", 1.2), Synergy("t2", "t6", -0.8))}, {}),
+    # One customer in a hundred converts: intervals should be wide, not wrong.
+    "rare outcomes": (
+        {"outcomes": {"conversion": replace(CONVERSION, rate=0.00006, ceiling=0.005)}},
+        {},
+    ),
+    # A 20 % experiment on two of the touchpoints that seek.
+    "hidden intent with holdouts": (
+        {
+            "intent_half_life_days": 20.0,
+            "holdouts": (Holdout("t2", share=0.2), Holdout("t7", share=0.2)),
+        },
+        dict.fromkeys(("t1", "t2", "t7"), SEEKS),
+    ),
+    # Touches end with the conversion, and half of them follow who the customer is.
+    "constant intent": ({"days": 60, "outcomes": ONCE, "intent_spread": 1.0}, FOLLOWED),
+    "intent drifts, 30 days": (
+        {"days": 60, "outcomes": ONCE, "intent_spread": 1.0, "intent_half_life_days": 30.0},
+        FOLLOWED,
+    ),
+    "intent drifts, 5 days": (
+        {"days": 60, "outcomes": ONCE, "intent_spread": 1.0, "intent_half_life_days": 5.0},
+        FOLLOWED,
+    ),
+    # A number known of each customer, half of them below 1 and some near 100, moves both.
+    "heavy-tailed trait": (
+        {
+            "traits": (
+                Trait(
+                    "orders_before",
+                    dict.fromkeys(LOGNORMAL, 1.0),
+                    hazards={"conversion": {x: 0.6 * float(np.log1p(x)) for x in LOGNORMAL}},
+                    touches={x: 0.3 * float(np.log1p(x)) for x in LOGNORMAL},
+                ),
+            ),
+            "outcomes": {"conversion": replace(CONVERSION, ceiling=0.5)},
+        },
+        {},
+    ),
+    "one bot": ({"bot": {"t2": 15_000}}, {}),
+    # Seldom enough t3 helps; t4 comes so often that it harms.
+    "fatigue": (
+        {},
+        {
+            "t3": {"rate": 0.15, "response": "fatigue"},
+            "t4": {
+                "rate": 0.9,
+                "ceiling": 1.0,
+                "response": "fatigue",
+                "half_life_days": 8.0,
+                "reach": 0.5,
+            },
+        },
+    ),
+    "delayed effect": ({}, {name: {"peak_days": 3.0} for name in ("t0", "t2", "t6", "t7")}),
+    # Offers on fixed days, one of them to everybody, when the season is high.
+    "waves": (
+        {"season": (0.7, 1.4) * 6},
+        {
+            "t0": {"sent_on": (40, 100, 160)},
+            "t3": {"sent_on": (15, 45, 75, 105, 135, 165), "reach": 0.6},
+            "t5": {"sent_on": (30, 90, 150)},
+        },
+    ),
+    # As many buy, for ten times as much.
+    "value only": (
+        {"outcomes": {"conversion": replace(CONVERSION, value=40.0, value_spread=0.5)}},
+        {
+            name: {"cost": 0.2} | ({"value_effect": 3.32} if name == "t1" else {})
+            for name in (f"t{number}" for number in range(10))
+        },
+    ),
+    # Customers differ a good deal in how often they buy; touches come to all alike.
+    "frailty": (
+        {
+            "intent_spread": 1.5,
+            "outcomes": {"conversion": replace(CONVERSION, rate=0.001, ceiling=2.0)},
+        },
+        {},
+    ),
+}
+"""By name, what is different from random touches: in the world, and by touchpoint.
+
+Of t0 to t9 some are strong and some idle (t1, t5), some quick and some slow; t9 harms.
+"""
 
 
-def random_touches(customers: int, days: int) -> World:
-    """Touches come at random: every sound method should be right.
-
-    Of t0 to t9 some are strong and some idle (t1, t5), some quick and some slow; t9 harms.
-    """
-    touchpoints = (
-        TouchpointSpec(f"t{number}", rate, {"conversion": effect}, half_life)
+def world_named(name: str, customers: int, days: int) -> World:
+    """A world of `SETTINGS`."""
+    of_world, of_touchpoints = SETTINGS[name]
+    touchpoints = tuple(
+        replace(
+            TouchpointSpec(f"t{number}", rate, {"conversion": effect}, half_life),
+            **of_touchpoints.get(f"t{number}", {}),
+        )
         for number, (rate, effect, half_life) in enumerate(
             zip(RATES, EFFECTS, HALF_LIVES, strict=True)
         )
     )
-    return World(tuple(touchpoints), customers, days, CONVERSION_ONLY, intent_spread=0.7)
-
-
-def observed_history(customers: int, days: int) -> World:
-    """The idle t1 follows touches of t0 and t2: last-touch credit goes to the follower."""
-    world = random_touches(customers, days)
-    return changed(world, "t1", rate=0.01, targets_history={"t0": 1.0, "t2": 1.0}, ceiling=0.15)
-
-
-def hidden_intent(customers: int, days: int) -> World:
-    """t1, t2 and t7 seek customers who are about to buy, and intent drifts: nothing in the
-    data tells. Only an experiment helps."""
-    world = replace(random_touches(customers, days), intent_half_life_days=20.0)
-    for name in ("t1", "t2", "t7"):
-        world = changed(world, name, targets_intent=0.8)
-    return world
-
-
-def induced_touches(customers: int, days: int) -> World:
-    """t3 brings touches of t0 and t7: its total effect is beyond its direct one."""
-    return changed(random_touches(customers, days), "t3", induces={"t0": 0.15, "t7": 0.15})
-
-
-def synergy(customers: int, days: int) -> World:
-    """t3 and t4 help each other, t2 and t6 stand in each other's way."""
-    pairs = (Synergy("t3", "t4", 1.2), Synergy("t2", "t6", -0.8))
-    return replace(random_touches(customers, days), synergies=pairs)
-
-
-def rare_outcomes(customers: int, days: int) -> World:
-    """One customer in a hundred converts: intervals should be wide, not wrong."""
-    return replace(random_touches(customers, days), outcomes=RARE)
-
-
-def changed(world: World, touchpoint: str, **settings: Any) -> World:
-    """The world with other settings of one touchpoint."""
-    specs = (replace(s, **settings) if s.name == touchpoint else s for s in world.touchpoints)
-    return replace(world, touchpoints=tuple(specs))
+    usual: dict[str, Any] = {
+        "days": days,
+        "outcomes": {"conversion": CONVERSION},
+        "intent_spread": 0.7,
+    }
+    return World(touchpoints, customers, **(usual | of_world))
 
 
 WORLDS: dict[str, Callable[[int, int], World]] = {
-    "random touches": random_touches,
-    "observed history": observed_history,
-    "hidden intent": hidden_intent,
-    "induced touches": induced_touches,
-    "synergy": synergy,
-    "rare outcomes": rare_outcomes,
+    name: partial(world_named, name) for name in SETTINGS
 }
 """By name, functions of (customers, days)."""
 
