@@ -16,8 +16,8 @@ import pandas as pd
 from touchlab.budget.plan import reallocate
 from touchlab.data.dataset import Dataset
 from touchlab.drivers.calibrate import calibrate
-from touchlab.drivers.checks import Checks, check_drivers
-from touchlab.drivers.experiments import holdout_effects
+from touchlab.drivers.checks import CAUSAL, DESCRIPTIVE, Checks, check_drivers
+from touchlab.drivers.experiments import holdout_effects, never_sent_out
 from touchlab.drivers.fit import fit_drivers
 from touchlab.drivers.result import Drivers
 from touchlab.errors import DataError, MissingInput
@@ -132,7 +132,6 @@ def _numeric(column: pd.Series) -> bool:
 Tables = Mapping[str, pd.DataFrame]
 ACTIONS = 3
 MOST_MOVED = 10
-TESTED = "descriptive"
 
 
 def gather(data: Dataset, *, outcome: str, results: str = "", seed: int = 1) -> Tables:
@@ -155,18 +154,20 @@ def gather(data: Dataset, *, outcome: str, results: str = "", seed: int = 1) -> 
     dict of pandas.DataFrame
         By name, those that the data allows: ``drivers, baseline`` (of `outcome`), ``keepers,
         churn``, ``bringers, referral`` (drivers and baseline of churn and referral), ``map``,
-        ``links`` (weak links of the experience), ``plan, gain`` (of the budget).
+        ``links`` (weak links of the experience), ``plan, gain`` (of the budget),
+        ``cannot_hold_back`` (touchpoints that customers run, or that are never sent out).
     """
-    kept = read_tables(Path(results)) if results else {}
-    if kept:
-        return kept
-    found: dict[str, pd.DataFrame] = {}
-    work = _Work(data, outcome, seed)
-    for make in (work.conversion, work.retention, work.referral, work.map, work.links, work.plan):
-        try:
-            found |= make()
-        except (MissingInput, DataError):  # told by the page whose question it is
-            continue
+    found = read_tables(Path(results)) if results else {}
+    if not found:
+        work = _Work(data, outcome, seed)
+        asked = (work.conversion, work.retention, work.referral, work.map, work.links, work.plan)
+        for make in asked:
+            with suppress(MissingInput, DataError):  # told by the page whose question it is
+                found |= make()
+    if "map" in found:
+        table = found["map"]
+        bound = (table.owner == "customer") | table.touchpoint.isin(never_sent_out(data))
+        found["cannot_hold_back"] = table.loc[bound, ["touchpoint"]]
     return found
 
 
@@ -277,7 +278,8 @@ def _move_money(tables: Tables) -> Iterator[dict[str, Any]]:
         return
     plan, gain = tables["plan"].sort_values("change"), tables["gain"].iloc[0]
     less, more = plan.iloc[0], plan.iloc[-1]
-    if more.change > 0 and gain.ci_low > 0:
+    moved = plan[plan.change != 0]
+    if more.change > 0 and gain.ci_low > 0 and moved.badge.isin(CAUSAL).all():
         source = f", taken from {less.touchpoint} first" if less.change < 0 else ""
         yield {
             "action": f"Spend {more.change:,.0f} more on {more.touchpoint}{source}.",
@@ -305,14 +307,17 @@ def _mend_experience(tables: Tables) -> Iterator[dict[str, Any]]:
             "action": f"Mend the experience at {row.driver}.",
             "evidence": f"It is {sure} important to customers' overall opinion and scored below "
             f"the others ({row.performance:.0f} of 100; {row.n:,.0f} answers).",
-            "badge": TESTED,
+            "badge": DESCRIPTIVE,
         }
 
 
 def _run_experiment(tables: Tables) -> Iterator[dict[str, Any]]:
-    table = tables.get("drivers", pd.DataFrame({"badge": []}))
-    doubted = table[table.badge == TESTED]
-    for row in doubted[: 1 if len(doubted) else 0].itertuples():
+    if "drivers" not in tables or "cannot_hold_back" not in tables:
+        return
+    table = tables["drivers"]
+    free = ~table.touchpoint.isin(tables["cannot_hold_back"].touchpoint)
+    doubted = table[~table.badge.isin(CAUSAL) & free & (table.incremental > 0)]
+    for row in doubted.head(1).itertuples():
         yield {
             "action": f"Hold {row.touchpoint} back from one customer in ten for a while.",
             "evidence": f"Its {row.incremental:,.0f} outcomes ({row.ci_low:,.0f} to "
@@ -343,7 +348,7 @@ def _standing(tables: Tables, name: str, sign: int) -> Iterator[Any]:
     """Yield the touchpoint whose effect of that sign is largest, if it is beyond chance."""
     if name not in tables:
         return
-    table = tables[name][tables[name].badge != TESTED]
+    table = tables[name][tables[name].badge.isin(CAUSAL)]
     near = np.where(sign > 0, table.ci_low, -table.ci_high)
     beyond = table[near > 0]
     if len(beyond):

@@ -33,6 +33,8 @@ MEANING = {
     ADJUSTED: "no check speaks against its figure, which is no proof",
     DESCRIPTIVE: "something speaks against calling its figure an effect",
 }
+CAUSAL = (RANDOMISED, ADJUSTED)
+"""Badges under which a figure may be said to bring, keep or cost something; no other may."""
 RARE, COMMON = 0.01, 0.99
 TROUBLE = re.compile(r"support|complain|hotline|help.?desk|refund|trouble|cancel", re.IGNORECASE)
 COLUMNS = ["touchpoint", "badge", "lead_ratio", "lead_low", "lead_high", "lead_fires", "e_value"]

@@ -317,3 +317,12 @@ def _doubts(groups: pd.DataFrame) -> tuple[str, ...]:
                 "customer; were they drawn by lot?"
             )
     return tuple(found)
+
+
+def never_sent_out(data: Dataset) -> set[str]:
+    """Touchpoints all of whose touches come in from customers: no experiment can hold them back."""
+    if not data.has("touches") or "direction" not in data.touches.columns:
+        return set()
+    known = data.touches.filter(data.touches.direction.notnull())
+    pairs = known.select("touchpoint", "direction").distinct().to_pandas()
+    return set(pairs.touchpoint) - set(pairs.touchpoint[pairs.direction == "out"])

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from touchlab.budget.plan import SURE
+from touchlab.drivers.checks import CAUSAL
 from touchlab.moments.risk import ENDING
 from touchlab.plots.parts import (
     canvas,
@@ -78,7 +79,7 @@ def plot_cost_per_incremental(
 
 
 def _cost_title(rows: pd.DataFrame, outcome: str, credit: str, currency: str) -> str:
-    sure = rows[np.isfinite(rows.cost_per_incremental_high)]
+    sure = rows[np.isfinite(rows.cost_per_incremental_high) & rows.badge.isin(CAUSAL)]
     if sure.empty:
         return f"No touchpoint is surely above zero: what one {outcome} costs is not known"
     cheap, dear = sure.iloc[-1], sure.iloc[0]

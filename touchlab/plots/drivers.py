@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from touchlab.drivers.checks import CAUSAL
 from touchlab.plots.parts import (
     MARKERS,
     canvas,
@@ -36,12 +37,15 @@ def _finding(table: pd.DataFrame, outcome: str) -> str:
     if beyond.empty:
         return f"No touchpoint can be told from one that changes nothing about {outcome}"
     first = beyond.loc[beyond.incremental.abs().idxmax()]
-    verb = "brings" if first.incremental > 0 else "prevents"
+    more = first.incremental > 0
+    verb, what, reach = "brings" if more else "prevents", outcome, "change something"
+    if first.badge not in CAUSAL:
+        verb, what, reach = "goes with", f"{'more' if more else 'fewer'} {outcome}", "go"
     ends = sorted(abs(end) for end in (first.ci_low, first.ci_high))
     return (
-        f"{short(first.touchpoint)} {verb} most: {counted(abs(first.incremental))} {outcome} "
+        f"{short(first.touchpoint)} {verb} most: {counted(abs(first.incremental))} {what} "
         f"outcomes ({counted(ends[0])} to {counted(ends[1])}); {len(beyond)} of {len(table)} "
-        "change something beyond chance"
+        f"{reach} beyond chance"
     )
 
 

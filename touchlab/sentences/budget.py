@@ -9,6 +9,7 @@ import pandas as pd
 
 from touchlab.budget.plan import SURE
 from touchlab.data.contract import listing
+from touchlab.drivers.checks import CAUSAL
 from touchlab.moments.risk import ENDING
 from touchlab.plots.budget import FLAT, growth
 from touchlab.plots.parts import counted, money, named
@@ -28,9 +29,12 @@ def about_touches(table: pd.DataFrame, outcome: str) -> str:
     first, name = each.loc[place], table.touchpoint[place]
     if not first.ci_low > 0:
         return f"Of no touchpoint is it sure that it {verb} any {outcome} outcomes."
+    what = outcome
+    if table.badge[place] not in CAUSAL:
+        verb, what = "goes with", f"{'fewer' if prevents else 'more'} {outcome}"
     return (
         f"For its number of touches, {name} {verb} most for sure: {counted(first.incremental)} "
-        f"{outcome} outcomes for 1,000 touches ({counted(first.ci_low)} to "
+        f"{what} outcomes for 1,000 touches ({counted(first.ci_low)} to "
         f"{counted(first.ci_high)}), badge {table.badge[place]}."
     )
 
@@ -38,8 +42,9 @@ def about_touches(table: pd.DataFrame, outcome: str) -> str:
 @safe_sentence
 def about_costs(table: pd.DataFrame, *, outcome: str, credit: str, currency: str = "euro") -> str:
     """Say what an incremental outcome costs, and what credit makes of that."""
-    sure = table[table.reading == "bounded"].sort_values("cost_per_incremental")
-    rest = table.touchpoint[table.reading != "bounded"]
+    bounded, causal = table.reading == "bounded", table.badge.isin(CAUSAL)
+    sure = table[bounded & causal].sort_values("cost_per_incremental")
+    doubted, rest = table.touchpoint[bounded & ~causal], table.touchpoint[~bounded]
     said = []
     if len(sure):
         first = sure.iloc[0]
@@ -57,6 +62,8 @@ def about_costs(table: pd.DataFrame, *, outcome: str, credit: str, currency: str
                 f"Counted by {named(credit).lower()} credit they look {times:.1f} times cheaper, "
                 "because credit includes outcomes that would have come anyway."
             )
+    if len(doubted):
+        said.append(f"Not settled, as the effect is doubted or untested: {listing(doubted)}.")
     if len(rest):
         said.append(f"Not surely above zero: {listing(rest)}.")
     return " ".join(said)

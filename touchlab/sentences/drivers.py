@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from touchlab.data.contract import listing
+from touchlab.drivers.checks import CAUSAL
 from touchlab.drivers.intent import Intent
 from touchlab.plots.parts import per_cent
 from touchlab.show import safe_sentence
@@ -17,13 +18,9 @@ def about_drivers(table: pd.DataFrame, baseline: pd.DataFrame, outcome: str) -> 
     base, above, below = baseline.iloc[0], table[table.ci_low > 0], table[table.ci_high < 0]
     held = " (touchpoints together hold some back)" if base.ci_low > base.n else ""
     first = table.loc[(table if above.empty else above).incremental.idxmax()]
-    verb = "goes with" if first.badge == "descriptive" else "brings"
-    most = (
-        f"No touchpoint can be told from one that brings nothing; the largest figure is that of "
-        f"{first.touchpoint}"
-        if above.empty
-        else f"{first.touchpoint} {verb} most"
-    )
+    most = f"{first.touchpoint} {'brings' if first.badge in CAUSAL else 'goes with'} most"
+    if above.empty:
+        most = f"No touchpoint's figure can be told from zero; the largest is {first.touchpoint}'s"
     with_fewer = listing(below.touchpoint)
     fewer = f" Fewer {outcome} outcomes come with {with_fewer}." if with_fewer else ""
     return (

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+from touchlab.data.contract import listing
+from touchlab.drivers.checks import CAUSAL
 from touchlab.plots.parts import per_cent
 from touchlab.show import safe_sentence
 
@@ -20,7 +22,7 @@ def in_five_sentences(tables: Tables, outcome: str) -> list[str]:
         (_keeps, ("keepers", "churn")),
         (_refers, ("bringers", "referral")),
         (_weak, ("links",)),
-        (_money, ("gain",)),
+        (_money, ("gain", "plan")),
     ]
     said = []
     for say, names in asked:
@@ -36,7 +38,7 @@ def _brings(drivers: pd.DataFrame, baseline: pd.DataFrame, *, outcome: str) -> s
         f"{per_cent(min(base['share'], 1.0))} of {base.n:,.0f} {outcome} outcomes would have come "
         "without any touchpoint"
     )
-    return f"{said}; {_most(drivers, 'brings most of the rest')}."
+    return f"{said}; {_most(drivers, 'most of the rest')}."
 
 
 @safe_sentence
@@ -45,6 +47,12 @@ def _keeps(keepers: pd.DataFrame, churn: pd.DataFrame, *, outcome: str) -> str:
     if fewer.empty:
         return "No touchpoint can be shown to keep customers."
     row = fewer.loc[fewer.incremental.idxmin()]
+    if row.badge not in CAUSAL:
+        return (
+            f"{row.touchpoint} goes with the least churn: {-row.incremental:,.0f} "
+            f"({-row.ci_high:,.0f} to {-row.ci_low:,.0f}) fewer left, beside the "
+            f"{churn.n.iloc[0]:,.0f} who did (badge {row.badge}: that need not be its doing)."
+        )
     return (
         f"{row.touchpoint} keeps most customers: {-row.incremental:,.0f} ({-row.ci_high:,.0f} to "
         f"{-row.ci_low:,.0f}) more would have left without it, beside the {churn.n.iloc[0]:,.0f} "
@@ -54,17 +62,18 @@ def _keeps(keepers: pd.DataFrame, churn: pd.DataFrame, *, outcome: str) -> str:
 
 @safe_sentence
 def _refers(bringers: pd.DataFrame, referral: pd.DataFrame, *, outcome: str) -> str:
-    said = _most(bringers, f"brings most of the {referral.n.iloc[0]:,.0f} referrals")
+    said = _most(bringers, f"most of the {referral.n.iloc[0]:,.0f} referrals")
     return f"{said[0].upper() if said.startswith('no ') else said[0]}{said[1:]}."
 
 
-def _most(table: pd.DataFrame, verb: str) -> str:
+def _most(table: pd.DataFrame, what: str) -> str:
     above = table[table.ci_low > 0]
     if above.empty:
-        return "no touchpoint can be told from one that brings nothing"
+        return "no touchpoint's figure can be told from zero"
     row = above.loc[above.incremental.idxmax()]
+    verb = "brings" if row.badge in CAUSAL else "goes with"
     return (
-        f"{row.touchpoint} {verb}, {row.incremental:,.0f} ({row.ci_low:,.0f} to "
+        f"{row.touchpoint} {verb} {what}, {row.incremental:,.0f} ({row.ci_low:,.0f} to "
         f"{row.ci_high:,.0f}; badge {row.badge})"
     )
 
@@ -82,8 +91,11 @@ def _weak(links: pd.DataFrame, *, outcome: str) -> str:
 
 
 @safe_sentence
-def _money(gain: pd.DataFrame, *, outcome: str) -> str:
-    row = gain.iloc[0]
+def _money(gain: pd.DataFrame, plan: pd.DataFrame, *, outcome: str) -> str:
+    row, doubted = gain.iloc[0], plan[(plan.change != 0) & ~plan.badge.isin(CAUSAL)]
+    if len(doubted):
+        names = listing(doubted.touchpoint)
+        return f"What moving money gains is not settled: the effect of {names} is in doubt."
     ends = f"{row.gain:,.0f} ({row.ci_low:,.0f} to {row.ci_high:,.0f})"
     if row.ci_low <= 0:
         return f"That moving money between touchpoints gains anything is not shown: {ends}."

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
 from touchlab.data.contract import listing
 from touchlab.data.dataset import Dataset
+from touchlab.drivers.checks import CAUSAL
 from touchlab.plots.parts import counted, per_cent
 from touchlab.plots.retention import off
 from touchlab.sentences.drivers import about_drivers
@@ -100,25 +101,28 @@ def about_keepers(table: pd.DataFrame, baseline: pd.DataFrame) -> str:
     events = baseline.n.iloc[0]
     fewer = table[table.ci_high < 0].sort_values("incremental")
     more = table[table.ci_low > 0].sort_values("incremental", ascending=False)
-    if fewer.empty:
+    keeping, along = fewer[fewer.badge.isin(CAUSAL)], fewer[~fewer.badge.isin(CAUSAL)]
+    if keeping.empty:
         said = "No touchpoint can be shown to keep customers."
     else:
-        first = fewer.iloc[0]
-        verb = "goes with" if first.badge == "descriptive" else "prevents"
+        first = keeping.iloc[0]
         low, high = -first.ci_high, -first.ci_low
         said = (
-            f"{first.touchpoint} {verb} most churn: without it, {-first.incremental:,.0f} more "
+            f"{first.touchpoint} prevents most churn: without it, {-first.incremental:,.0f} more "
             f"customers ({low:,.0f} to {high:,.0f}) would have left, beside the {events:,.0f} who "
             f"did; badge {first.badge}."
         )
-        others = listing(f"{row.touchpoint} ({-row.incremental:,.0f})" for row in _rows(fewer[1:]))
-        said += f" So do {others}." if len(fewer) > 2 else f" So does {others}." if others else ""
-    worse = listing(f"{row.touchpoint} (badge {row.badge})" for row in _rows(more))
-    return said + (f" More churn goes with {worse}." if worse else "")
+        rest = keeping[1:]
+        others = listing(f"{name} ({-n:,.0f})" for name, n in _pairs(rest, "incremental"))
+        said += f" So {'do' if len(rest) > 1 else 'does'} {others}." if others else ""
+    for word, rows in (("Less", along), ("More", more)):
+        names = listing(f"{n} (badge {b})" for n, b in _pairs(rows, "badge"))
+        said += f" {word} churn goes with {names}." if names else ""
+    return said
 
 
-def _rows(table: pd.DataFrame) -> Iterable[Any]:
-    return table.itertuples()
+def _pairs(table: pd.DataFrame, column: str) -> Iterator[tuple[str, Any]]:
+    return zip(table.touchpoint, table[column], strict=True)
 
 
 NEAR = 0.1
