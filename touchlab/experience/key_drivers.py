@@ -25,11 +25,6 @@ TARGET = "target"
 FEWEST = 30
 """Customers who must have both a driver's score and the target."""
 SURE = 0.05
-BY_EM = "how scores go together is estimated from those given (expectation-maximisation)"
-NOT_WATCHED = (
-    "No answer was watched for {days} days. With longer observation, or fewer days, what goes "
-    "with the outcome would be shown here."
-)
 
 
 @dataclass(frozen=True, repr=False)
@@ -120,9 +115,9 @@ def key_drivers(
 
     Notes
     -----
-    LMG, exact, up to twelve drivers; Johnson weights beyond. Missing scores: correlations
-    by expectation-maximisation, without filling in single scores. Intervals of
-    importance hold the truth less often the more is missing; see
+    LMG, exact, up to twelve drivers; Johnson weights beyond. Where scores are missing,
+    correlations are those of the highest likelihood of the scores given, none filled in.
+    Intervals hold the truth less often the more is missing; see
     docs/decisions/0015-experience.md.
 
     Examples
@@ -134,32 +129,54 @@ def key_drivers(
     """
     if draws < 2:
         raise ParameterError(f"draws: {draws!r} is too few for an interval\n  give at least 50")
-    frame = _frame(data, target, days)
+    frame = driver_frame(data, target, days) if isinstance(data, Dataset) else _given(data, target)
     frame, notes = _usable(frame, target)
-    names = [str(name) for name in frame.columns[:-1]]
+    scores, wanted = frame.iloc[:, :-1], frame.iloc[:, -1]
     if frame.isna().to_numpy().any():
-        gaps = frame.iloc[:, :-1].isna().to_numpy().mean()
-        notes.append(f"{100 * gaps:.0f}\N{NO-BREAK SPACE}% of scores are missing: {BY_EM}.")
-    correlation = correlations(frame.to_numpy(np.float64), draws=draws, seed=seed)
-    parts = relative_importance(correlation)
-    whole = parts.sum(axis=1)
-    table = pd.DataFrame({"driver": names})
-    table["importance"], table["ci_low"], table["ci_high"] = _shares(parts)
-    table["r2"] = parts[0]
-    table = table.join(_performance(frame.iloc[:, :-1]))
-    chance = _chance(float(whole[0]), len(names), _fewest_in_common(frame))
+        gaps = 100 * scores.isna().to_numpy().mean()
+        notes.append(
+            f"{gaps:.0f}\N{NO-BREAK SPACE}% of scores are missing: how scores go together is "
+            "estimated from those given (maximum likelihood)."
+        )
+    parts = relative_importance(correlations(frame.to_numpy(), draws=draws, seed=seed))
+    r2, fewest = float(parts[0].sum()), int(scores[wanted.notna()].count().min())
+    chance = _chance(r2, scores.shape[1], fewest)
     if not chance < SURE:
         notes.append("The scores explain no more than chance would; their order may be chance.")
-    return KeyDrivers(
-        table=table.sort_values(["importance", "driver"], ascending=[False, True]).reset_index(
-            drop=True
-        ),
-        notes=tuple(notes),
-        target=target,
-        r2=float(whole[0]),
-        p_value=chance,
-        method="LMG" if len(names) <= MOST_EXACT else "Johnson",
+    share, share_low, share_high = _shares(parts)
+    n, mean = scores.count(), scores.mean()
+    low, high = interval(mean, scores.sem(), n - 1)
+    table = pd.DataFrame(
+        {
+            "driver": [str(name) for name in scores.columns],
+            "importance": share,
+            "ci_low": share_low,
+            "ci_high": share_high,
+            "r2": parts[0],
+            "performance": mean.to_numpy(),
+            "performance_low": low,
+            "performance_high": high,
+            "n": n.to_numpy(),
+        }
     )
+    table = table.sort_values(["importance", "driver"], ascending=[False, True], ignore_index=True)
+    method = "LMG" if len(table) <= MOST_EXACT else "Johnson"
+    return KeyDrivers(table, tuple(notes), target, r2, chance, method)
+
+
+def _shares(parts: Floats) -> tuple[Floats, Floats, Floats]:
+    """Each driver's share of R2 with its percentile interval over the draws."""
+    whole = parts.sum(axis=1, keepdims=True)
+    shares = np.divide(parts, whole, out=np.full_like(parts, 1 / parts.shape[1]), where=whole > 0)
+    low, high = np.quantile(shares[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return shares[0], low, high
+
+
+def _chance(r2: float, drivers: int, n: int) -> float:
+    """P-value of R2 if the drivers explained nothing."""
+    freedom = max(n - drivers - 1, 1)
+    ratio = (r2 / drivers) / max((1 - r2) / freedom, 1e-12)
+    return float(stats.f.sf(ratio, drivers, freedom))
 
 
 def called(target: str) -> str:
@@ -178,10 +195,9 @@ def weak_links(drivers: KeyDrivers | pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``driver, importance, performance, important, poor, weak, clear, n``: important
-        is more than an equal share, poor is below the mean performance of the drivers,
-        weak is both, and `clear` says that both intervals lie on that side. Nothing is
-        important where the drivers explain no more than chance would.
+        ``driver, importance, performance, important`` (more than an equal share; never where
+        the drivers explain no more than chance would), ``poor`` (below the mean performance
+        of the drivers), ``weak`` (both), ``clear`` (both intervals lie on that side), ``n``.
 
     Examples
     --------
@@ -207,26 +223,25 @@ def weak_links(drivers: KeyDrivers | pd.DataFrame) -> pd.DataFrame:
 
 
 def quadrants(table: pd.DataFrame) -> tuple[float, float]:
-    """Give the importance and the performance that part the quadrants: equal share and mean."""
+    """Importance and performance that part the quadrants: equal share and mean."""
     return 1 / len(table), float(table.performance.mean())
 
 
 def driver_frame(data: Dataset, target: str, days: int) -> pd.DataFrame:
-    """Give each customer's mean score by touchpoint, from 0 to 100 of the scale, and the target.
+    """Each customer's mean score by touchpoint, from 0 to 100 of the scale, and last the target.
 
-    Columns: the touchpoints, and last `target`. For a metric, the target is the customer's
-    mean score and the touchpoints' scores are those of the other metrics. For an outcome,
-    it is 1 if it followed within `days` after the customer's last answer that was followed
-    that long, else 0, and all metrics up to then count.
+    For a metric, the target is the customer's mean score, and scores of the other metrics are
+    the drivers. For an outcome, it is 1 if that followed within `days` after the customer's last
+    answer that was watched so long, else 0, and all metrics up to then count.
     """
     need_ids(data, "which touchpoint's score goes with the overall opinion")
     if target in METRIC_RANGES:
-        rows = surveys_of(data)
-        of_metric(data, rows, target)
-        rows = rows.filter(rows.score.notnull() & rows.customer_id.notnull())
-        own = rows.filter(rows.metric == target)
+        answers = surveys_of(data)
+        of_metric(data, answers, target)
+        answers = answers.filter(answers.score.notnull() & answers.customer_id.notnull())
+        own = answers.filter(answers.metric == target)
         wanted = own.group_by("customer_id").aggregate(target=own.score.mean()).to_pandas()
-        rows = rows.filter(rows.metric != target)
+        answers, missing = answers.filter(answers.metric != target), NO_SCORES
     else:
         known = outcome_counts(data)
         if target not in {*USUAL, *known}:
@@ -234,41 +249,41 @@ def driver_frame(data: Dataset, target: str, days: int) -> pd.DataFrame:
                 f"target: {target!r} is neither a metric nor an outcome\n"
                 f"  use one of {', '.join(METRIC_RANGES)}, or of {listing(sorted(known))}"
             )
-        rows = followed_answers(data, target, days)
-        last = rows.group_by("customer_id").aggregate(time=rows.time.max())
-        ends = rows.inner_join(last, ["customer_id", "time"])
+        answers = followed_answers(data, target, days)
+        last = answers.group_by("customer_id").aggregate(time=answers.time.max())
+        ends = answers.inner_join(last, ["customer_id", "time"])
         wanted = ends.group_by("customer_id").aggregate(target=ends.happened.max()).to_pandas()
+        missing = (
+            f"No answer was watched for {days} days. With longer observation, or fewer days, what "
+            "goes with the outcome would be shown here."
+        )
     if wanted.empty:
-        raise MissingInput(NO_SCORES if target in METRIC_RANGES else NOT_WATCHED.format(days=days))
-    wide = _mean_scores(rows)
-    frame = wide.join(wanted.set_index("customer_id"), how="outer")
-    return frame.astype(np.float64)
+        raise MissingInput(missing)
+    return _mean_scores(answers).join(wanted.set_index("customer_id"), how="outer").astype(float)
 
 
-def _mean_scores(rows: ir.Table) -> pd.DataFrame:
-    score = scaled(rows.score, rows.metric)
-    table = rows.group_by("customer_id", "touchpoint").aggregate(score=score.mean()).to_pandas()
-    wide = table.pivot(index="customer_id", columns="touchpoint", values="score")
+def _mean_scores(answers: ir.Table) -> pd.DataFrame:
+    score = scaled(answers.score, answers.metric)
+    means = answers.group_by("customer_id", "touchpoint").aggregate(score=score.mean())
+    wide = means.to_pandas().pivot(index="customer_id", columns="touchpoint", values="score")
     return wide.rename(columns={TARGET: f"{TARGET} (touchpoint)"}).rename_axis(columns=None)
 
 
-def _frame(data: Dataset | pd.DataFrame, target: str, days: int) -> pd.DataFrame:
-    """Put the target last; everything else is a driver."""
-    if isinstance(data, Dataset):
-        return driver_frame(data, target, days)
-    if target not in data.columns:
-        known = [str(c) for c in data.columns]
+def _given(frame: pd.DataFrame, target: str) -> pd.DataFrame:
+    """The frame with the target last; everything else is a driver."""
+    if target not in frame.columns:
+        known = [str(c) for c in frame.columns]
         raise ParameterError(
             f"target: the frame has no column {target!r}{nearest(target, known)}\n"
             f"  use one of {listing(known)}"
         )
-    text = [str(c) for c in data.columns if not pd.api.types.is_numeric_dtype(data[c])]
+    text = [str(c) for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
     if text:
         raise ParameterError(
             f"key_drivers: columns that are not numbers: {listing(text)}\n"
             "  leave them out, or give their scores as numbers"
         )
-    return data[[*(c for c in data.columns if c != target), target]].astype(np.float64)
+    return frame[[*(c for c in frame.columns if c != target), target]].astype(float)
 
 
 def _usable(frame: pd.DataFrame, target: str) -> tuple[pd.DataFrame, list[str]]:
@@ -296,31 +311,3 @@ def _usable(frame: pd.DataFrame, target: str) -> tuple[pd.DataFrame, list[str]]:
     if len(kept) == 1:
         notes.append("There is one driver only, and nothing to compare it with.")
     return usable, notes
-
-
-def _shares(parts: Floats) -> tuple[Floats, Floats, Floats]:
-    """Give each driver's share of R2 with its percentile interval over the draws."""
-    whole = parts.sum(axis=1, keepdims=True)
-    shares = np.divide(parts, whole, out=np.full_like(parts, 1 / parts.shape[1]), where=whole > 0)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(shares[1:], [tail, 1 - tail], axis=0)
-    return shares[0], low, high
-
-
-def _performance(scores: pd.DataFrame) -> pd.DataFrame:
-    n, mean = scores.count(), scores.mean()
-    low, high = interval(mean, scores.sem(), n - 1)
-    columns = {"performance": mean, "performance_low": low, "performance_high": high, "n": n}
-    return pd.DataFrame(columns).reset_index(drop=True)
-
-
-def _fewest_in_common(frame: pd.DataFrame) -> int:
-    with_target = frame[frame.iloc[:, -1].notna()]
-    return int(with_target.iloc[:, :-1].count().min())
-
-
-def _chance(r2: float, drivers: int, n: int) -> float:
-    """Give the p-value of R2 if the drivers explained nothing."""
-    freedom = max(n - drivers - 1, 1)
-    ratio = (r2 / drivers) / max((1 - r2) / freedom, 1e-12)
-    return float(stats.f.sf(ratio, drivers, freedom))
