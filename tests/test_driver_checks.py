@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import touchlab as tl
 from touchlab.drivers.calibrate import calibrate
 from touchlab.drivers.checks import (
     Checks,
+    _e_values,
     check_drivers,
     e_value,
     negative_control,
@@ -71,6 +73,28 @@ def test_e_values() -> None:
     assert e_value(1.0) == 1.0
     with pytest.raises(ParameterError, match="e_value: ratio 0\n  give ratios above 0"):
         e_value([1.0, 0.0])
+
+
+def test_e_values_of_common_outcomes_take_no_hazard_ratio_for_a_risk_ratio() -> None:
+    # HR .56: (1 - .5^.7483) / (1 - .5^1.3363) = .4047 / .6040 = .670, and 1 / .670 = 1.493;
+    # 1.493 + sqrt(1.493 * .493) = 2.35, where .56 itself would give 2.97
+    assert e_value(0.56, share=0.4).round(2) == 2.35
+    assert e_value(0.56, share=0.15).round(2) == e_value(0.56).round(2) == 2.97
+    ratios = np.array([1.0, 1.2, 2.0, 4.0, 10.0])
+    assert e_value(ratios, share=0.4) == pytest.approx(e_value(1 / ratios, share=0.4))
+    assert (e_value(ratios, share=0.4)[1:] < e_value(ratios)[1:]).all()
+
+
+@pytest.mark.parametrize("recurrent", [True, False])
+def test_checks_know_how_common_the_outcome_is(recurrent: bool) -> None:
+    ratios = pd.DataFrame({"touchpoint": ["a"], "hazard_ratio": 2.0, "ci_low": 1.5, "ci_high": 2.5})
+    risk = SimpleNamespace(recurrent=recurrent)
+    for events, common in ((150.0, False), (160.0, True)):
+        moments = SimpleNamespace(risk=risk, events=events, customers=1000)
+        found = _e_values(SimpleNamespace(hazard_ratios=ratios, moments=moments))  # type: ignore[arg-type]
+        share = 0.16 if common and not recurrent else 0.0
+        assert found.e_value.tolist() == e_value([2.0], share=share).tolist()
+        assert found.e_value_low.tolist() == e_value([1.5], share=share).tolist()
 
 
 def test_alarms_allow_for_their_number() -> None:

@@ -36,35 +36,45 @@ MEANING = {
 CAUSAL = (RANDOMISED, ADJUSTED)
 """Badges under which a figure may be said to bring, keep or cost something; no other may."""
 RARE, COMMON = 0.01, 0.99
+OFTEN = 0.15
+"""Share with the outcome from which on its hazard ratio is no risk ratio."""
 TROUBLE = re.compile(r"support|complain|hotline|help.?desk|refund|trouble|cancel", re.IGNORECASE)
 COLUMNS = ["touchpoint", "badge", "lead_ratio", "lead_low", "lead_high", "lead_fires", "e_value"]
 COLUMNS += ["e_value_low", "present", "early", "late", "stable_p", "stable", "warning"]
 
 
-def e_value(ratio: npt.ArrayLike) -> Floats:
-    """How strong hidden confounding must be to explain a ratio away.
+def e_value(ratio: npt.ArrayLike, *, share: float = 0.0) -> Floats:
+    """How strong hidden confounding must be to explain a hazard ratio away.
 
     A hidden cause would have to be tied to both touch and outcome by a risk ratio of at
     least this, beyond what is controlled for. 1: nothing is needed. It does not say
-    whether such a cause exists. RR + sqrt(RR (RR - 1)), of 1 / RR where RR is below 1
-    [VanderWeele & Ding 2017]; hazard ratios of rare outcomes are near risk ratios.
+    whether such a cause exists. RR + sqrt(RR (RR - 1)), of 1 / RR where RR is below 1. Up to a
+    `share` of 15 % with the outcome in the end, RR is the hazard ratio; beyond,
+    (1 - .5^sqrt(HR)) / (1 - .5^sqrt(1 / HR)) [VanderWeele & Ding 2017].
 
     >>> e_value([3.9, 1.8, 1 / 1.8, 1.0]).round(2).tolist()
     [7.26, 3.0, 3.0, 1.0]
+    >>> e_value([3.9, 1.8, 1 / 1.8, 1.0], share=0.4).round(2).tolist()
+    [4.47, 2.37, 2.37, 1.0]
     """
     given = np.asarray(ratio, dtype=float)
     if (given <= 0).any():
         raise ParameterError(f"e_value: ratio {given.min():g}\n  give ratios above 0")
     harm = np.where(given < 1, 1 / given, given)
+    if share > OFTEN:
+        harm = (1 - 0.5 ** np.sqrt(harm)) / (1 - 0.5 ** np.sqrt(1 / harm))
     return np.asarray(harm + np.sqrt(harm * (harm - 1)))
 
 
 def _e_values(drivers: Drivers) -> pd.DataFrame:
     """E-values of every hazard ratio, and of the end of its interval nearest 1."""
-    ratios = drivers.hazard_ratios
+    ratios, moments = drivers.hazard_ratios, drivers.moments
+    # of an outcome that recurs, the hazard ratio is that of its numbers, common or not
+    share = 0.0 if moments.risk.recurrent else moments.events / moments.customers
     # 1 where the interval holds 1
     nearest = np.clip(1.0, ratios.ci_low, ratios.ci_high)
-    values = {"e_value": e_value(ratios.hazard_ratio), "e_value_low": e_value(nearest)}
+    values = {"e_value": ratios.hazard_ratio, "e_value_low": nearest}
+    values = {name: e_value(ratio, share=share) for name, ratio in values.items()}
     return pd.DataFrame({"touchpoint": ratios.touchpoint, **values})
 
 

@@ -45,11 +45,11 @@ def lmg(correlation: Floats) -> Floats:
     subsets = np.arange(2**p)
     size = np.bitwise_count(subsets).astype(int)
     weight = np.array([1 / (p * comb(p - 1, k)) for k in range(p)])
-    parts = []
+    parts = np.empty((p, r2.shape[1]))
     for j in range(p):
         without = subsets[(subsets >> j) & 1 == 0]
-        parts.append(weight[size[without]] @ (r2[without | (1 << j)] - r2[without]))
-    return np.moveaxis(parts, 0, -1).reshape(*correlation.shape[:-2], p)
+        parts[j] = weight[size[without]] @ (r2[without | (1 << j)] - r2[without])
+    return parts.T.reshape(*correlation.shape[:-2], p)
 
 
 def _r2_of_subsets(correlation: Floats) -> Floats:
@@ -105,7 +105,7 @@ def correlations(values: Floats, *, draws: int = 0, seed: int = 1) -> Floats:
     random = np.random.default_rng(seed)
     size = min(len(values), MOST_BLOCKS)
     block = np.arange(len(values)) if size == len(values) else random.integers(0, size, len(values))
-    weights = random.multinomial(size, np.full(size, 1 / size), size=draws)
+    weights = random.multinomial(size, np.full(size, 1 / size), size=draws).astype(float)
     scores = (values - np.nanmean(values, axis=0)) / np.nanstd(values, axis=0)
     rows = Rows.of(scores, block)
     if rows.seen.all():
@@ -167,8 +167,8 @@ class Rows:
         cells, cell = np.unique(pattern.ravel() * size + block, return_inverse=True)
         full = np.column_stack([np.ones(len(values)), np.nan_to_num(values)])
         pairs = zip(*np.triu_indices(full.shape[1]), strict=True)
-        sums = np.stack([np.bincount(cell, full[:, i] * full[:, j]) for i, j in pairs], axis=-1)
-        return cls(seen, cells // size, cells % size, unpack(sums, full.shape[1]))
+        sums = np.array([np.bincount(cell, full[:, i] * full[:, j]) for i, j in pairs], dtype=float)
+        return cls(seen, cells // size, cells % size, unpack(sums.T, full.shape[1]))
 
 
 class Likelihood:
