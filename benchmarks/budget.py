@@ -20,7 +20,8 @@ from scipy import optimize
 
 import touchlab as tl
 from touchlab.budget.costs import USUAL_CAPS
-from touchlab.budget.plan import best_plan, fill, reallocate
+from touchlab.budget.plan import reallocate
+from touchlab.budget.response import best_plan, fill
 from touchlab.simulate import WORLDS, TouchpointSpec, World, simulate
 from touchlab.simulate.engine import draw_points, processes, respond
 from touchlab.simulate.population import DAY, draw_population

@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import touchlab as tl
-from touchlab.budget.costs import find_costs
-from touchlab.budget.plan import best_plan, fill, reallocate
-from touchlab.budget.response import Field, Lift, Response, Responses
-from touchlab.budget.returns import cost_per_incremental, response_curves
+from touchlab.budget import plan as plan_module
+from touchlab.budget.costs import cost_per_incremental, find_costs, response_curves
+from touchlab.budget.plan import reallocate
+from touchlab.budget.response import Field, Lift, Response, Responses, best_plan, fill
 from touchlab.moments.risk import Risk
 from touchlab.simulate import OutcomeSpec, TouchpointSpec, World, simulate
 
@@ -561,3 +561,32 @@ def test_plans_beat_credit_and_come_near_the_best(monkeypatch: pytest.MonkeyPatc
         for rule in ("credit per euro", "in proportion"):
             assert mean["proposed, nothing held"] > mean[f"{model}, {rule}"] + 0.05
     assert table["covered, nothing held"].sum() >= 4
+
+
+def test_a_stated_gain_never_falls_as_the_budget_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to 140 a euro gains 1; beyond, it flatters the choice by .5 more than it gains."""
+    table = pd.DataFrame({"cost": [60.0, 40.0]}, index=["ad", "email"]).assign(held=False)
+    ends = np.full(2, 0.5), np.full(2, 2.0)
+
+    def settled(*_: object, budget: float, **__: object) -> plan_module.Case:
+        costs: Any = SimpleNamespace(value=np.nan)
+        return plan_module.Case(costs, table, table.cost.to_numpy(), budget, *ends, 1, ())
+
+    def proposed(_: object, cases: list[plan_module.Case], __: int) -> list[Any]:
+        found = []
+        for case in cases:
+            stated = case.budget if case.budget <= 140 else 210 - 0.5 * case.budget
+            gain = pd.DataFrame({"gain": [stated]})
+            planned = table.assign(cost_planned=case.budget)
+            found.append(plan_module.Reallocation(planned, gain, case.budget, case.notes))
+        return found
+
+    monkeypatch.setattr(plan_module, "settle", settled)
+    monkeypatch.setattr(plan_module, "propose", proposed)
+    nothing: Any = None
+    plans = [reallocate(nothing, budget=float(budget)) for budget in range(60, 201, 5)]
+    gains = [plan.gain.gain[0] for plan in plans]
+    assert (np.diff(gains) >= 0).all() and gains[-1] == gains[16]
+    assert [plan.budget for plan in plans] == list(range(60, 201, 5))
+    assert plans[-1].table.cost_planned.iloc[0] == 140 and plans[-1].notes == (plan_module.UNSPENT,)
+    assert plans[16].notes == ()

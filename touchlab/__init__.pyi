@@ -1,7 +1,7 @@
 """The public names; `__init__.py` loads each on first use."""
 
+from .budget.costs import cost_per_incremental, response_curves
 from .budget.plan import Reallocation, budget_scenarios, reallocate
-from .budget.returns import cost_per_incremental, response_curves
 from .credit.attribute import attribute
 from .credit.cost import return_on_cost, touch_costs
 from .credit.order import choose_order, removal_effects

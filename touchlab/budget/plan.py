@@ -1,15 +1,13 @@
-"""The best way to spend a budget on touchpoints whose returns are known."""
+"""Where the next euro should go, what that gains, and how sure it is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from scipy import optimize, stats
 
 from touchlab.budget.costs import (
     USUAL_CAPS,
@@ -18,108 +16,26 @@ from touchlab.budget.costs import (
     find_costs,
     held,
     limits,
+    per_outcome,
     refuse_unknown,
     settle_budget,
     wanted,
 )
-from touchlab.budget.response import Response, Responses
+from touchlab.budget.response import Response, Responses, best_plan
 from touchlab.data.contract import listing
 from touchlab.drivers.checks import DESCRIPTIVE
 from touchlab.drivers.result import UNCHECKED, Drivers
 from touchlab.errors import ParameterError
 from touchlab.moments.risk import ENDING
-from touchlab.numeric import GROUPS, LEVEL, Floats, one_thread
+from touchlab.numeric import Floats, interval, one_thread
 from touchlab.results import Result
 
-Given = tuple[Floats, float, Floats, Floats, int]
-"""What `best_plan` takes beside the response."""
 CHANGED = 0.01
 """Share of its cost by which a touchpoint has to change to count as changed."""
-PRECISION = 1e-7
-"""Of expected outcomes, as a share: where the search ends."""
-
-
-def fill(gain: Floats, cost: Floats, budget: float, low: Floats, high: Floats) -> Floats:
-    """Spend a budget where a euro brings most, and next most, as if returns never fell.
-
-    `gain` is what one more unit of each multiplier brings, `cost` what it costs; multipliers
-    stay between `low` and `high`. All of shape (touchpoints,). What brings nothing gets the
-    least there is for it, even where budget is left.
-
-    Examples
-    --------
-    >>> cost, low, high = np.array([10.0, 30.0]), np.full(2, 0.5), np.full(2, 2.0)
-    >>> fill(np.array([5.0, 6.0]), cost, 35.0, low, high).tolist()
-    [2.0, 0.5]
-    """
-    order = np.argsort(-gain / cost, kind="stable")
-    room = (cost * (high - low))[order]
-    before = np.cumsum(room) - room
-    spent = np.clip(budget - cost @ low - before, 0, room) * (gain[order] > 0)
-    plan = low.copy()
-    plan[order] += spent / cost[order]
-    return plan
-
-
-def best_plan(
-    response: Response, cost: Floats, budget: float, low: Floats, high: Floats, wanted: int = 1
-) -> Floats:
-    """Multipliers that bring most expected outcomes within a budget; fewest if `wanted` is -1.
-
-    Between the caps, outcomes per further euro are equal at the end. The search starts where
-    it would end if returns did not fall [SLSQP, Kraft 1988].
-    """
-    scale, share = wanted / response.now, cost / budget
-    start = fill(wanted * response.slopes_now, cost, budget, low, high)
-
-    def lost(multipliers: Floats) -> tuple[float, Floats]:
-        outcomes, slopes = response.with_slopes(multipliers)
-        return -scale * outcomes, -scale * slopes
-
-    found = optimize.minimize(
-        lost,
-        start,
-        jac=True,
-        method="SLSQP",
-        bounds=list(zip(low, high, strict=True)),
-        constraints=[{"type": "ineq", "fun": lambda m: 1 - share @ m, "jac": lambda m: -share}],
-        options={"ftol": PRECISION},
-    )
-    return np.asarray(found.x.clip(low, high))
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """What the draws say; a row or an entry a draw."""
-
-    excess: Floats
-    """By how much the choice made under a draw flatters itself."""
-    more: Floats
-    """(touchpoints,): share of draws whose best plan gives it more than now."""
-    slopes: Floats
-
-
-def plan_draws(few: Responses, cases: Sequence[Given], count: int, seed: int) -> list[Drawn]:
-    """Plan anew for each case under each draw of the parameters, the same draws for all."""
-    estimate, slopes = few.whole(), []
-    found: list[list[tuple[float, Floats]]] = [[] for _ in cases]
-    for response in few.drawn(count, seed):
-        slopes.append(response.slopes_now)
-        for given, own in zip(cases, found, strict=True):
-            plan = best_plan(response, *given)
-            gain = response.outcomes(plan) - response.now
-            own.append((given[-1] * (gain - estimate.outcomes(plan) + estimate.now), plan))
-    return [
-        Drawn(
-            excess=np.array([excess for excess, _ in own]),
-            more=(np.array([plan for _, plan in own]) > 1 + CHANGED).mean(axis=0),
-            slopes=np.array(slopes),
-        )
-        for own in found
-    ]
-
-
+RUNG = 0.2
+"""Of what is spent now: steps in which more money is tried."""
 DRAWS, MOST_MOMENTS = 100, 20_000
+UNSPENT = "more money would gain less than choosing by estimates flatters: the rest is left"
 OTHER_BUDGETS = (0.8, 1.2)
 """Of what is spent now, for other scenarios."""
 SURE = 0.8
@@ -143,8 +59,10 @@ class Reallocation(Result):
         """Answer where the next euro should go, what that brings, and what to test first."""
         row, table = self.gain.iloc[0], self.table
         up, down = table[table.change > 0], table[table.change < 0]
-        more = _listed(up.sort_values("change", ascending=False))
-        less = _listed(down.sort_values("change"))
+        more, less = (
+            ", ".join(f"{one.touchpoint} ({one.change:+,.0f})" for one in moved.itertuples())
+            for moved in (up.sort_values("change", ascending=False), down.sort_values("change"))
+        )
         parts = [f"more to {more}"] * bool(more) + [f"less to {less}"] * bool(less)
         free = table[table.probability_more.notna()]
         now, spared = free.cost_now.sum(), self.budget - free.cost_planned.sum()
@@ -198,8 +116,12 @@ class Case:
     known: Costs
     table: pd.DataFrame
     """A row a touchpoint with a cost: its badge, and whether it is held."""
-    moved: list[str]
-    given: Given
+    cost: Floats
+    budget: float
+    low: Floats
+    high: Floats
+    sign: int
+    """-1 where fewer outcomes are wanted."""
     notes: tuple[str, ...]
 
 
@@ -263,7 +185,9 @@ def reallocate(
     A plan chosen by estimates flatters itself: what is overestimated is given more. So the
     same choice is made for each of 100 draws of the parameters; on average its gain under the
     draw exceeds its gain under the estimate by `flattered`, which is taken off, and the spread
-    of that excess gives the interval [the bootstrap's pivot, Efron & Tibshirani 1993].
+    of that excess gives the interval [the bootstrap's pivot, Efron & Tibshirani 1993]. More money
+    is tried in steps of a fifth of what is spent now; where a smaller step is stated to gain more,
+    the rest of the budget is left, so that the stated gain does not fall as the budget grows.
 
     Examples
     --------
@@ -277,7 +201,17 @@ def reallocate(
     case = settle(
         drivers, budget=budget, caps=caps, costs=costs, checks=checks, move_doubted=move_doubted
     )
-    return propose(drivers, [case], seed)[0]
+    now = float(case.cost.sum())
+    if case.budget <= now:
+        return propose(drivers, [case], seed)[0]
+    # more money may flatter the choice by more than it brings: then some is left
+    rungs = now * (1 + RUNG * np.arange(np.ceil((case.budget / now - 1) / RUNG) + 1))
+    tried = [*np.minimum(rungs, case.cost @ case.high), case.budget]
+    *less, more, own = propose(drivers, [replace(case, budget=float(b)) for b in tried], seed)
+    best = max(less, key=lambda plan: plan.gain.gain[0])
+    if best.gain.gain[0] <= min(more.gain.gain[0], own.gain.gain[0]):
+        return own
+    return replace(best, budget=case.budget, notes=(*best.notes, UNSPENT))
 
 
 def budget_scenarios(
@@ -325,6 +259,9 @@ def budget_scenarios(
         asked.append((share, own))
         cases.append(case)
     others = propose(drivers, cases, seed) if cases else []
+    for i, (share, own) in enumerate(asked[1:]):
+        if share > asked[0][0] and own == caps:  # the plan is still there to choose
+            others[i] = max(others[i], plan, key=lambda one: one.gain.gain[0])
     rows = [
         {
             "budget": f"{100 * share:.0f}\N{NO-BREAK SPACE}%",
@@ -363,57 +300,57 @@ def settle(
     low, high = limits(caps, moved.index, list(drivers.moments.touchpoints))
     cost = moved.cost.to_numpy()
     budget = settle_budget(budget, moved, cost @ low, cost @ high)
-    given = cost, budget, low, high, wanted(drivers)
-    return Case(known, table, list(moved.index), given, _notes(table, known, checks))
+    notes = _notes(table, known, checks)
+    return Case(known, table, cost, budget, low, high, wanted(drivers), notes)
 
 
 @one_thread
 def propose(drivers: Drivers, cases: Sequence[Case], seed: int) -> list[Reallocation]:
-    """Plan each case; all move the same touchpoints, and meet the same draws."""
-    names = cases[0].moved
-    whole = Responses(drivers, names).whole()
-    few = Responses(drivers, names, MOST_MOMENTS)
-    drawn = plan_draws(few, [case.given for case in cases], DRAWS, seed)
-    return [_proposal(drivers, case, whole, own) for case, own in zip(cases, drawn, strict=True)]
+    """Plan each case, by the estimate and anew under each draw of the parameters.
 
-
-def _proposal(drivers: Drivers, case: Case, whole: Response, drawn: Drawn) -> Reallocation:
-    cost, budget, *_, sign = case.given
-    plan = best_plan(whole, *case.given).round(6)  # no dust of the search
-    gain = sign * (whole.outcomes(plan) - whole.now)
-    error = drawn.excess.std(ddof=1) * stats.t.ppf(0.5 + LEVEL / 2, GROUPS - 1)
-    flattered = float(drawn.excess.mean())
-    refuse_unknown([gain, flattered, error], drivers)
-    found = pd.DataFrame({"multiplier": plan, "probability_more": drawn.more}, index=case.moved)
-    next_costs = _next_costs(cost, sign * whole.slopes_now, drawn.slopes.std(axis=0, ddof=1))
-    return Reallocation(
-        _tidy(case.table.join(found.assign(**next_costs))),
-        _gain(drivers, case.known, gain - flattered, error, flattered),
-        budget,
-        case.notes,
-    )
-
-
-def _listed(moved: pd.DataFrame) -> str:
-    return ", ".join(f"{one.touchpoint} ({one.change:+,.0f})" for one in moved.itertuples())
-
-
-def _next_costs(cost: Floats, slopes: Floats, error: Floats) -> dict[str, Floats]:
-    reach = stats.t.ppf(0.5 + LEVEL / 2, GROUPS - 1) * error
-    ends = {"next_cost": slopes, "next_cost_low": slopes + reach, "next_cost_high": slopes - reach}
-    return {name: per_outcome(cost, brought) for name, brought in ends.items()}
-
-
-def per_outcome(cost: npt.ArrayLike, brought: npt.ArrayLike) -> Floats:
-    """Cost of one outcome; infinite where none is brought.
-
-    Examples
-    --------
-    >>> per_outcome([100.0, 100.0], [4.0, -1.0]).tolist()
-    [25.0, inf]
+    All cases move the same touchpoints, and meet the same draws.
     """
-    spent, gained = np.asarray(cost, dtype=float), np.asarray(brought, dtype=float)
-    return np.where(gained > 0, spent / np.where(gained > 0, gained, 1.0), np.inf)
+    names = list(cases[0].table.index[~cases[0].table.held])
+    whole, few = Responses(drivers, names).whole(), Responses(drivers, names, MOST_MOMENTS)
+    estimate, slopes = few.whole(), []
+    excess, more = np.empty((DRAWS, len(cases))), np.empty((DRAWS, len(cases), len(names)))
+    for draw, drawn in enumerate(few.drawn(DRAWS, seed)):
+        slopes.append(drawn.slopes_now)
+        for place, case in enumerate(cases):
+            plan = _plan(drawn, case)
+            excess[draw, place] = case.sign * (_gained(drawn, plan) - _gained(estimate, plan))
+            more[draw, place] = plan > 1 + CHANGED
+    found = []
+    for case, own, chance in zip(cases, excess.T, more.mean(axis=0), strict=True):
+        multiplier = _plan(whole, case).round(6)  # no dust of the search
+        gain = case.sign * _gained(whole, multiplier)
+        moved = pd.DataFrame({"multiplier": multiplier, "probability_more": chance}, index=names)
+        slope = case.sign * whole.slopes_now
+        low, high = interval(slope, np.std(slopes, axis=0, ddof=1))
+        for end, brought in {"": slope, "_low": high, "_high": low}.items():
+            moved[f"next_cost{end}"] = per_outcome(case.cost, brought)
+        gains = _gain(drivers, case.known.value, gain, own)
+        found.append(Reallocation(_tidy(case.table.join(moved)), gains, case.budget, case.notes))
+    return found
+
+
+def _plan(response: Response, case: Case) -> Floats:
+    return best_plan(response, case.cost, case.budget, case.low, case.high, case.sign)
+
+
+def _gained(response: Response, multipliers: Floats) -> float:
+    return response.outcomes(multipliers) - response.now
+
+
+def _gain(drivers: Drivers, worth: float, gain: float, excess: Floats) -> pd.DataFrame:
+    flattered = float(excess.mean())
+    low, high = map(float, interval(gain - flattered, float(excess.std(ddof=1))))
+    refuse_unknown([gain, flattered, low, high], drivers)
+    ends = {"": gain - flattered, "_low": low, "_high": high}
+    row = {"outcome": drivers.moments.risk.outcome, "gain": ends[""]}
+    row |= {"ci_low": ends["_low"], "ci_high": ends["_high"], "flattered": flattered}
+    row |= {f"value{end}": worth * amount for end, amount in ends.items()}
+    return pd.DataFrame([row | {"n": drivers.moments.events}])
 
 
 def _tidy(table: pd.DataFrame) -> pd.DataFrame:
@@ -424,16 +361,6 @@ def _tidy(table: pd.DataFrame) -> pd.DataFrame:
     doubted = (table.badge == DESCRIPTIVE) & (table.owner != "customer")
     table["advice"] = np.select([doubted, *changed], ["test first", "more", "less"], "keep")
     return table.rename_axis("touchpoint").reset_index()[COLUMNS]
-
-
-def _gain(
-    drivers: Drivers, known: Costs, gain: float, error: float, flattered: float
-) -> pd.DataFrame:
-    ends = {"gain": gain, "ci_low": gain - error, "ci_high": gain + error}
-    value = {"value": gain, "value_low": gain - error, "value_high": gain + error}
-    row = {"outcome": drivers.moments.risk.outcome, **ends, "flattered": flattered}
-    row |= {name: amount * known.value for name, amount in value.items()}
-    return pd.DataFrame([row | {"n": drivers.moments.events}])
 
 
 def _notes(table: pd.DataFrame, known: Costs, checks: Any) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import optimize
 
 from touchlab.data.contract import listing
 from touchlab.drivers.fit import EXTREME
@@ -41,6 +42,8 @@ from touchlab.errors import MissingInput, ParameterError
 from touchlab.moments.look import Points
 from touchlab.numeric import GROUPS, Floats
 
+PRECISION = 1e-7
+"""Of expected outcomes, as a share: where the search for the best plan ends."""
 ALONE = 1.5
 """Effective number of touches, A^2 / B, below which a moment is taken to know one touch."""
 
@@ -211,6 +214,55 @@ class Response:
 def _through(met: Floats, size: int) -> Floats:
     """Chance to meet so much hazard without the outcome; (moments,)."""
     return np.asarray(np.exp(-met.reshape(size, -1).sum(axis=1)))
+
+
+def fill(gain: Floats, cost: Floats, budget: float, low: Floats, high: Floats) -> Floats:
+    """Spend a budget where a euro brings most, and next most, as if returns never fell.
+
+    `gain` is what one more unit of each multiplier brings, `cost` what it costs; multipliers
+    stay between `low` and `high`. All of shape (touchpoints,). What brings nothing gets the
+    least there is for it, even where budget is left.
+
+    Examples
+    --------
+    >>> cost, low, high = np.array([10.0, 30.0]), np.full(2, 0.5), np.full(2, 2.0)
+    >>> fill(np.array([5.0, 6.0]), cost, 35.0, low, high).tolist()
+    [2.0, 0.5]
+    """
+    order = np.argsort(-gain / cost, kind="stable")
+    room = (cost * (high - low))[order]
+    before = np.cumsum(room) - room
+    spent = np.clip(budget - cost @ low - before, 0, room) * (gain[order] > 0)
+    plan = low.copy()
+    plan[order] += spent / cost[order]
+    return plan
+
+
+def best_plan(
+    response: Response, cost: Floats, budget: float, low: Floats, high: Floats, wanted: int = 1
+) -> Floats:
+    """Multipliers that bring most expected outcomes within a budget; fewest if `wanted` is -1.
+
+    Between the caps, outcomes per further euro are equal at the end. The search starts where
+    it would end if returns did not fall [SLSQP, Kraft 1988].
+    """
+    scale, share = wanted / response.now, cost / budget
+    start = fill(wanted * response.slopes_now, cost, budget, low, high)
+
+    def lost(multipliers: Floats) -> tuple[float, Floats]:
+        outcomes, slopes = response.with_slopes(multipliers)
+        return -scale * outcomes, -scale * slopes
+
+    found = optimize.minimize(
+        lost,
+        start,
+        jac=True,
+        method="SLSQP",
+        bounds=list(zip(low, high, strict=True)),
+        constraints=[{"type": "ineq", "fun": lambda m: 1 - share @ m, "jac": lambda m: -share}],
+        options={"ftol": PRECISION},
+    )
+    return np.asarray(found.x.clip(low, high))
 
 
 @dataclass(frozen=True)
