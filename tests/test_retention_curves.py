@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from retention_data import day, idle_company, leukaemia, spells
+from statsmodels.duration.survfunc import SurvfuncRight
 
 import touchlab as tl
 from touchlab.retention.churn import cohort_table
@@ -20,7 +21,7 @@ from touchlab.retention.compare import (
     log_rank,
     restricted_mean,
 )
-from touchlab.retention.curves import life_interval, life_table, survival_curves
+from touchlab.retention.curves import count_at, life_interval, life_table, survival_curves
 
 pytestmark = pytest.mark.filterwarnings("ignore::touchlab.TouchlabWarning")
 
@@ -47,10 +48,12 @@ def test_a_curve_by_hand() -> None:
 
 
 def test_an_outcome_counts_on_the_day_it_happens_in() -> None:
-    # churn after 1.2 days is on day 2; observation of 1.9 days counts for day 1 alone
+    # churn after 1.2 days is on day 2, when all three are there: who is seen for 1.9 days
+    # was at risk of it too, so 2/3 are left
     curves = survival_curves(spells([1.2, 1.9, 5], [1, 0, 0]))
-    assert curves.at_risk.tolist() == [3, 3, 2, 1, 1, 1]
+    assert curves.at_risk.tolist() == [3, 3, 3, 1, 1, 1]
     assert curves.events.tolist() == [0, 0, 1, 0, 0, 0]
+    assert np.allclose(curves.survival, [1, 1, 2 / 3, 2 / 3, 2 / 3, 2 / 3])
 
 
 def test_the_wilson_interval_of_a_day_without_censoring() -> None:
@@ -166,6 +169,24 @@ def test_leukaemia_remission() -> None:
     )
 
 
+@pytest.mark.parametrize("spread", [0.0, 0.4])
+def test_curves_equal_those_of_statsmodels(spread: float) -> None:
+    # ties of whole days, and times to the minute: survival and its Greenwood errors
+    random = np.random.default_rng(3)
+    days = np.ceil(random.exponential(20, 300))
+    days = np.round((days + spread * random.uniform(size=300)) * 1440) / 1440
+    events = random.integers(0, 2, 300)
+    theirs = SurvfuncRight(days, events)
+    ours = survival_curves(spells(days, events)).set_index("day").survival
+    for number in range(1, int(theirs.surv_times.max())):
+        known = theirs.surv_prob[theirs.surv_times <= number]
+        assert ours[number] == pytest.approx(known[-1] if len(known) else 1.0, abs=1e-12)
+    life = life_table(days, events, np.ones(300))
+    some = (life.events > 0) & (life.survival > 0)
+    errors = life.survival * np.sqrt(np.where(some, life.relative_variance, 0))
+    assert np.allclose(errors[some], theirs.surv_prob_se[: some.sum()])
+
+
 # ---- laws --------------------------------------------------------------------------------
 
 ends = st.lists(
@@ -182,13 +203,14 @@ def test_shares_with_each_outcome_and_with_none_add_up(rows: list[tuple[int, str
     life = life_table(days, names != "", np.ones(len(rows)))
     total = life.survival.copy()
     for name in ("churn", "referral"):
-        own = np.bincount(days, names == name, minlength=len(life.events))
+        own = count_at(life.time, days, names == name)
         share, variance = aalen_johansen(life, own)
         assert (np.diff(share) >= -1e-12).all() and (variance >= 0).all()
         total += share
     assert np.allclose(total, 1)
     low, high = life_interval(life)
-    assert (low <= life.survival + 1e-12).all() and (life.survival <= high + 1e-12).all()
+    survival = life.after_days(life.survival)
+    assert (low <= survival + 1e-12).all() and (survival <= high + 1e-12).all()
     assert (np.diff(life.survival) <= 1e-12).all()
 
 
@@ -199,7 +221,7 @@ def test_without_censoring_variances_are_those_of_plain_shares(
 ) -> None:
     days, first = [d for d, _ in rows], np.array([b for _, b in rows])
     life = life_table(days, np.ones(len(rows)), np.ones(len(rows)))
-    share, variance = aalen_johansen(life, np.bincount(days, first, minlength=len(life.events)))
+    share, variance = aalen_johansen(life, count_at(life.time, days, first))
     assert np.allclose(variance, share * (1 - share) / len(rows))
     alive = life.survival > 1e-9
     s = life.survival[alive]
@@ -374,13 +396,29 @@ def test_intervals_cover_with_few_customers() -> None:
     for _ in range(400):
         time, seen = random.exponential(100, 20), random.uniform(0, 200, 20)
         event = time <= seen
-        end = np.where(event, np.ceil(time), np.floor(seen)).astype(int)
-        life = life_table(end, event, np.ones(20))
+        life = life_table(np.minimum(time, seen), event, np.ones(20))
         low, high = life_interval(life)
         for number in days[days < len(low)]:
             truth = np.exp(-number / 100)
             hits.append(low[number] <= truth <= high[number])
     assert 0.93 <= np.mean(hits) <= 0.97
+
+
+def test_observation_that_ends_in_the_first_days_leaves_no_bias() -> None:
+    # 5 % leave a day, so .607 are left after 10, and observation ends evenly within 12 days.
+    # Outcomes counted on the day they fall in, but observation to its last whole day, would
+    # give .594: customers whose last day is cut off were at risk in it too
+    found, mixed = [], []
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        time, seen = random.exponential(20, 4000), random.uniform(0, 12, 4000)
+        event, days = time <= seen, np.minimum(time, seen)
+        found.append(on(survival_curves(spells(days, event.astype(int))), 10).survival)
+        old = life_table(np.where(event, np.ceil(days), np.floor(days)), event, np.ones(4000))
+        mixed.append(old.after_days(old.survival)[10])
+    error = np.std(found, ddof=1) / np.sqrt(20)
+    assert np.mean(found) == pytest.approx(np.exp(-0.5), abs=2.5 * error)
+    assert np.mean(mixed) < np.exp(-0.5) - 4 * error
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from touchlab.data.dataset import Dataset
 from touchlab.data.readers import keep, kept
 from touchlab.errors import ParameterError, TooThin
 from touchlab.moments.risk import ENDING
-from touchlab.retention.curves import life_interval, life_table, observed_until, whole_days
+from touchlab.retention.curves import life_interval, life_table, observed_until, to_minute
 
 CHURN = ENDING[0]
 COME_BACK = 0.9
@@ -195,8 +195,8 @@ def usual_silence(data: Dataset, *, activity: str = "conversion") -> int:
     need_outcome(activity, outcome_counts(data))
     orders = _orders(data, activity)
     again = orders.following.notnull()
-    day = whole_days(orders.following.fill_null(orders.until) - orders.time, again)
-    rows = orders.select(day=day, again=ibis.ifelse(again, 1, 0))
+    day = to_minute(orders.following.fill_null(orders.until) - orders.time)
+    rows = orders.select(day=day, again=again.cast("int64"))
     rows = rows.filter(rows.day >= 0)
     counts = rows.group_by("day", "again").aggregate(n=rows.count()).to_pandas()
     repeats = int(counts.n[counts.again == 1].sum())
@@ -205,8 +205,10 @@ def usual_silence(data: Dataset, *, activity: str = "conversion") -> int:
             f"silent_days: {repeats} repeated {activity} outcomes are too few to choose from\n"
             "  give silent_days"
         )
-    back = 1 - life_table(counts.day, counts.again, counts.n).survival
-    return max(int(np.searchsorted(back, COME_BACK * back[-1] - 1e-12)), 1)
+    life = life_table(counts.day, counts.again, counts.n)
+    back = 1 - life.survival
+    enough = life.time[np.searchsorted(back, COME_BACK * back[-1] - 1e-12)]
+    return max(int(np.ceil(enough)), 1)
 
 
 def inactivity_rules(
@@ -291,7 +293,7 @@ def _count(each: ir.Table, days: int) -> pd.DataFrame:
     left = each[f"left_{days}"]
     end = left.fill_null(each.until)
     rows = each.select(
-        day=whole_days(end - each["first"], left.notnull()),
+        day=to_minute(end - each["first"]),
         event=ibis.ifelse(left.notnull(), 1, 0),
         returned=ibis.ifelse(each["last"] > end, 1, 0),
     )
@@ -302,13 +304,13 @@ def _count(each: ir.Table, days: int) -> pd.DataFrame:
 def _rule(days: int, counts: pd.DataFrame, horizon: int) -> dict[str, float]:
     life = life_table(counts.day, counts.event, counts.n)
     low, high = life_interval(life)
-    at = min(horizon, len(life.events) - 1)
+    left, at = life.after_days(life.survival), min(horizon, len(low) - 1)
     churn = int(life.events.sum())
     return {
         "silent_days": days,
         "churn": churn,
         "returned": counts.returned.sum() / churn,
-        "rate": 1 - life.survival[at],
+        "rate": 1 - left[at],
         "ci_low": 1 - high[at],
         "ci_high": 1 - low[at],
         "horizon_days": horizon,

@@ -17,7 +17,8 @@ from touchlab.numeric import Floats, Z
 from touchlab.results import Result
 from touchlab.retention.curves import (
     Life,
-    count_days,
+    count_at,
+    count_ends,
     effective_interval,
     find_spells,
     life_table,
@@ -121,7 +122,7 @@ def compare_groups(
     2  premium   292      45      84.0      280.0
     """
     spells = find_spells(data, [outcome], after, by)
-    lives = life_tables(count_days(spells))
+    lives = life_tables(count_ends(spells))
     if len(lives) < 2:
         raise TooThin(
             f"compare_groups: {by} has one value only, {next(iter(lives))!r}\n"
@@ -141,9 +142,9 @@ def compare_groups(
 
 
 def _horizon(lives: Sequence[Life], asked: int | None) -> int:
-    last = min(len(life.at_risk) - 1 for life in lives)
+    last = min(len(life.days) for life in lives) - 1
     if asked is None:
-        enough = min(int((life.at_risk >= FEWEST_AT_RISK).sum()) - 1 for life in lives)
+        enough = min(int((life.at_risk_by_day >= FEWEST_AT_RISK).sum()) for life in lives) - 1
         return max(enough if enough > 0 else last, 1)
     if not 1 <= asked <= last:
         raise ParameterError(
@@ -175,51 +176,46 @@ def _table(lives: dict[str, Life], expected: Floats, horizon: int) -> pd.DataFra
 
 
 def median(life: Life) -> float:
-    """Return the first day on which half or more have had the outcome; NaN if that is not seen.
-
-    Examples
-    --------
-    >>> median(life_table([1, 2, 5], [1, 1, 1], [1, 1, 1]))
-    2.0
-    """
-    reached = np.flatnonzero(life.survival <= 0.5 + 1e-12)
-    return float(reached[0]) if len(reached) else float("nan")
+    """Return the first day on which half or more have had the outcome; NaN if that is not seen."""
+    reached = life.time[life.survival <= 0.5 + 1e-12]
+    return float(np.ceil(reached[0])) if len(reached) else float("nan")
 
 
 def restricted_mean(life: Life, horizon: int) -> tuple[float, float]:
     """Return the mean of days without the outcome, none beyond the horizon, and its error.
 
-    Area under the curve; variance sum of A(d)^2 e / (r (r - e)) with A(d) the area after
-    day d [Klein & Moeschberger 2003, 4.5].
+    Area under the curve; variance sum of A(t)^2 e / (r (r - e)) with A(t) the area after
+    time t [Klein & Moeschberger 2003, 4.5].
 
-    Examples
-    --------
     >>> restricted_mean(life_table([1, 2], [1, 1], [1, 1]), 2)[0]    # 1 day and half of another
     1.5
     """
-    survival = life.survival[:horizon]
-    after = np.append(survival[::-1].cumsum()[::-1], 0.0)
-    at_risk, events = life.at_risk[: horizon + 1], life.events[: horizon + 1]
-    left = np.maximum(at_risk - events, 1)  # where nobody is left, the area after is 0
-    variance = (after[: len(events)] ** 2 * events / (at_risk * left)).sum()
-    return float(survival.sum()), float(np.sqrt(variance))
+    width = np.diff(np.minimum(np.append(life.time, horizon), horizon))
+    after = (life.survival * width)[::-1].cumsum()[::-1]
+    left = np.maximum(life.at_risk - life.events, 1)  # where nobody is left, the area after is 0
+    variance = (after**2 * life.events / (life.at_risk * left)).sum()
+    return float(after[0]), float(np.sqrt(variance))
 
 
 def log_rank(lives: Sequence[Life]) -> tuple[Floats, float, int]:
     """Return the outcomes expected in each group, the log-rank chi-squared and its freedom.
 
-    Examples
-    --------
     >>> one, two = life_table([1, 2], [1, 1], [1, 1]), life_table([3, 4], [1, 1], [1, 1])
     >>> expected, statistic, freedom = log_rank([one, two])
     >>> expected.round(3), round(statistic, 3), freedom
     (array([0.833, 3.167]), 2.882, 1)
     """
-    size = max(len(life.events) for life in lives)
-    at_risk = np.array([np.pad(life.at_risk, (0, size - len(life.at_risk))) for life in lives])
-    events = np.array([np.pad(life.events, (0, size - len(life.events))) for life in lives])
-    days = events.sum(axis=0) > 0
-    at_risk, events = at_risk[:, days], events[:, days]
+    happened = [life.time[life.events > 0] for life in lives]
+    times = np.unique(np.concatenate(happened))
+    at_risk = np.array(
+        [np.append(life.at_risk, 0)[np.searchsorted(life.time, times)] for life in lives]
+    )
+    events = np.array(
+        [
+            count_at(times, own, life.events[life.events > 0])
+            for own, life in zip(happened, lives, strict=True)
+        ]
+    )
     total, all_events = at_risk.sum(axis=0), events.sum(axis=0)
     share = at_risk / total
     expected = (share * all_events).sum(axis=1)
@@ -291,7 +287,7 @@ def cumulative_incidence(
             "  give two or more outcomes, or use survival_curves() for one"
         )
     spells = find_spells(data, names, after, by)
-    counts = count_days(spells)
+    counts = count_ends(spells)
     frames = [
         _incidence(str(group), name, own)
         for group, own in counts.groupby("group")
@@ -302,36 +298,30 @@ def cumulative_incidence(
 
 def _incidence(group: str, outcome: str, counts: pd.DataFrame) -> pd.DataFrame:
     life = life_table(counts.day, counts.ended != "", counts.n)
-    own = np.bincount(
-        counts.day.to_numpy(np.int64),
-        counts.n.to_numpy(float) * (counts.ended == outcome),
-        minlength=len(life.events),
-    ).astype(float)
-    share, variance = aalen_johansen(life, own)
-    low, high = effective_interval(share, variance, life.at_risk)
+    own = count_at(life.time, counts.day, counts.n * (counts.ended == outcome))
+    share, variance = (life.after_days(each) for each in aalen_johansen(life, own))
+    low, high = effective_interval(share, variance, life.at_risk_by_day)
     low[0] = high[0] = 0.0  # nothing can have happened yet
     return pd.DataFrame(
         {
             "group": group,
             "outcome": outcome,
-            "day": np.arange(len(share)),
+            "day": life.days.astype(np.int64),
             "incidence": share,
             "ci_low": low,
             "ci_high": high,
-            "at_risk": life.at_risk.astype(np.int64),
-            "events": own.astype(np.int64),
+            "at_risk": life.at_risk_by_day.astype(np.int64),
+            "events": life.within_days(own).astype(np.int64),
             "n": life.n,
         }
     )
 
 
 def aalen_johansen(life: Life, own: Floats) -> tuple[Floats, Floats]:
-    """Return the share that has had this outcome first after each day, and its variance.
+    """Return the share that has had this outcome first after each time, and its variance.
 
-    `own` counts this outcome by day; `life.events` counts all of them.
+    `own` counts this outcome at each time; `life.events` counts all of them.
 
-    Examples
-    --------
     >>> life = life_table([1, 2, 3], [1, 1, 0], [1, 1, 1])
     >>> aalen_johansen(life, np.array([0.0, 1, 0, 0]))[0].round(3)    # the other came on day 2
     array([0.   , 0.333, 0.333, 0.333])

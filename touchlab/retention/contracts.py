@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import ibis
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.special import betaln, polygamma, psi
 
 from touchlab.data.contract import shorten
+from touchlab.data.customers import DAY_SECONDS
 from touchlab.data.dataset import Dataset
 from touchlab.errors import (
     DataError,
@@ -30,7 +32,7 @@ from touchlab.errors import (
 )
 from touchlab.numeric import SCALE, SHAPE, Floats, add_up, in_logs, maximise
 from touchlab.results import Result
-from touchlab.retention.curves import count_days, find_spells
+from touchlab.retention.curves import find_spells
 from touchlab.retention.lifetime import look_ahead
 from touchlab.retention.orders import DAY, REPLICATES, follow, log_interval, refit
 
@@ -38,6 +40,8 @@ NAMES = ("alpha", "beta")
 BOUND = np.array([SHAPE, SCALE])
 START = np.log([1.0, 3.0])
 FEWEST, FEW, ALIKE = 10, 30, 300.0
+SLACK = 1e-9
+"""Periods by which a float may miss a whole number."""
 NO_RISE = (
     "retention does not rise with age: customers do not seem to differ in how readily they leave"
 )
@@ -315,13 +319,13 @@ def _count_contracts(data: Dataset, period_days: float) -> tuple[pd.DataFrame, t
             "  record churn, or use fit_lifetime, which infers leaving from silence"
         )
     spells = find_spells(data, ["churn"])
-    days = count_days(spells)
-    churned = days.ended != ""
-    made = (days.day - churned) // period_days
-    counts = pd.DataFrame(
-        {"renewals": made.astype(int), "churned": churned, "customers": days.n.astype(float)}
-    )
-    counts = counts.groupby(["renewals", "churned"]).customers.sum().reset_index()
+    table = spells.table.mutate(churned=spells.table.ended != "")
+    periods = (table.stop - table.start) / (period_days * DAY_SECONDS)
+    made = ibis.ifelse(table.churned, (periods - SLACK).ceil() - 1, (periods + SLACK).floor())
+    table = table.mutate(renewals=made.cast("int64"))
+    counts = table.group_by("renewals", "churned").aggregate(customers=table.count()).to_pandas()
+    counts = counts.astype({"customers": float})
+    counts = counts.sort_values(["renewals", "churned"], ignore_index=True)
     return counts, spells.notes
 
 

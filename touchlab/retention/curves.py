@@ -36,23 +36,21 @@ MOST_GROUPS = 60
 FEW_EVENTS = 30
 NEVER = 1e15
 """Seconds after which nothing happens; engines differ in what the least of a missing value is."""
-SLACK = 1e-9
-"""Days by which a float may miss a whole number."""
-COLUMNS = ["group", "day", "survival", "ci_low", "ci_high", "at_risk", "events", "n"]
+MINUTES = 1440
+"""Of a day. Ends count to the minute: fine enough to leave no bias, few enough to count."""
+SLACK = 1e-6
+"""Minutes by which a float may miss a whole number."""
 
 
 @dataclass(frozen=True)
 class Spells:
-    """One spell a customer: from the start of risk to the first outcome or the end of observation.
+    """Customers at risk, a spell each: from the start of risk to the first outcome or the end.
 
-    `table` stays in the engine: customer_id, start, stop (seconds), ended (the outcome that
-    ended it, or ``""`` where observation did), group. `left_out` customers have no time at
-    risk: the outcome or the end of observation is no later than the start.
+    `table` stays in the engine: customer_id, start, stop (seconds), ended (the outcome, or
+    ``""`` where observation ended), group.
     """
 
     table: ir.Table
-    outcomes: tuple[str, ...]
-    after: str | None
     n: int
     events: int
     notes: tuple[str, ...]
@@ -61,15 +59,7 @@ class Spells:
 def find_spells(
     data: Dataset, outcomes: Sequence[str], after: str | None = "auto", by: str | None = None
 ) -> Spells:
-    """Find who is at risk of the outcomes, from when to when, and which one came first.
-
-    Examples
-    --------
-    >>> import touchlab as tl
-    >>> spells = find_spells(tl.open_data("data/sample"), ["churn"])
-    >>> spells.after, spells.n, spells.events
-    ('conversion', 3048, 785)
-    """
+    """Find who is at risk of the outcomes, from when to when, and which one came first."""
     if not data.has("touches"):
         raise MissingInput(
             "retention: a paths table has no times\n"
@@ -78,16 +68,22 @@ def find_spells(
     risks = [find_risk(data, outcome, after, None) for outcome in outcomes]
     start = next((risk.after for risk in risks if risk.after is not None), None)
     everyone = _everyone(data, outcomes, start)
-    table = everyone.filter(everyone.stop > everyone.start)
-    sizes = _sizes(everyone)
-    n, events = sizes["n"], sizes["events"]
-    if not n:
+    at_risk = everyone.stop > everyone.start
+    counts = everyone.aggregate(
+        everyone=everyone.count(),
+        n=at_risk.sum(),
+        events=(at_risk & (everyone.ended != "")).sum(),
+        back=everyone.back.sum(),
+    )
+    sizes = {k: int(value or 0) for k, value in counts.to_pyarrow().to_pylist()[0].items()}
+    if not sizes["n"]:
+        began = f"at the first {start}" if start else "with observation"
         raise TooThin(
             f"retention: nobody is ever at risk of {listing(outcomes)}\n"
-            f"  risk starts {_start(start)}; check the times of outcomes and observed_to"
+            f"  risk starts {began}; check the times of outcomes and observed_to"
         )
-    table = _with_group(data, table.drop("back"), by, start)
-    return Spells(table, tuple(outcomes), start, n, events, _notes(sizes, start, outcomes))
+    table = _with_group(data, everyone.filter(at_risk).drop("back"), by, start)
+    return Spells(table, sizes["n"], sizes["events"], _notes(sizes, start, outcomes))
 
 
 def _everyone(data: Dataset, outcomes: Sequence[str], after: str | None) -> ir.Table:
@@ -113,22 +109,6 @@ def _everyone(data: Dataset, outcomes: Sequence[str], after: str | None) -> ir.T
     cases = [(time == first, ibis.literal(n)) for time, n in zip(times, outcomes, strict=True)]
     ended = ibis.ifelse(first <= own.stop, ibis.cases(*cases, else_=""), ibis.literal(""))
     return own.select("customer_id", "start", "back", stop=ibis.least(own.stop, first), ended=ended)
-
-
-def _sizes(everyone: ir.Table) -> dict[str, int]:
-    at_risk = everyone.stop > everyone.start
-    counts = everyone.aggregate(
-        everyone=everyone.count(),
-        n=ibis.ifelse(at_risk, 1, 0).sum(),
-        events=ibis.ifelse(at_risk & (everyone.ended != ""), 1, 0).sum(),
-        back=ibis.ifelse(everyone.back, 1, 0).sum(),
-    )
-    row = counts.to_pyarrow().to_pylist()[0]
-    return {name: int(value or 0) for name, value in row.items()}
-
-
-def _start(after: str | None) -> str:
-    return f"at the first {after}" if after else "with observation"
 
 
 def _notes(sizes: dict[str, int], after: str | None, outcomes: Sequence[str]) -> tuple[str, ...]:
@@ -198,19 +178,17 @@ def _with_group(data: Dataset, table: ir.Table, by: str | None, after: str | Non
     return with_group(table, trait_groups(data, by))
 
 
-def count_days(spells: Spells) -> pd.DataFrame:
-    """Count spells by group, day and how they ended: group, day, ended, n."""
-    table = spells.table
-    counted = table.mutate(day=whole_days(table.stop - table.start, table.ended != ""))
-    counts = counted.group_by("group", "day", "ended").aggregate(n=counted.count()).to_pandas()
+def count_ends(spells: Spells) -> pd.DataFrame:
+    """Count spells by group, when (days) and how they ended: group, day, ended, n."""
+    ends = spells.table.mutate(day=to_minute(spells.table.stop - spells.table.start))
+    counts = ends.group_by("group", "day", "ended").aggregate(n=ends.count()).to_pandas()
     need_few_groups(counts.group.nunique())
     return counts.sort_values(["group", "day", "ended"], ignore_index=True)
 
 
-def whole_days(span: ir.Value, event: ir.Value) -> ir.Value:
-    """The day of an event (the first day is 1); without one, the last whole day of the span."""
-    days = span / DAY_SECONDS
-    return ibis.ifelse(event, (days - SLACK).ceil(), (days + SLACK).floor()).cast("int64")
+def to_minute(span: ir.Value) -> ir.Value:
+    """Days of a span of seconds, up to the end of its last minute, whatever ended it."""
+    return (span / 60 - SLACK).ceil().cast("float64") / MINUTES
 
 
 def need_few_groups(groups: int) -> None:
@@ -224,9 +202,12 @@ def need_few_groups(groups: int) -> None:
 
 @dataclass(frozen=True)
 class Life:
-    """A life table of one group: entry `d` is day `d` since the start of risk."""
+    """A life table of one group: an entry each `time` (days since the start) that spells end."""
 
+    time: Floats
+    """Begins with 0."""
     at_risk: Floats
+    """Spells that end then or later."""
     events: Floats
 
     @property
@@ -235,37 +216,53 @@ class Life:
 
     @property
     def survival(self) -> Floats:
-        """Share still without the outcome after each day [Kaplan & Meier 1958]."""
+        """Share without the outcome after each time [Kaplan & Meier 1958]."""
         return np.asarray(np.cumprod(1 - self.events / self.at_risk), dtype=float)
 
     @property
     def relative_variance(self) -> Floats:
         """Variance of survival over its square [Greenwood 1926]; infinite once nobody is left."""
-        with np.errstate(divide="ignore"):
-            return np.cumsum(
-                np.where(
-                    self.events > 0,
-                    self.events / (self.at_risk * (self.at_risk - self.events)),
-                    0.0,
-                )
-            )
+        r, d = self.at_risk, self.events
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.cumsum(np.where(d > 0, d / (r * (r - d)), 0.0))
+
+    @property
+    def days(self) -> Floats:
+        """Whole days, to the one of the last outcome or the last that somebody is seen to end."""
+        last = self.time[self.events > 0].max(initial=0.0)
+        return np.arange(max(np.ceil(last), np.floor(self.time[-1])) + 1)
+
+    def after_days(self, values: Floats) -> Floats:
+        """What a value of each time is at the end of each day."""
+        return values[np.searchsorted(self.time, self.days, side="right") - 1]
+
+    def within_days(self, counts: Floats) -> Floats:
+        """Add up counts of each time by the day they fall in; the first day is 1."""
+        size = len(self.days)
+        return np.bincount(np.ceil(self.time).astype(np.int64), counts, minlength=size)[:size]
+
+    @property
+    def at_risk_by_day(self) -> Floats:
+        """Spells that go on into each day."""
+        return self.at_risk[np.searchsorted(self.time, self.days - 1, side="right")]
 
 
 def life_table(day: npt.ArrayLike, event: npt.ArrayLike, n: npt.ArrayLike) -> Life:
-    """Add up spells that end on `day`, with an outcome or not; `n` of each kind.
+    """Add up spells that end at `day` (fractions count), with an outcome or not; `n` of each.
 
-    Examples
-    --------
-    >>> life = life_table([6, 6, 7], [1, 0, 1], [3, 1, 1])
-    >>> life.at_risk[[0, 6, 7]], life.survival[[5, 6, 7]].round(2)
-    (array([5., 5., 1.]), array([1. , 0.4, 0. ]))
+    >>> life = life_table([6, 6, 7.5], [1, 0, 1], [3, 1, 1])
+    >>> life.time, life.at_risk, life.survival.round(2)
+    (array([0. , 6. , 7.5]), array([5., 5., 1.]), array([1. , 0.4, 0. ]))
     """
-    day = np.asarray(day, dtype=np.int64)
-    count = np.asarray(n, dtype=float)
-    events = np.bincount(day, count * np.asarray(event, dtype=float)).astype(float)
-    ended = np.bincount(day, count)
-    at_risk = ended[::-1].cumsum()[::-1]
-    return Life(at_risk, events)
+    time, count = np.union1d(0.0, day), np.asarray(n, dtype=float)
+    ended = count_at(time, day, count)
+    events = count_at(time, day, count * np.asarray(event, dtype=float))
+    return Life(time, ended[::-1].cumsum()[::-1], events)
+
+
+def count_at(time: Floats, day: npt.ArrayLike, n: npt.ArrayLike) -> Floats:
+    """Add up `n` by the entry of `time` that each `day` is."""
+    return np.bincount(np.searchsorted(time, day), n, minlength=len(time)).astype(float)
 
 
 def effective_interval(share: Floats, variance: Floats, at_risk: Floats) -> tuple[Floats, Floats]:
@@ -284,11 +281,11 @@ def effective_interval(share: Floats, variance: Floats, at_risk: Floats) -> tupl
 
 
 def life_interval(life: Life) -> tuple[Floats, Floats]:
-    """Return the 95 % interval of survival on each day."""
-    survival = life.survival
+    """Return the 95 % interval of survival after each whole day."""
     with np.errstate(invalid="ignore"):
-        variance = np.nan_to_num(survival**2 * life.relative_variance, nan=0.0, posinf=0.0)
-    low, high = effective_interval(survival, variance, life.at_risk)
+        variance = np.nan_to_num(life.survival**2 * life.relative_variance, nan=0.0, posinf=0.0)
+    shares = life.after_days(life.survival), life.after_days(variance)
+    low, high = effective_interval(*shares, life.at_risk_by_day)
     low[0] = high[0] = 1.0  # nothing can have happened yet
     return low, high
 
@@ -299,8 +296,7 @@ def survival_curves(
     """Say what share of customers is still without the outcome, day by day.
 
     Customers whose observation ends first count for as long as they are seen. It does not
-    say why groups differ, and it does not compare customers who were ever touched with
-    those who never were: see `touched_survival`.
+    say why groups differ. For customers ever touched or not see `touched_survival`.
 
     Parameters
     ----------
@@ -313,16 +309,15 @@ def survival_curves(
         churn and referral, else the start of observation (None). Churn ends all risk.
     by
         Something known when the risk starts: a trait of ``customers``, ``"cohort"`` (the
-        month of the start, UTC) or ``"first_touchpoint"`` (of the first touch up to the
-        start). None for all customers together.
+        month of the start, UTC) or ``"first_touchpoint"`` (up to the start). None: no groups.
 
     Returns
     -------
     pandas.DataFrame
         ``group, day, survival, ci_low, ci_high, at_risk, events, n``: a row a day since the
-        start of risk; an outcome counts on the day it happens in. `n` customers began,
-        `at_risk` were still there before the day's `events`. Each day has its own 95 %
-        interval; they do not hold for all days at once.
+        start of risk. `n` customers began, `at_risk` went into the day, `events` had the
+        outcome in it; times of the day count. Each day has its own 95 % interval; they do
+        not hold for all days at once.
 
     Raises
     ------
@@ -337,8 +332,8 @@ def survival_curves(
 
     Notes
     -----
-    Product-limit estimate [Kaplan & Meier 1958], Greenwood's variance, and Wilson intervals
-    on the number of customers that this variance stands for [Rothman 1978].
+    Product-limit estimate [Kaplan & Meier 1958] of times to the minute, Greenwood's variance,
+    Wilson intervals on the number of customers that it stands for [Rothman 1978].
 
     Examples
     --------
@@ -351,11 +346,11 @@ def survival_curves(
     909  premium      0.80    0.74     0.85       99
     """
     spells = find_spells(data, [outcome], after, by)
-    return with_notes(curve_table(count_days(spells)), spells.notes)
+    return with_notes(curve_table(count_ends(spells)), spells.notes)
 
 
 def life_tables(counts: pd.DataFrame) -> dict[str, Life]:
-    """A life table a group of what `count_days` counted."""
+    """A life table a group of what `count_ends` counted."""
     return {
         str(group): life_table(own.day, own.ended != "", own.n)
         for group, own in counts.groupby("group")
@@ -363,12 +358,13 @@ def life_tables(counts: pd.DataFrame) -> dict[str, Life]:
 
 
 def curve_table(counts: pd.DataFrame) -> pd.DataFrame:
-    """Set the life table of each group as rows of the tidy frame."""
+    """Set the life table of each group as a row a day."""
     frames = []
     for group, life in life_tables(counts).items():
         low, high = life_interval(life)
-        frame = pd.DataFrame({"day": np.arange(len(low)), "survival": life.survival})
-        frame = frame.assign(group=group, ci_low=low, ci_high=high, n=life.n)
-        frames.append(frame.assign(at_risk=life.at_risk, events=life.events))
+        survival = life.after_days(life.survival)
+        frame = pd.DataFrame({"group": group, "day": life.days, "survival": survival})
+        frame = frame.assign(ci_low=low, ci_high=high, at_risk=life.at_risk_by_day)
+        frames.append(frame.assign(events=life.within_days(life.events), n=life.n))
     table = pd.concat(frames, ignore_index=True)
-    return table.astype({"at_risk": np.int64, "events": np.int64})[COLUMNS]
+    return table.astype(dict.fromkeys(("day", "at_risk", "events"), np.int64))

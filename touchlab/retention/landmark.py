@@ -26,13 +26,7 @@ from touchlab.retention.cox import (
     ratio_table,
     sample_spells,
 )
-from touchlab.retention.curves import (
-    SLACK,
-    Spells,
-    count_days,
-    curve_table,
-    find_spells,
-)
+from touchlab.retention.curves import Spells, count_ends, curve_table, find_spells
 from touchlab.retention.lifetime import Lifetime, look_ahead
 from touchlab.retention.orders import (
     DAY,
@@ -153,7 +147,7 @@ def touched_survival(
         )
     spells = find_spells(data, [outcome], after)
     still = _parted(data, spells, name, int(landmark_days))
-    counts = count_days(still)
+    counts = count_ends(still)
     if counts.empty:
         raise TooThin(
             f"landmark_days: no customer is still at risk of {outcome} after {landmark_days} days\n"
@@ -180,7 +174,7 @@ def _most_used(data: Dataset) -> str:
 def _parted(data: Dataset, spells: Spells, touchpoint: str, landmark_days: int) -> Spells:
     """Customers at risk beyond the landmark, by whether they had been touched by then."""
     table, width = spells.table, landmark_days * DAY_SECONDS
-    still = table.filter(table.stop > table.start + width + SLACK * DAY_SECONDS)
+    still = table.filter(table.stop > table.start + width + 1e-4)
     own = data.touches.filter(data.touches.touchpoint == touchpoint)
     own = own.select("customer_id", time=seconds(own.timestamp)).inner_join(still, "customer_id")
     own = own.filter(own.time.between(own.start, own.start + width))
