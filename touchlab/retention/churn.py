@@ -36,25 +36,8 @@ COHORT_COLUMNS = [
 def with_churn(data: Dataset, *, silent_days: int = 0, activity: str = "conversion") -> Dataset:
     """Take churn as recorded; where it is not, or days are given, by inactivity.
 
-    Parameters
-    ----------
-    data
-        An opened Dataset.
-    silent_days
-        Days without `activity` that count as churn; 0 for churn as recorded, or for a number
-        of days from the usual gaps where none is recorded.
-    activity
-        The outcome that shows that a customer is still there.
-
-    Returns
-    -------
-    Dataset
-        The same, or one with the outcome ``churn`` and the rule in ``.notes``.
-
-    Raises
-    ------
-    ParameterError, MissingInput
-        As `with_inactivity_churn`.
+    Without `silent_days`, and where none is recorded, the days come from `usual_silence`. For
+    what else it takes, returns and raises see `with_inactivity_churn`.
 
     Examples
     --------
@@ -73,15 +56,14 @@ def with_inactivity_churn(
 ) -> Dataset:
     """Add churn by inactivity: a customer churns after so many days without an order.
 
-    The churn is dated to the day on which the silence reaches `silent_days`, the first day
-    on which the rule can be known to hold; each customer churns at most once, and an order
-    after it does not undo it. A rule is a convention, not a fact: see `inactivity_rules` for
-    how much hangs on it.
+    Churn is dated to the day on which the silence is long enough, the first on which the rule
+    can be known to hold; it comes once, and an order after it does not undo it. A rule is a
+    convention, not a fact: `inactivity_rules` says how much hangs on it.
 
     Parameters
     ----------
     data
-        An opened Dataset; recorded churn is set aside, which a note says.
+        An opened Dataset.
     silent_days
         Whole days without `activity`; None for `usual_silence`.
     activity
@@ -90,7 +72,7 @@ def with_inactivity_churn(
     Returns
     -------
     Dataset
-        With the outcome ``churn``, and the rule in ``.notes``.
+        With the outcome ``churn``, and the rule in ``.notes``, as is recorded churn set aside.
 
     Raises
     ------
@@ -107,21 +89,8 @@ def with_inactivity_churn(
     """
     need_outcome(activity, outcome_counts(data))
     days = usual_silence(data, activity=activity) if silent_days is None else _days(silent_days)
-    return _with_rule(data, days, activity)
-
-
-def _days(days: float) -> int:
-    if isinstance(days, bool) or not (days >= 1 and days == int(days)):
-        raise ParameterError(
-            f"silent_days: {days!r}\n  give whole days, 1 or more, or None to choose from the gaps"
-        )
-    return int(days)
-
-
-def _with_rule(data: Dataset, days: int, activity: str) -> Dataset:
     outcomes = data.outcomes
-    left = _first_silences(data, days, activity)
-    left = keep(left, "churn")  # every later question would look for silences again
+    left = keep(_first_silences(data, days, activity), "churn")  # or each question looks again
     added = left.select(
         **{
             name: left[name].cast(kind) if name in left.columns else ibis.null(kind)
@@ -131,16 +100,24 @@ def _with_rule(data: Dataset, days: int, activity: str) -> Dataset:
     count = int(added.count().to_pyarrow().as_py())
     if not count:
         raise TooThin(NOBODY.format(days=days, activity=activity))
-    kept = outcomes.filter(outcomes.outcome != CHURN)
-    recorded = int((outcomes.outcome == CHURN).sum().to_pyarrow().as_py() or 0)
+    others = outcomes.filter(outcomes.outcome != CHURN)
+    recorded = outcome_counts(data).get(CHURN, 0)
     notes = [("outcomes", recorded, "recorded churn, set aside")] if recorded else []
     notes += [("outcomes", count, f"churn is {days} days without a {activity}"), *_long(data, days)]
     more = pd.DataFrame(notes, columns=data.notes.columns)
     return replace(
         data,
-        tables={**data.tables, "outcomes": kept.union(added)},
+        tables={**data.tables, "outcomes": others.union(added)},
         notes=pd.concat([data.notes, more], ignore_index=True),
     )
+
+
+def _days(days: float) -> int:
+    if isinstance(days, bool) or not (days >= 1 and days == int(days)):
+        raise ParameterError(
+            f"silent_days: {days!r}\n  give whole days, 1 or more, or None to choose from the gaps"
+        )
+    return int(days)
 
 
 def _long(data: Dataset, days: int) -> list[tuple[str, int, str]]:
@@ -226,25 +203,19 @@ def inactivity_rules(
     Parameters
     ----------
     data, activity
-        As in `with_inactivity_churn`.
+        As in `with_inactivity_churn`, as are errors.
     silent_days
         Rules to try; None for `usual_silence` times 0.5, 0.75, 1, 1.5 and 2. Those that
         nobody is observed for are left out.
     horizon_days
-        `rate` is the share churned within so many days of the first order, or within as many
-        as the data show.
+        For `rate`: days from the first order on, or as many as the data show.
 
     Returns
     -------
     pandas.DataFrame
         ``silent_days, chosen, churn, returned, rate, ci_low, ci_high, horizon_days, n``:
-        `churn` customers churn, `returned` is the share of them with an order afterwards,
-        `rate` of `n` customers has its 95 % interval; `chosen` marks `usual_silence`.
-
-    Raises
-    ------
-    ParameterError, DataError, MissingInput
-        As `with_inactivity_churn`.
+        `chosen` marks `usual_silence`; of `churn` customers who churn, the share `returned`
+        orders afterwards; the share `rate` of `n` customers churns within the horizon (95 %).
 
     Examples
     --------
@@ -262,7 +233,8 @@ def inactivity_rules(
     if isinstance(asked, int | float | str) or not asked:
         raise ParameterError(f"silent_days: {shorten(asked)} is not a list\n  give [60, 90, 180]")
     rules = sorted({_days(days) for days in asked})
-    counts = _counts(_each_customer(data, rules, activity), rules)
+    with kept(_each_customer(data, rules, activity), "silences") as each:  # orders sorted once
+        counts = {days: _count(each, days) for days in rules}
     seen = {days: own for days, own in counts.items() if own.n[own.event == 1].any()}
     if not seen:
         raise TooThin(NOBODY.format(days=rules[0], activity=activity))
@@ -281,11 +253,6 @@ def _each_customer(data: Dataset, rules: Sequence[int], activity: str) -> ir.Tab
         first=orders.time.min(), last=orders.time.max(), until=orders.until.max(), **left
     )
     return each.mutate(**{f"left_{d}": each[f"left_{d}"] + d * DAY_SECONDS for d in rules})
-
-
-def _counts(each: ir.Table, rules: Sequence[int]) -> dict[int, pd.DataFrame]:
-    with kept(each, "silences") as held:  # or every rule would order all orders again
-        return {days: _count(held, days) for days in rules}
 
 
 def _count(each: ir.Table, days: int) -> pd.DataFrame:
@@ -340,9 +307,8 @@ def cohort_table(
     -------
     pandas.DataFrame
         ``cohort, months_since, customers, active, rate, ci_low, ci_high, n``: calendar months
-        (UTC); `customers` are those observed for the whole month, `active` those of them with
-        the outcome, `rate` their share with its 95 % Wilson interval, `n` the whole cohort.
-        Customers who have churned stay in `customers`.
+        (UTC); of the `n` of a cohort, `customers` are observed for the whole month (or have
+        churned), and the share `rate` of these, `active`, has the outcome (95 %, Wilson).
 
     Raises
     ------
@@ -377,7 +343,15 @@ def cohort_table(
             f"{after}\n  give a longer stretch of data"
         )
     table = table.merge(active, on=["won", "month"], how="left").fillna({"active": 0})
-    return _with_rates(table)
+    low, high = proportion_confint(table.active, table.customers, method="wilson")
+    return table.assign(
+        cohort=[f"{month // 12:04d}-{month % 12 + 1:02d}" for month in table.won],
+        months_since=table.month - table.won,
+        active=table.active.astype(np.int64),
+        rate=table.active / table.customers,
+        ci_low=low,
+        ci_high=high,
+    )[COHORT_COLUMNS]
 
 
 def _known_until(data: Dataset) -> ir.Table:
@@ -408,16 +382,3 @@ def _observed(sizes: pd.DataFrame) -> pd.DataFrame:
         for month in range(int(won) + 1, int(own["last"].max()) + 1)
     ]
     return pd.DataFrame(rows, columns=["won", "month", "customers", "n"], dtype="int64")
-
-
-def _with_rates(table: pd.DataFrame) -> pd.DataFrame:
-    low, high = proportion_confint(table.active, table.customers, method="wilson")
-    cohort = [f"{month // 12:04d}-{month % 12 + 1:02d}" for month in table.won]
-    return table.assign(
-        cohort=cohort,
-        months_since=table.month - table.won,
-        active=table.active.astype(np.int64),
-        rate=table.active / table.customers,
-        ci_low=low,
-        ci_high=high,
-    )[COHORT_COLUMNS]

@@ -102,8 +102,7 @@ def compare_groups(
     Raises
     ------
     ParameterError, DataError, MissingInput
-        As `survival_curves`; also for fewer than two groups, where no outcome happens, and
-        for a horizon beyond the data.
+        As `survival_curves`; also for one group only, no outcome, a horizon beyond the data.
 
     Notes
     -----
@@ -133,10 +132,10 @@ def compare_groups(
             f"compare_groups: no {outcome} happens while its customer is at risk\n"
             "  check the times of outcomes against the observation windows"
         )
-    ordered = dict(sorted(lives.items(), key=lambda item: (-item[1].n, item[0])))
-    expected, statistic, freedom = log_rank(list(ordered.values()))
-    horizon = _horizon(list(ordered.values()), horizon_days)
-    table = _table(ordered, expected, horizon)
+    lives = dict(sorted(lives.items(), key=lambda item: (-item[1].n, item[0])))
+    expected, statistic, freedom = log_rank(list(lives.values()))
+    horizon = _horizon(list(lives.values()), horizon_days)
+    table = _table(lives, expected, horizon)
     p_value = float(stats.chi2.sf(statistic, freedom))
     return Comparison(table, outcome, horizon, statistic, freedom, p_value, spells.notes)
 
@@ -154,8 +153,7 @@ def _horizon(lives: Sequence[Life], asked: int | None) -> int:
 
 
 def _table(lives: dict[str, Life], expected: Floats, horizon: int) -> pd.DataFrame:
-    means = [restricted_mean(life, horizon) for life in lives.values()]
-    mean, error = np.array([m for m, _ in means]), np.array([e for _, e in means])
+    mean, error = np.array([restricted_mean(life, horizon) for life in lives.values()]).T
     apart, apart_error = mean - mean[0], np.hypot(error, error[0])
     apart_error[0] = 0.0
     return pd.DataFrame(
@@ -239,12 +237,10 @@ def cumulative_incidence(
     Parameters
     ----------
     data, after, by
-        As in `survival_curves`; with ``"auto"``, risk starts at the first conversion as soon
-        as one of the outcomes asks for it.
+        As in `survival_curves`; ``"auto"`` goes by the conversion if any of the outcomes does.
     outcomes
-        Two or more names in ``outcomes.outcome``, such as ``["churn", "referral"]`` or
-        voluntary and involuntary churn. Churn ends all risk, so it is added where the data
-        has it.
+        Two or more names in ``outcomes.outcome``. Churn, which ends all risk, is added where
+        the data has it.
 
     Returns
     -------
@@ -255,12 +251,7 @@ def cumulative_incidence(
     Raises
     ------
     ParameterError, DataError, MissingInput
-        As `survival_curves`; also for a single outcome.
-
-    Warns
-    -----
-    TouchlabWarning
-        As `survival_curves`.
+        As `survival_curves`, as are warnings; also for a single outcome.
 
     Notes
     -----

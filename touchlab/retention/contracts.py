@@ -23,13 +23,7 @@ from scipy.special import betaln, polygamma, psi
 from touchlab.data.contract import shorten
 from touchlab.data.customers import DAY_SECONDS
 from touchlab.data.dataset import Dataset
-from touchlab.errors import (
-    DataError,
-    MissingInput,
-    ParameterError,
-    TooThin,
-    TouchlabWarning,
-)
+from touchlab.errors import DataError, MissingInput, ParameterError, TooThin, TouchlabWarning
 from touchlab.numeric import SCALE, SHAPE, Floats, add_up, in_logs, maximise
 from touchlab.results import Result
 from touchlab.retention.curves import find_spells
@@ -129,9 +123,9 @@ class Renewals(Result):
         Returns
         -------
         pandas.DataFrame
-            A row a number of renewals made so far: ``renewals, periods, periods_low,
-            periods_high, value, ci_low, ci_high, n``; periods after the running one, which is
-            paid for, with 95 % bootstrap intervals; `n` customers who are there now.
+            ``renewals, periods, periods_low, periods_high, value, ci_low, ci_high, n``: of the
+            `n` customers there now, by renewals made; periods after the running one, which is
+            paid for, with 95 % bootstrap intervals.
         """
         _, discount = look_ahead(horizon_days, discount_rate)
         ahead = int(horizon_days // self.period_days)
@@ -190,12 +184,12 @@ def fit_renewals(
     Raises
     ------
     MissingInput, DataError, ParameterError
-        Where churn is not recorded, where too few customers churn, for counts that rise.
+        Where churn is not recorded or too few customers churn, and for counts that rise.
 
     Warns
     -----
     TouchlabWarning
-        For each trouble that leaves a usable result; also in ``.notes``.
+        Where few churned; also in ``.notes``.
 
     Notes
     -----

@@ -47,9 +47,8 @@ DRIFT_P = 0.01
 class Cox(Result):
     """Hazard ratios of touchpoints and traits for one outcome.
 
-    `table` has ``name, kind, coefficient, se, hazard_ratio, ci_low, ci_high,
-    p_proportional, n``; kind is ``touchpoint`` or ``trait``, the interval is 95 %, and a small
-    `p_proportional` says that the ratio changes with time since the start of risk.
+    `table` has ``name, kind, coefficient, se, hazard_ratio, ci_low, ci_high, p_proportional,
+    n``; a small `p_proportional` says that a ratio changes with time since the start of risk.
     """
 
     table: pd.DataFrame
@@ -117,19 +116,16 @@ def fit_cox(
     Parameters
     ----------
     data, outcome, after
-        As in `survival_curves`; the first outcome counts.
+        As in `survival_curves`, as are errors.
     touchpoints
         Names; None for all.
-    exposure
+    exposure, window_days
         ``"touched"``: 1 from the first touch since the start of risk on. ``"recent"``: the
         number of touches in the last `window_days`.
-    window_days
-        Days a touch counts as recent.
     traits
         Whether traits of customers are adjusted for.
     seed
-        Of the sample of customers, where there are more than 100,000, and of the parts
-        that concordance holds out.
+        Of the sample of customers, where there are many, and of the parts held out.
 
     Returns
     -------
@@ -139,8 +135,7 @@ def fit_cox(
     Raises
     ------
     ParameterError, DataError, MissingInput
-        For unknown names and choices, where nobody is at risk or no outcome happens, and
-        for a paths table.
+        Also for unknown names and choices, and where no outcome happens.
 
     Warns
     -----
@@ -150,9 +145,8 @@ def fit_cox(
     Notes
     -----
     Partial likelihood over (start, stop] episodes, ties by Efron [Cox 1972; Efron 1977]. The
-    standard error is the larger of the model's and the customer-robust one [Lin & Wei 1989];
-    proportionality by scaled Schoenfeld residuals against the rank of time [Grambsch &
-    Therneau 1994].
+    error is the larger of the model's and the customer-robust one [Lin & Wei 1989]; drift by
+    scaled Schoenfeld residuals against ranked time [Grambsch & Therneau 1994].
 
     Examples
     --------
@@ -204,16 +198,9 @@ def fit_cox(
 
 
 def sample_spells(
-    data: Dataset,
-    spells: Spells,
-    touchpoints: Sequence[str],
-    window_days: float | None,
-    seed: int,
+    data: Dataset, spells: Spells, touchpoints: Sequence[str], window_days: float | None, seed: int
 ) -> Spells:
-    """Take the spells out of the engine: of a random part of the customers, where there are many.
-
-    Customers are drawn by groups of their ids, the same on every engine.
-    """
+    """Take spells out of the engine, where there are many of some groups of ids, drawn alike."""
     share = MOST_ROWS / (spells.n + _most_changes(data, spells, touchpoints, window_days))
     table, notes = spells.table, spells.notes
     if share < 1:
@@ -221,11 +208,8 @@ def sample_spells(
         table = table.filter(place < max(1, round(share * PARTS)))
     drawn = table.to_pandas()
     if share < 1:
-        note = (
-            f"hazard ratios are of {len(drawn):,} of {spells.n:,} customers, "
-            f"drawn at random (seed {seed})"
-        )
-        notes = (*notes, note)
+        of = f"{len(drawn):,} of {spells.n:,} customers"
+        notes = (*notes, f"hazard ratios are of {of}, drawn at random (seed {seed})")
     return replace(spells, table=ibis.memtable(drawn), notes=notes)
 
 
@@ -268,9 +252,7 @@ def build_episodes(
     moments = changes.group_by("customer_id", "time").aggregate(**sums)
     running = ibis.cumulative_window(group_by="customer_id", order_by="time")
     following = ibis.window(group_by="customer_id", order_by="time")
-    cut = moments.select(
-        "customer_id",
-        "time",
+    cut = moments.mutate(
         until=moments.time.lead(1).over(following),
         **{name: moments[name].sum().over(running) for name in sums},
     )
@@ -300,17 +282,11 @@ def _counts(pairs: ir.Table, window_days: float) -> ir.Table:
     """Touches come in, and go out after the window."""
     width = window_days * DAY_SECONDS
     near = pairs.filter((pairs.time > pairs.start - width) & (pairs.time < pairs.stop))
-    came = near.select(
-        "customer_id",
-        "touchpoint",
-        time=ibis.greatest(near.time, near.start),
-        change=ibis.literal(1, "int64"),
-    )
+    came = near.mutate(time=ibis.greatest(near.time, near.start), change=ibis.literal(1, "int64"))
     gone = near.filter(near.time + width < near.stop)
-    gone = gone.select(
-        "customer_id", "touchpoint", time=gone.time + width, change=ibis.literal(-1, "int64")
-    )
-    return came.union(gone)
+    gone = gone.mutate(time=gone.time + width, change=ibis.literal(-1, "int64"))
+    columns = ["customer_id", "touchpoint", "time", "change"]
+    return came.select(columns).union(gone.select(columns))
 
 
 def trait_frame(data: Dataset, customers: pd.Series) -> pd.DataFrame:
@@ -385,25 +361,17 @@ def made_by_customers(data: Dataset, touchpoints: Sequence[str]) -> tuple[str, .
 
 def ratio_table(names: Sequence[str], fit: Fit) -> pd.DataFrame:
     """Set coefficients as hazard ratios with their 95 % intervals."""
-    coefficients, errors = fit.coefficients, fit.errors
+    table = pd.DataFrame({"name": list(names), "coefficient": fit.coefficients, "se": fit.errors})
     with np.errstate(over="ignore"):
-        return pd.DataFrame(
-            {
-                "name": list(names),
-                "coefficient": coefficients,
-                "se": errors,
-                "hazard_ratio": np.exp(coefficients),
-                "ci_low": np.exp(coefficients - Z * errors),
-                "ci_high": np.exp(coefficients + Z * errors),
-            }
+        return table.assign(
+            hazard_ratio=np.exp(table.coefficient),
+            ci_low=np.exp(table.coefficient - Z * table.se),
+            ci_high=np.exp(table.coefficient + Z * table.se),
         )
 
 
 def held_out_concordance(rows: Episodes, seed: int) -> pd.DataFrame:
-    """Fit without a fifth of the customers and rank those, five times; a row with its interval.
-
-    The interval is the t interval of the five parts.
-    """
+    """Fit without a fifth of the customers and rank those, five times; t interval of the five."""
     part = np.random.default_rng([seed, 3]).permutation(int(rows.customer.max()) + 1) % FOLDS
     found = []
     for fold in range(FOLDS):

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import ibis
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
@@ -52,10 +51,9 @@ WHY = (
 class TouchedSurvival(Result):
     """How long customers stay, touched or not, with touches taken as they were known then.
 
-    `table` has ``method, hazard_ratio, ci_low, ci_high, n, events``: ``landmark`` compares
-    customers still there on the landmark day, touched before it or not, from that day on;
-    ``time-varying`` compares, at each time, customers touched already with those not yet.
-    `curves` are survival curves from the landmark on, as `survival_curves` gives them.
+    `table` has ``method, hazard_ratio, ci_low, ci_high, n, events``: ``landmark`` parts those
+    still there on the landmark day by touches before it; ``time-varying`` compares, at each
+    time, customers touched already with those not yet. `curves`: `survival_curves` from then on.
     """
 
     touchpoint: str
@@ -106,12 +104,12 @@ def touched_survival(
     Parameters
     ----------
     data, outcome, after
-        As in `survival_curves`; the first outcome counts.
+        As in `survival_curves`, as are errors.
     touchpoint
         A name in ``touches.touchpoint``; empty for the one that meets most customers.
     landmark_days
-        Whole days after the start of risk on which customers are parted. Earlier outcomes
-        are left out; later touches do not change the part.
+        Whole days after the start of risk on which customers are parted: earlier outcomes
+        are left out, later touches do not change the part.
     seed
         Of the sample of customers for hazard ratios, where there are many.
 
@@ -124,7 +122,7 @@ def touched_survival(
     Raises
     ------
     ParameterError, DataError, MissingInput
-        For unknown names, a landmark that nobody reaches, and a paths table.
+        Also for a landmark that nobody reaches.
 
     Notes
     -----
@@ -154,11 +152,13 @@ def touched_survival(
             "  give an earlier day"
         )
     sample = sample_spells(data, spells, [name], None, seed)
-    table = pd.concat(
-        [_landmark_ratio(replace(still, table=still.table.semi_join(sample.table, "customer_id"))),
-         _varying_ratio(data, sample, name)],
-        ignore_index=True,
-    )  # fmt: skip
+    varying = build_episodes(data, sample, [name], None)
+    table = pd.DataFrame(
+        [
+            _ratio_row("landmark", _from_landmark(still, sample), "touched"),
+            _ratio_row("time-varying", varying, "x0"),
+        ]
+    )
     curves = curve_table(counts)
     curves = curves[curves.day >= landmark_days].reset_index(drop=True)
     notes = (*sample.notes, *_alone(counts, name), *made_by_customers(data, [name]))
@@ -186,33 +186,24 @@ def _parted(data: Dataset, spells: Spells, touchpoint: str, landmark_days: int) 
     )
 
 
-def _landmark_ratio(still: Spells) -> pd.DataFrame:
-    table: ir.Table = still.table
-    days = ((table.stop - table.start) / DAY_SECONDS).round(8)
+def _from_landmark(still: Spells, sample: Spells) -> pd.DataFrame:
+    table = still.table.semi_join(sample.table, "customer_id")
     rows = table.select(
         "customer_id",
         start=ibis.literal(0.0),
-        stop=days,
+        stop=((table.stop - table.start) / DAY_SECONDS).round(8),
         event=ibis.ifelse(table.ended != "", 1, 0),
         touched=ibis.ifelse(table.group == TOUCHED, 1.0, 0.0),
-    ).to_pandas()
-    rows = rows.sort_values("customer_id", ignore_index=True)
-    return _ratio_row("landmark", rows, rows[["touched"]])
+    )
+    return rows.to_pandas().sort_values("customer_id", ignore_index=True)
 
 
-def _varying_ratio(data: Dataset, spells: Spells, touchpoint: str) -> pd.DataFrame:
-    rows = build_episodes(data, spells, [touchpoint], None)
-    return _ratio_row("time-varying", rows, rows[["x0"]])
-
-
-def _ratio_row(method: str, rows: pd.DataFrame, x: pd.DataFrame) -> pd.DataFrame:
-    episodes = as_episodes(rows, x)
-    counts = {"n": episodes.customers, "events": int(episodes.event.sum())}
-    if not counts["events"] or x.iloc[:, 0].nunique() < 2:
-        gone = {name: float("nan") for name in ("hazard_ratio", "ci_low", "ci_high")}
-        return pd.DataFrame([{"method": method} | gone | counts])
-    ratio = ratio_table([method], fit_partial(episodes)).rename(columns={"name": "method"})
-    return ratio[["method", "hazard_ratio", "ci_low", "ci_high"]].assign(**counts)
+def _ratio_row(method: str, rows: pd.DataFrame, x: str) -> dict[str, object]:
+    episodes = as_episodes(rows, rows[[x]])
+    row = {"method": method, **dict.fromkeys(("hazard_ratio", "ci_low", "ci_high"), np.nan)}
+    if episodes.event.any() and rows[x].nunique() > 1:
+        row |= ratio_table([method], fit_partial(episodes))[list(row)[1:]].iloc[0].to_dict()
+    return row | {"n": episodes.customers, "events": int(episodes.event.sum())}
 
 
 def _alone(counts: pd.DataFrame, touchpoint: str) -> tuple[str, ...]:
@@ -240,28 +231,24 @@ def value_by_exposure(
     lifetime
         What `fit_lifetime` returned.
     touchpoint
-        One touchpoint; None for all.
+        One touchpoint; None for all that some customers met and others did not.
     landmark_days
-        Days after the first order in which touches count. Customers not observed beyond
-        them, or on record as gone by then, are left out.
+        Customers not observed for longer, or on record as gone by then, are left out.
     horizon_days, discount_rate
-        As in `Lifetime.value`, from the landmark on. What lies after the end of the data is
-        the model's expectation.
+        As in `Lifetime.value`, from the landmark on.
 
     Returns
     -------
     pandas.DataFrame
-        A row a touchpoint: ``touchpoint, value_touched, value_untouched, difference, ci_low,
-        ci_high, n, customers, observed, badge``. Values are means a customer; the interval is
-        that of the difference; `n` of all `customers` compared were touched, `observed` is the
-        share of the value that lies in the data. Touchpoints that everybody or nobody met are
-        left out.
+        ``touchpoint, value_touched, value_untouched, difference, ci_low, ci_high, n,
+        customers, observed, badge``: mean value a customer; the interval is that of the
+        difference; `n` of `customers` were touched; the share `observed` of the value lies in
+        the data, the rest is the model's expectation.
 
     Raises
     ------
     ParameterError, MissingInput, DataError
-        For unknown touchpoints, orders without value, where nobody is observed beyond the
-        landmark, and where there is nobody to compare.
+        For unknown touchpoints, orders without value, and where there is nobody to compare.
     """
     weeks, discount = look_ahead(horizon_days, discount_rate)
     if not isinstance(landmark_days, int) or landmark_days < 1:

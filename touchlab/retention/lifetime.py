@@ -117,8 +117,7 @@ class Lifetime(Result):
         """What a customer is expected to order from now on, and what that is worth today.
 
         Now is the end of the customer's observation. It is what the business takes in orders,
-        no profit; new customers are not in it, and groups that differ may differ for reasons
-        other than what they are grouped by.
+        no profit, without new customers; groups may differ for reasons other than `by`.
 
         Parameters
         ----------
@@ -135,7 +134,7 @@ class Lifetime(Result):
         pandas.DataFrame
             ``group, expected_purchases, purchases_low, purchases_high, value, ci_low,
             ci_high, n``: means a customer with 95 % bootstrap intervals; value discounted,
-            missing (NaN) where orders carry none; `n` customers.
+            missing (NaN) where orders carry none.
         """
         weeks, discount = look_ahead(horizon_days, discount_rate)
         history = self._history(by)
@@ -171,24 +170,19 @@ class Lifetime(Result):
     def at_risk(self, *, by: str | None = None) -> pd.DataFrame:
         """How many customers there are in each band of P(alive): who is at risk now.
 
-        Columns: group, band, customers, share (of the group), n (customers of the
-        group). Customers with one order stand apart, as P(alive) says nothing of them, and
-        so do those whose churn is on record. A band is a count: it names nobody.
+        Columns: group, band, customers, share (of the group), n (of the group). Customers
+        with one order, of whom P(alive) says nothing, and those whose churn is on record
+        stand apart.
         """
         history = self._history(by)
         band = _bands(history, self.rates)
         cells, names = history.groups
         counts = np.bincount(cells * len(BANDS) + band, minlength=len(names) * len(BANDS))
         counts = counts.reshape(len(names), len(BANDS))
-        table = pd.DataFrame(
-            {
-                "group": np.repeat(names, len(BANDS)),
-                "band": list(BANDS) * len(names),
-                "customers": counts.ravel(),
-                "share": (counts / counts.sum(axis=1, keepdims=True)).ravel(),
-                "n": np.repeat(counts.sum(axis=1), len(BANDS)),
-            }
-        )
+        table = pd.DataFrame({"group": np.repeat(names, len(BANDS)), "band": BANDS * len(names)})
+        n = counts.sum(axis=1, keepdims=True)
+        table = table.assign(customers=counts.ravel(), share=(counts / n).ravel())
+        table["n"] = np.repeat(n, len(BANDS))
         if not counts[:, GONE].any():
             table = table[table.band != BANDS[GONE]].reset_index(drop=True)
         return table
@@ -245,8 +239,7 @@ def fit_lifetime(
     For businesses where nobody says goodbye: a shop, not a subscription. Who has left is
     inferred from silence (BG/NBD), what an order is worth from the customer's orders so far
     (Gamma-Gamma). Where churn is recorded, `fit_renewals` uses the record. It does not say
-    what made customers valuable, and it takes the first order in the data as the customer's
-    first.
+    what made customers valuable; the first order in the data is taken as the first of all.
 
     Parameters
     ----------
@@ -262,8 +255,7 @@ def fit_lifetime(
     Returns
     -------
     Lifetime
-        With ``.parameters``, ``.value()``, ``.alive()``, ``.at_risk()``, ``.per_customer()``
-        and ``.notes``.
+        With ``.parameters``, ``.value()``, ``.alive()``, ``.at_risk()``, ``.per_customer()``.
 
     Raises
     ------
@@ -403,10 +395,11 @@ def fit_history(
         spend, spend_replicates = fit_spend(history, draws)
         replicates = np.concatenate([rate_replicates, spend_replicates], axis=1)
         correlation = correlate(history, draws)
-    found = (data, outcome, until, rates, spend, replicates, loglik, correlation, draws, history)
-    lifetime = Lifetime(*found)
+    lifetime = Lifetime(
+        data, outcome, until, rates, spend, replicates, loglik, correlation, draws, history
+    )
     troubles = find_troubles(lifetime)
-    return Lifetime(*found, (*find_facts(lifetime), *troubles)), troubles
+    return replace(lifetime, notes=(*find_facts(lifetime), *troubles)), troubles
 
 
 def fit_rates(history: OrderHistory, draws: Floats) -> tuple[Floats, Floats]:

@@ -39,14 +39,11 @@ class Episodes:
         return len(self.start)
 
     def take(self, rows: npt.NDArray[np.bool_]) -> Episodes:
-        """Some of the rows."""
-        return Episodes(
-            self.start[rows], self.stop[rows], self.event[rows], self.customer[rows], self.x[rows]
-        )
+        columns = (self.start, self.stop, self.event, self.customer, self.x)
+        return Episodes(*(column[rows] for column in columns))
 
     @property
     def customers(self) -> int:
-        """How many customers there are."""
         return len(np.unique(self.customer))
 
     @cached_property
@@ -82,26 +79,23 @@ class Fit:
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums over risk sets, an entry an outcome; ties take out part of their own (Efron)."""
+    """Sums over risk sets, an entry an outcome; ties take out part of their own (Efron).
+
+    Of rows: weight, exp(x b). Of outcomes: time (its place among the times), part (the share
+    of the tied outcomes taken as gone before this one), total (of weights at risk), and
+    mean (outcomes, p), the weighted mean of x at risk.
+    """
 
     weight: Floats
-    """(rows,): exp(x b)."""
     time: Codes
-    """(outcomes,): place of the outcome's time."""
     part: Floats
-    """(outcomes,): share of the tied outcomes that are taken as gone before this one."""
     total: Floats
-    """(outcomes,): sum of weights at risk."""
     mean: Floats
-    """(outcomes, p): weighted mean of x at risk."""
 
 
 def fit_partial(episodes: Episodes) -> Fit:
     """Maximise the partial likelihood by Newton steps, halved where they do not improve.
 
-    Examples
-    --------
-    >>> import numpy as np
     >>> rows = Episodes(np.zeros(4), np.array([1.0, 2, 3, 4]), np.array([1, 1, 1, 0]),
     ...                 np.arange(4), np.array([[1.0], [0], [1], [0]]))
     >>> fit_partial(rows).coefficients.round(3)
@@ -233,9 +227,6 @@ def concordance(rows: Episodes, score: Floats) -> tuple[float, float]:
     right if the outcome had the higher score, half right if scores are equal [Harrell 1982;
     for episodes, Therneau & Grambsch 2000].
 
-    Examples
-    --------
-    >>> import numpy as np
     >>> none = np.zeros((3, 0))
     >>> rows = Episodes(np.zeros(3), np.array([1.0, 2, 3]), np.array([1, 1, 0]), np.arange(3), none)
     >>> concordance(rows, np.array([2.0, 3.0, 1.0]))    # 2 of the 3 pairs

@@ -42,10 +42,9 @@ class Validation(Result):
     """Repeat orders week by week, and in all, as predicted and as they came.
 
     `weeks`: week (its first day), part (``fit`` or ``holdout``), actual, predicted, ci_low,
-    ci_high, n (customers). In the holdout, the prediction uses what each customer did before
-    it, with a 95 % prediction interval; before, it is the fitted curve, without one.
-    `total`: of the holdout; actual, predicted, ci_low, ci_high, error (predicted over
-    actual, less 1), n.
+    ci_high, n (customers). The holdout is predicted from what each customer did before it,
+    with a 95 % prediction interval; before, it is the fitted curve. `total`, of the holdout,
+    adds error (predicted over actual, less 1).
     """
 
     weeks: pd.DataFrame
@@ -86,7 +85,7 @@ def validate_lifetime(
     Parameters
     ----------
     data, outcome, until, seed
-        As in `fit_lifetime`.
+        As in `fit_lifetime`, as are errors.
     split
         The last day of the first part (``"2026-02-28"``); None for the middle.
 
@@ -98,7 +97,7 @@ def validate_lifetime(
     Raises
     ------
     ParameterError, DataError
-        As in `fit_lifetime`, and where fewer than four whole weeks are left to predict.
+        Also where fewer than four whole weeks are left to predict.
 
     Notes
     -----
@@ -116,7 +115,7 @@ def validate_lifetime(
     if outcome == "churn":
         raise ParameterError(CONTRACT)
     last = last_day(data, outcome, until)
-    first = _first_day(data, outcome, last)
+    first = min(int(order_days(data, outcome).day.min().to_pyarrow().as_py()), last)
     middle = (first + last) // 2 if split is None else read_day(split, "split")
     weeks = (last - middle) // DAYS
     if not first < middle or weeks < FEWEST_WEEKS:
@@ -145,11 +144,6 @@ def validate_lifetime(
     total = total.assign(actual=float(came), error=total.predicted / came - 1, n=len(history.frame))
     total = total[["actual", "predicted", "ci_low", "ci_high", "error", "n"]]
     return Validation(table, total, lifetime, lifetime.notes)
-
-
-def _first_day(data: Dataset, outcome: str, last: int) -> int:
-    first = order_days(data, outcome).day.min().to_pyarrow().as_py()
-    return min(int(first), last)
 
 
 def _fitted(lifetime: Lifetime, counts: pd.DataFrame, middle: int, first: int) -> pd.DataFrame:
