@@ -27,8 +27,15 @@ import pandas as pd
 
 import touchlab as tl
 from touchlab.retention import bgnbd
-from touchlab.retention.lifetime import fit_lifetime, fit_rates
-from touchlab.retention.orders import BLOCKS, DAY, OrderHistory, draw_blocks, order_history
+from touchlab.retention.lifetime import fit_lifetime
+from touchlab.retention.orders import (
+    BLOCKS,
+    DAY,
+    OrderHistory,
+    draw_blocks,
+    fit_rates,
+    order_history,
+)
 
 PEER = (
     "lifetimes==0.11.3",

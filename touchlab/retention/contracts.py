@@ -214,38 +214,30 @@ def fit_renewals(
         cohorts = customers if isinstance(customers, Mapping) else {"customers": customers}
         parts = [_count_survivors(name, left) for name, left in cohorts.items()]
         counts = pd.concat(parts).groupby(["renewals", "churned"]).customers.sum().reset_index()
-    _refuse_few(counts)
+    churned = counts.customers[counts.churned].sum()
+    _refuse_few(counts, churned)
     made, left, weight = (counts[c].to_numpy(float) for c in ("renewals", "churned", "customers"))
     share, random = weight / weight.sum(), np.random.default_rng(seed)
     draws = random.multinomial(round(weight.sum()), share, REPLICATES)
-    packed, replicates = fit_sbg(made, left, weight, draws.astype(float))
-    churned = counts.customers[counts.churned].sum()
+    each = partial(sbg_derivatives, made=made, left=left)
+    packed = maximise(add_up(each, weight), START, BOUND)
+    loglik, slope, triangle = each(packed)
+    replicates = refit(packed, slope.T, triangle.T, draws.astype(float))
     if churned < FEW:
         few = f"few customers churned: {churned:,g}; intervals are rough"
         warnings.warn(few, TouchlabWarning, stacklevel=2)
         notes += (few,)
     if np.exp(packed).sum() > ALIKE:
         notes += (NO_RISE,)
-    loglik = float(sbg_derivatives(packed, made, left)[0] @ weight)
-    return Renewals(counts, packed, replicates, loglik, period_days, notes)
-
-
-def fit_sbg(made: Floats, left: Floats, weight: Floats, draws: Floats) -> tuple[Floats, Floats]:
-    """Fit rows of customers alike, and replicates with other weights: (2,), (replicates, 2).
-
-    Each row made so many renewals and then left (1) or is still there (0).
-    """
-    each = partial(sbg_derivatives, made=made, left=left)
-    packed = maximise(add_up(each, weight), START, BOUND)
-    _, slope, triangle = each(packed)
-    return packed, refit(packed, slope.T, triangle.T, draws)
+    log_likelihood = float(loglik @ weight)
+    return Renewals(counts, packed, replicates, log_likelihood, period_days, notes)
 
 
 def sbg_derivatives(packed: Floats, made: Floats, left: Floats) -> tuple[Floats, Floats, Floats]:
     """Log-likelihood (n,), slopes (2, n) and curvatures (3, n, upper triangle) of rows.
 
-    Both leaving at renewal t and being there after it are ratios of beta functions:
-    B(alpha + 1, beta + t - 1) / B(alpha, beta) and B(alpha, beta + t) / B(alpha, beta).
+    Each row made so many renewals and then left (1) or is still there (0): B(alpha + 1,
+    beta + t - 1) / B(alpha, beta) at renewal t, B(alpha, beta + t) / B(alpha, beta) after it.
     """
     alpha, beta = theta = np.exp(packed)
     total = alpha + beta + made + left
@@ -299,10 +291,10 @@ def _count_survivors(name: str, left: Sequence[float]) -> pd.DataFrame:
             f"{name}: {counts[k + 1]:,g} customers after renewal {k + 1}, more than the "
             f"{counts[k]:,g} before it\n  {GIVE}"
         )
-    gone = pd.DataFrame({"renewals": np.arange(len(counts) - 1), "churned": True})
-    gone["customers"] = -np.diff(counts)
-    stay = pd.DataFrame({"renewals": [len(counts) - 1], "churned": False, "customers": counts[-1:]})
-    return pd.concat([gone, stay], ignore_index=True)
+    last = len(counts) - 1
+    gone = np.append(-np.diff(counts), counts[-1])
+    table = pd.DataFrame({"renewals": np.append(np.arange(last), last), "customers": gone})
+    return table.assign(churned=table.index < last)
 
 
 def _count_contracts(data: Dataset, period_days: float) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -323,8 +315,7 @@ def _count_contracts(data: Dataset, period_days: float) -> tuple[pd.DataFrame, t
     return counts, spells.notes
 
 
-def _refuse_few(counts: pd.DataFrame) -> None:
-    churned = counts.customers[counts.churned].sum()
+def _refuse_few(counts: pd.DataFrame, churned: float) -> None:
     if churned < FEWEST:
         raise TooThin(
             f"renewals: {churned:,g} of {counts.customers.sum():,g} customers churned while "

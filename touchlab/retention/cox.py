@@ -200,17 +200,16 @@ def fit_cox(
 def sample_spells(
     data: Dataset, spells: Spells, touchpoints: Sequence[str], window_days: float | None, seed: int
 ) -> Spells:
-    """Take spells out of the engine, where there are many of some groups of ids, drawn alike."""
+    """Take spells out of the engine; of many customers, those of groups of ids drawn at random."""
     share = MOST_ROWS / (spells.n + _most_changes(data, spells, touchpoints, window_days))
-    table, notes = spells.table, spells.notes
-    if share < 1:
-        place = (customer_group(table.customer_id, PARTS) + PART_STEP * seed) % PARTS
-        table = table.filter(place < max(1, round(share * PARTS)))
-    drawn = table.to_pandas()
-    if share < 1:
-        of = f"{len(drawn):,} of {spells.n:,} customers"
-        notes = (*notes, f"hazard ratios are of {of}, drawn at random (seed {seed})")
-    return replace(spells, table=ibis.memtable(drawn), notes=notes)
+    table = spells.table
+    if share >= 1:
+        return replace(spells, table=ibis.memtable(table.to_pandas()))
+    place = (customer_group(table.customer_id, PARTS) + PART_STEP * seed) % PARTS
+    drawn = table.filter(place < max(1, round(share * PARTS))).to_pandas()
+    of = f"{len(drawn):,} of {spells.n:,} customers"
+    note = f"hazard ratios are of {of}, drawn at random (seed {seed})"
+    return replace(spells, table=ibis.memtable(drawn), notes=(*spells.notes, note))
 
 
 def _most_changes(
@@ -234,9 +233,8 @@ def build_episodes(
 ) -> pd.DataFrame:
     """Cut spells where touches change: customer_id, start, stop (days), event, x0, x1, ...
 
-    Column xk is touchpoint k. Without a window it is 1 from the first touch since the start
-    of risk on; with one, the number of touches in the last `window_days`. A touch counts
-    from the moment after it.
+    Column xk is touchpoint k: 1 from the first touch since the start of risk on or, with a
+    window, the number of touches within it. A touch counts from the moment after it.
     """
     spell = spells.table.select("customer_id", "start", "stop", "ended")
     own = data.touches.filter(data.touches.touchpoint.isin(list(touchpoints)))
@@ -250,12 +248,10 @@ def build_episodes(
         for i, name in enumerate(touchpoints)
     }
     moments = changes.group_by("customer_id", "time").aggregate(**sums)
-    running = ibis.cumulative_window(group_by="customer_id", order_by="time")
-    following = ibis.window(group_by="customer_id", order_by="time")
-    cut = moments.mutate(
-        until=moments.time.lead(1).over(following),
-        **{name: moments[name].sum().over(running) for name in sums},
-    )
+    order = {"group_by": "customer_id", "order_by": "time"}
+    running = ibis.cumulative_window(**order)
+    until = moments.time.lead(1).over(ibis.window(**order))
+    cut = moments.mutate(until=until, **{x: moments[x].sum().over(running) for x in sums})
     joined = cut.inner_join(spell, "customer_id")
     last = joined.until.isnull()
     rows = joined.select(
@@ -293,7 +289,7 @@ def trait_frame(data: Dataset, customers: pd.Series) -> pd.DataFrame:
     """Traits as columns of numbers, a row for each entry of `customers`.
 
     Numbers as they are (missing ones at the mean), words as a column for each common level
-    but the most common; missing is a level of its own.
+    but the most common; missing is a level.
     """
     names = traits(data)
     if not names:
@@ -301,10 +297,8 @@ def trait_frame(data: Dataset, customers: pd.Series) -> pd.DataFrame:
     ids = ibis.memtable(pd.DataFrame({"customer_id": customers.unique()}))
     own = data.tables["customers"].semi_join(ids, "customer_id")
     known = own.select("customer_id", *names).to_pandas().set_index("customer_id")
-    columns: dict[str, pd.Series] = {}
-    for name in names:
-        columns |= _trait(name, known[name])
-    coded = pd.DataFrame(columns, index=known.index)
+    columns = [pd.DataFrame(_trait(name, known[name]), index=known.index) for name in names]
+    coded = pd.concat(columns, axis=1)
     return coded.loc[customers].reset_index(drop=True)
 
 
@@ -377,11 +371,9 @@ def held_out_concordance(rows: Episodes, seed: int) -> pd.DataFrame:
     for fold in range(FOLDS):
         held = part[rows.customer] == fold
         own, others = rows.take(held), rows.take(~held)
-        if not own.event.any() or not others.event.any():
-            continue
-        value, count = concordance(own, own.x @ fit_partial(others).coefficients)
-        if count:
-            found.append(value)
+        if own.event.any() and others.event.any():
+            value, count = concordance(own, own.x @ fit_partial(others).coefficients)
+            found += [value] if count else []
     mean = float(np.mean(found)) if found else float("nan")
     error = float(sem(found)) if len(found) > 1 else float("nan")
     low, high = interval(mean, error, len(found) - 1)
@@ -395,9 +387,8 @@ def _troubles(rows: Episodes, fit: Fit, names: list[str], constant: list[str]) -
     if constant:
         found.append(f"left out, as they never vary: {listing(constant)}")
     if events < FEWEST_EACH * len(names):
-        found.append(
-            f"few outcomes: {events} for {len(names)} covariates; ask for fewer touchpoints"
-        )
+        many = f"{events} for {len(names)} covariates"
+        found.append(f"few outcomes: {many}; ask for fewer touchpoints")
     extreme = np.abs(fit.coefficients * rows.x.std(axis=0)) > EXTREME
     lone = (rows.x[rows.event == 1].std(axis=0) == 0) | extreme
     if lone.any():

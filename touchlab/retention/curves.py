@@ -269,9 +269,7 @@ def effective_interval(share: Floats, variance: Floats, at_risk: Floats) -> tupl
     """Return a Wilson interval of a share whose variance is known [Rothman 1978].
 
     The variance is that of `n` = share (1 - share) / variance customers: those at risk until
-    anything happens, those of the day before once nobody is left. Of the intervals tried it is
-    the only one that covers at 95 % from the first day on, also with 20 customers
-    (docs/decisions/0011-retention.md).
+    anything happens, those of the day before once nobody is left. Why: docs/decisions/0011.
     """
     known = (variance > 0) & (share > 0) & (share < 1)
     last = np.maximum.accumulate(np.where(known, np.arange(len(share)), -1))

@@ -138,7 +138,7 @@ def touched_survival(
     0      landmark          0.91    0.78     1.07  2472     610
     1  time-varying          0.85    0.74     0.99  3048     785
     """
-    name = check_touchpoints(data, [touchpoint or _most_used(data)])[0]
+    name = check_touchpoints(data, [touchpoint or _by_use(data)[0]])[0]
     if isinstance(landmark_days, bool) or landmark_days != int(landmark_days) or landmark_days < 0:
         raise ParameterError(
             f"landmark_days: {landmark_days!r}\n  give whole days, 0 or more; 30 is common"
@@ -161,14 +161,13 @@ def touched_survival(
     )
     curves = curve_table(counts)
     curves = curves[curves.day >= landmark_days].reset_index(drop=True)
-    notes = (*sample.notes, *_alone(counts, name), *made_by_customers(data, [name]))
+    alone = [
+        f"nobody is {group} by {name} on the landmark day"
+        for group in (TOUCHED, NOT_TOUCHED)
+        if group not in set(counts.group)
+    ]
+    notes = (*sample.notes, *alone, *made_by_customers(data, [name]))
     return TouchedSurvival(name, outcome, int(landmark_days), table, curves, notes)
-
-
-def _most_used(data: Dataset) -> str:
-    counts = data.touches.group_by("touchpoint").aggregate(n=data.touches.customer_id.nunique())
-    table = counts.to_pandas().sort_values(["n", "touchpoint"], ascending=[False, True])
-    return str(table.touchpoint.iloc[0])
 
 
 def _parted(data: Dataset, spells: Spells, touchpoint: str, landmark_days: int) -> Spells:
@@ -204,12 +203,6 @@ def _ratio_row(method: str, rows: pd.DataFrame, x: str) -> dict[str, object]:
     if episodes.event.any() and rows[x].nunique() > 1:
         row |= ratio_table([method], fit_partial(episodes))[list(row)[1:]].iloc[0].to_dict()
     return row | {"n": episodes.customers, "events": int(episodes.event.sum())}
-
-
-def _alone(counts: pd.DataFrame, touchpoint: str) -> tuple[str, ...]:
-    sizes = counts.groupby("group").n.sum().reindex([TOUCHED, NOT_TOUCHED], fill_value=0)
-    found = [f"nobody is {g} by {touchpoint} on the landmark day" for g in sizes[sizes == 0].index]
-    return tuple(found)
 
 
 def value_by_exposure(
@@ -312,8 +305,7 @@ def _compare(
     later = np.exp(-discount * elapsed)[history.ages[2]][history.place]
 
     def each(packed: Floats) -> Floats:
-        orders = history.expected(packed[:4], weeks - elapsed, discount)
-        return realised + later * orders * history.expected_value(packed[4:])
+        return realised + later * history.worth(packed, weeks - elapsed, discount)
 
     fit = lifetime.packed, lifetime.replicates, lifetime.draws
     mean, logs = mean_by_cell(each, *fit, history.block, [(cells, 2) for cells in met])
@@ -321,10 +313,16 @@ def _compare(
     return mean.reshape(-1, 2).T, logs.reshape(len(logs), -1, 2).transpose(0, 2, 1), observed
 
 
+def _by_use(data: Dataset) -> list[str]:
+    """Touchpoints, those first that meet most customers."""
+    counts = data.touches.group_by("touchpoint").aggregate(n=data.touches.customer_id.nunique())
+    table = counts.to_pandas().sort_values(["n", "touchpoint"], ascending=[False, True])
+    return [str(name) for name in table.touchpoint]
+
+
 def _touchpoints(data: Dataset, touchpoint: str | None) -> tuple[str, ...]:
-    """The touchpoint asked for, or all: the most frequent where there are very many."""
-    counts = data.touches.group_by("touchpoint").aggregate(n=data.touches.count()).to_pandas()
-    known = counts.sort_values(["n", "touchpoint"], ascending=[False, True]).touchpoint.tolist()
+    """The touchpoint asked for, or all: the most used where there are very many."""
+    known = _by_use(data)
     if touchpoint is None:
         return tuple(sorted(known[:MOST_TOUCHPOINTS]))
     if touchpoint not in known:

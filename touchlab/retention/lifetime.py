@@ -19,15 +19,15 @@ from touchlab.retention.curves import COHORT
 from touchlab.retention.orders import (
     DAY,
     OrderHistory,
-    Places,
+    correlate,
     draw_blocks,
+    fit_rates,
+    fit_spend,
     last_day,
     log_interval,
     mean_by_cell,
     order_history,
     pull_purchases,
-    refit,
-    sum_blocks,
     with_cohort,
 )
 
@@ -142,10 +142,7 @@ class Lifetime(Result):
         purchases = self.means(lambda p: history.expected(p[:4], weeks), history)
         value = np.full((3, len(names)), np.nan)
         if self.spend is not None:
-            value = self.means(
-                lambda p: history.expected(p[:4], weeks, discount) * history.expected_value(p[4:]),
-                history,
-            )
+            value = self.means(lambda p: history.worth(p, weeks, discount), history)
         table = pd.DataFrame({"group": names})
         table[["expected_purchases", "purchases_low", "purchases_high"]] = purchases.T
         table[["value", "ci_low", "ci_high"]] = value.T
@@ -175,7 +172,9 @@ class Lifetime(Result):
         stand apart.
         """
         history = self._history(by)
-        band = _bands(history, self.rates)
+        frame, alive = history.frame, bgnbd.chance_alive(self.rates, history.rows)[history.place]
+        band = np.where(frame.frequency == 0, ONE_ORDER, 1 + np.digitize(alive, EDGES))
+        band = np.where(frame.gone >= frame["last"], GONE, band)
         cells, names = history.groups
         counts = np.bincount(cells * len(BANDS) + band, minlength=len(names) * len(BANDS))
         counts = counts.reshape(len(names), len(BANDS))
@@ -200,8 +199,7 @@ class Lifetime(Result):
         history = order_history(frame)
         value = np.full(len(frame), np.nan)
         if self.spend is not None:
-            orders = history.expected(self.rates, weeks, discount)
-            value = orders * history.expected_value(self.spend)
+            value = history.worth(self.packed, weeks, discount)
         return pd.DataFrame(
             {
                 "customer_id": frame.customer_id,
@@ -301,14 +299,6 @@ def look_ahead(horizon_days: float, discount_rate: float) -> tuple[float, float]
     return horizon_days * DAY, float(np.log1p(discount_rate)) / (YEAR_DAYS * DAY)
 
 
-def _bands(history: OrderHistory, rates: Floats) -> Places:
-    alive = bgnbd.chance_alive(rates, history.rows)[history.place]
-    band = 1 + np.digitize(alive, EDGES)
-    band = np.where(history.frame.frequency == 0, ONE_ORDER, band)
-    gone = history.frame.gone.notna() & (history.frame.gone >= history.frame["last"])
-    return np.where(gone, GONE, band).astype(np.intp)
-
-
 def refuse_few(frame: pd.DataFrame, outcome: str, until: int) -> None:
     """Refuse data in which next to nobody came back."""
     end = f"{pd.Timestamp(until, unit='D'):%Y-%m-%d}"
@@ -400,42 +390,3 @@ def fit_history(
     )
     troubles = find_troubles(lifetime)
     return replace(lifetime, notes=(*find_facts(lifetime), *troubles)), troubles
-
-
-def fit_rates(history: OrderHistory, draws: Floats) -> tuple[Floats, Floats]:
-    """Fit BG/NBD and its bootstrap replicates: (4,) and (replicates, 4)."""
-    rates = bgnbd.fit_bgnbd(history.rows)
-    _, slope, triangle = bgnbd.bgnbd_derivatives(rates, history.rows)
-    each = np.concatenate([slope, triangle])[:, history.place]
-    return rates, _replicates(rates, each, history.block, draws)
-
-
-def fit_spend(history: OrderHistory, draws: Floats) -> tuple[Floats, Floats]:
-    """Fit Gamma-Gamma to repeat orders and its bootstrap replicates: (3,), (replicates, 3)."""
-    paid = history.spent[1] > 0
-    orders, mean = (values[paid] for values in history.spent)
-    spend = bgnbd.fit_gamma_gamma(orders, mean)
-    _, slope, triangle = bgnbd.spend_derivatives(spend, orders, mean)
-    each = np.concatenate([slope, triangle])
-    return spend, _replicates(spend, each, history.block[paid], draws)
-
-
-def _replicates(packed: Floats, each: Floats, block: Places, draws: Floats) -> Floats:
-    sums = np.column_stack([sum_blocks(row, block)[:, 0] for row in each])
-    return refit(packed, sums[:, : len(packed)], sums[:, len(packed) :], draws)
-
-
-def correlate(history: OrderHistory, draws: Floats) -> tuple[float, float, float] | None:
-    """Correlate order count and mean order value of repeat customers, with its interval."""
-    _, mean = history.spent
-    paid = mean > 0
-    x, z = history.frame.frequency.to_numpy()[paid], mean[paid]
-    if not (np.ptp(x) and np.ptp(z)):
-        return None
-    values = (np.ones_like(z), x, z, x * x, z * z, x * z)
-    sums = [sum_blocks(one, history.block[paid])[:, 0] for one in values]
-    n, x, z, xx, zz, xz = (np.append(one.sum(), draws @ one) for one in sums)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = (xz - x * z / n) / np.sqrt((xx - x * x / n) * (zz - z * z / n))
-    low, high = np.nanquantile(value[1:], [0.025, 0.975])
-    return float(value[0]), float(low), float(high)

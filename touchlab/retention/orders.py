@@ -1,7 +1,7 @@
 """The order history of customers: counted in the engine, kept as one row a customer without ids.
 
-Below it, the bootstrap of customers in blocks: what a replicate costs is a product of small
-matrices and one Newton step.
+Below it, fits to it and their bootstrap, of customers in blocks: what a replicate costs is a
+product of small matrices and one Newton step.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import pandas as pd
 from touchlab.data.customers import (
     DAY_SECONDS,
     NO_TOUCH,
+    first_times,
     first_touchpoints,
     need_group,
     need_outcome,
@@ -66,7 +67,8 @@ def purchase_table(data: Dataset, outcome: str, until: int) -> ir.Table:
     """
     orders = order_days(data, outcome).filter(lambda t: t.day <= until)
     orders = orders.mutate(first=orders.day.min().over(group_by=orders.customer_id))
-    gone = churn_days(data, until)
+    gone = first_times(data, "churn").mutate(gone=lambda t: _day(t.time))
+    gone = gone.filter(gone.gone <= until).select("customer_id", "gone")
     orders = orders.left_join(gone, "customer_id").drop("customer_id_right")
     again = orders.day > orders.first
     table = orders.group_by("customer_id").aggregate(
@@ -97,14 +99,6 @@ def order_days(data: Dataset, outcome: str) -> ir.Table:
     rows = rows.select("customer_id", day=_day(seconds(rows.timestamp)), value=value)
     days = rows.group_by("customer_id", "day")
     return days.aggregate(rows=rows.count(), value=rows.value.sum())
-
-
-def churn_days(data: Dataset, until: int) -> ir.Table:
-    """The day of the first recorded churn up to `until`: customer_id, gone."""
-    rows = data.outcomes.filter(data.outcomes.outcome == "churn")
-    rows = rows.select("customer_id", day=_day(seconds(rows.timestamp)))
-    rows = rows.filter(rows.day <= until)
-    return rows.group_by("customer_id").aggregate(gone=rows.day.min())
 
 
 def pull_purchases(
@@ -186,15 +180,14 @@ def _with_landmark(
     mark = table["first"] + landmark.days
     table = table.filter((table.end > mark) & (table.gone.isnull() | (table.gone > mark)))
     start = table.select("customer_id", start=table["first"] + landmark.days)
-    more = (_met(data, start, landmark), _realised(data, start, outcome, until, landmark))
-    for own in more:
+    for own in (_met(data, start, landmark), _realised(data, start, outcome, until, landmark)):
         table = table.left_join(own, "customer_id").drop("customer_id_right")
     return table.mutate(touched=table.touched.fill_null(0), realised=table.realised.fill_null(0.0))
 
 
 def _met(data: Dataset, start: ir.Table, landmark: Landmark) -> ir.Table:
-    bits = pd.DataFrame({"touchpoint": list(landmark.touchpoints)})
-    bits["bit"] = [2**place for place in range(len(bits))]
+    names = landmark.touchpoints
+    bits = pd.DataFrame({"touchpoint": names, "bit": [2**k for k in range(len(names))]})
     touches = data.touches.inner_join(start, "customer_id")
     day = _day(seconds(touches.timestamp))
     touches = touches.filter((day > touches.start - landmark.days) & (day <= touches.start))
@@ -262,9 +255,10 @@ class OrderHistory:
         sums = np.bincount(place, weights=self.rows.weight * alive, minlength=len(frequency))
         return sums.astype(float)
 
-    def expected_value(self, spend: Floats) -> Floats:
-        """Expected value of the next order of each customer."""
-        return bgnbd.expected_value(spend, *self.spent)
+    def worth(self, packed: Floats, ahead: Floats | float, discount: float) -> Floats:
+        """Expected value of the purchases of each customer in the weeks `ahead`."""
+        each = bgnbd.expected_value(packed[4:], *self.spent)
+        return self.expected(packed[:4], ahead, discount) * each
 
 
 def order_history(frame: pd.DataFrame) -> OrderHistory:
@@ -354,3 +348,42 @@ def log_interval(point: Floats, logs: Floats) -> tuple[Floats, Floats]:
     spread = np.where(known, (logs - mean) ** 2, 0.0).sum(axis=0)
     error = np.sqrt(spread / np.maximum(known.sum(axis=0) - 1, 1))
     return point * np.exp(-Z * error), point * np.exp(Z * error)
+
+
+def fit_rates(history: OrderHistory, draws: Floats) -> tuple[Floats, Floats]:
+    """Fit BG/NBD and its bootstrap replicates: (4,) and (replicates, 4)."""
+    rates = bgnbd.fit_bgnbd(history.rows)
+    _, slope, triangle = bgnbd.bgnbd_derivatives(rates, history.rows)
+    each = np.concatenate([slope, triangle])[:, history.place]
+    return rates, _replicates(rates, each, history.block, draws)
+
+
+def fit_spend(history: OrderHistory, draws: Floats) -> tuple[Floats, Floats]:
+    """Fit Gamma-Gamma to repeat orders and its bootstrap replicates: (3,), (replicates, 3)."""
+    paid = history.spent[1] > 0
+    orders, mean = (values[paid] for values in history.spent)
+    spend = bgnbd.fit_gamma_gamma(orders, mean)
+    _, slope, triangle = bgnbd.spend_derivatives(spend, orders, mean)
+    each = np.concatenate([slope, triangle])
+    return spend, _replicates(spend, each, history.block[paid], draws)
+
+
+def _replicates(packed: Floats, each: Floats, block: Places, draws: Floats) -> Floats:
+    sums = np.column_stack([sum_blocks(row, block)[:, 0] for row in each])
+    return refit(packed, sums[:, : len(packed)], sums[:, len(packed) :], draws)
+
+
+def correlate(history: OrderHistory, draws: Floats) -> tuple[float, float, float] | None:
+    """Correlate order count and mean order value of repeat customers, with its interval."""
+    _, mean = history.spent
+    paid = mean > 0
+    x, z = history.frame.frequency.to_numpy()[paid], mean[paid]
+    if not (np.ptp(x) and np.ptp(z)):
+        return None
+    values = (np.ones_like(z), x, z, x * x, z * z, x * z)
+    sums = [sum_blocks(one, history.block[paid])[:, 0] for one in values]
+    n, x, z, xx, zz, xz = (np.append(one.sum(), draws @ one) for one in sums)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = (xz - x * z / n) / np.sqrt((xx - x * x / n) * (zz - z * z / n))
+    low, high = np.nanquantile(value[1:], [0.025, 0.975])
+    return float(value[0]), float(low), float(high)

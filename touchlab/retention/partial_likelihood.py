@@ -177,24 +177,17 @@ def score_residuals(rows: Episodes, b: Floats) -> Floats:
     sums = risk_sums(rows, b)
     event = rows.event == 1
     residual = -rows.x * (sums.weight * _passed(rows, sums, 1 / sums.total))[:, None]
-    tied = np.bincount(sums.time, minlength=len(rows.times))
-    residual[event] += rows.x[event]
     for column, mean in enumerate(sums.mean.T):
         residual[:, column] += sums.weight * _passed(rows, sums, mean / sums.total)
-        average = np.bincount(sums.time, mean, minlength=len(rows.times)) / np.maximum(tied, 1)
-        residual[event, column] -= average[rows.beyond[event] - 1]
+    residual[event] += rows.x[event] - _average(rows, sums)[rows.beyond[event] - 1]
     return residual
 
 
-def schoenfeld_residuals(rows: Episodes, b: Floats) -> tuple[Floats, Floats]:
-    """Times of outcomes, and (outcomes, p): x of the outcome minus its mean at risk."""
-    sums = risk_sums(rows, b)
-    event = rows.event == 1
+def _average(rows: Episodes, sums: Sums) -> Floats:
+    """(times, p): mean of x at risk, over the outcomes tied at each time."""
     tied = np.bincount(sums.time, minlength=len(rows.times))
-    mean = np.column_stack(
-        [np.bincount(sums.time, column, minlength=len(rows.times)) / tied for column in sums.mean.T]
-    )
-    return rows.stop[event], rows.x[event] - mean[rows.beyond[event] - 1]
+    columns = [np.bincount(sums.time, mean, minlength=len(tied)) / tied for mean in sums.mean.T]
+    return np.column_stack(columns) if columns else np.empty((len(tied), 0))
 
 
 def proportional_tests(rows: Episodes, fit: Fit) -> tuple[Floats, float]:
@@ -202,13 +195,14 @@ def proportional_tests(rows: Episodes, fit: Fit) -> tuple[Floats, float]:
 
     Scaled Schoenfeld residuals against the rank of time [Grambsch & Therneau 1994].
     """
-    time, residual = schoenfeld_residuals(rows, fit.coefficients)
-    clock = rankdata(time)
+    event = rows.event == 1
+    mean = _average(rows, risk_sums(rows, fit.coefficients))[rows.beyond[event] - 1]
+    clock = rankdata(rows.stop[event])
     clock -= clock.mean()
-    spread, events = float(clock @ clock), len(time)
+    spread, events = float(clock @ clock), len(clock)
     if not spread:
         return np.full(len(fit.coefficients), np.nan), float("nan")
-    drift = clock @ residual
+    drift = clock @ (rows.x[event] - mean)
     scaled = events * (drift @ fit.covariance)
     each = scaled**2 / (events * np.diag(fit.covariance) * spread)
     together = float(events * drift @ fit.covariance @ drift / spread)
