@@ -39,8 +39,9 @@ class Episodes:
         return len(self.start)
 
     def take(self, rows: npt.NDArray[np.bool_]) -> Episodes:
-        columns = (self.start, self.stop, self.event, self.customer, self.x)
-        return Episodes(*(column[rows] for column in columns))
+        return Episodes(
+            self.start[rows], self.stop[rows], self.event[rows], self.customer[rows], self.x[rows]
+        )
 
     @property
     def customers(self) -> int:
