@@ -238,8 +238,8 @@ class Life:
 
     def within_days(self, counts: Floats) -> Floats:
         """Add up counts of each time by the day they fall in; the first day is 1."""
-        size = len(self.days)
-        return np.bincount(np.ceil(self.time).astype(np.int64), counts, minlength=size)[:size]
+        size, day = len(self.days), np.ceil(self.time).astype(np.int64)
+        return np.bincount(day, counts, minlength=size)[:size].astype(float)
 
     @property
     def at_risk_by_day(self) -> Floats:
