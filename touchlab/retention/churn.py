@@ -223,8 +223,8 @@ def inactivity_rules(
     >>> rules = inactivity_rules(tl.open_data("data/sample"), silent_days=[60, 120])
     >>> rules.round(2)[["silent_days", "churn", "returned", "rate", "n"]]
        silent_days  churn  returned  rate     n
-    0           60   1938      0.25   1.0  3048
-    1          120   1192      0.23   1.0  3048
+    0           60   1938      0.25  1.00  3048
+    1          120   1192      0.23  0.99  3048
     """
     if not horizon_days >= 1:
         raise ParameterError(f"horizon_days: {horizon_days!r}\n  give whole days, 1 or more")

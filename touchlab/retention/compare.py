@@ -118,7 +118,7 @@ def compare_groups(
          group     n  events  expected  mean_days
     0    basic  1809     517     458.0      233.0
     1     plus   947     223     244.0      250.0
-    2  premium   292      45      84.0      280.0
+    2  premium   292      45      84.0      281.0
     """
     spells = find_spells(data, [outcome], after, by)
     lives = life_tables(count_ends(spells))
@@ -265,7 +265,7 @@ def cumulative_incidence(
     >>> shares[shares.day == 90].round(3)[["outcome", "incidence", "ci_low", "ci_high"]]
           outcome  incidence  ci_low  ci_high
     90      churn      0.157   0.143    0.172
-    455  referral      0.132   0.119    0.146
+    455  referral      0.131   0.119    0.146
     """
     if isinstance(outcomes, str):
         raise ParameterError(f"outcomes: {outcomes!r} is not a list\n  give ['{outcomes}', ...]")

@@ -339,8 +339,8 @@ def survival_curves(
     >>> curves = survival_curves(tl.open_data("data/sample"), by="plan")
     >>> curves[curves.day == 180].round(2)[["group", "survival", "ci_low", "ci_high", "at_risk"]]
            group  survival  ci_low  ci_high  at_risk
-    180    basic      0.65    0.62     0.68      507
-    544     plus      0.71    0.67     0.75      265
+    180    basic      0.65    0.62     0.68      509
+    544     plus      0.71    0.67     0.75      266
     909  premium      0.80    0.74     0.85       99
     """
     spells = find_spells(data, [outcome], after, by)
