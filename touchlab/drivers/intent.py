@@ -35,7 +35,7 @@ from touchlab.drivers.model import Model, Parameters, Rows, log_hazard, some_of
 from touchlab.errors import MissingInput
 from touchlab.moments.look import Points, look
 from touchlab.moments.risk import risk_events, risk_windows
-from touchlab.moments.sample import touch_paths
+from touchlab.moments.sample import on_the_clock, touch_paths
 from touchlab.numeric import GROUPS, Floats, one_thread
 
 NAME = "intent seen in the touches"
@@ -164,7 +164,8 @@ def _paths(model: Model, table: pd.DataFrame, draw: np.random.Generator) -> Mode
     draws = int(np.clip(MOST_DRAWS // len(table), FEWEST_DRAWS, DRAWS))
     part = (np.arange(draws) + draw.random((len(table), draws))) / draws
     asked = table.loc[table.index.repeat(draws), ["customer_id", "start", "stop"]]
-    asked["time"] = asked.start + (asked.stop - asked.start) * part.ravel()
+    time = asked.start + (asked.stop - asked.start) * part.ravel()
+    asked["time"] = on_the_clock(time, asked.start, moments.clock)
     points = look(
         moments.data,
         asked,

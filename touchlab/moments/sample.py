@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from touchlab.data.customers import seconds
+from touchlab.data.customers import DAY_SECONDS, seconds
 from touchlab.data.dataset import Dataset
 from touchlab.data.readers import kept
 from touchlab.errors import MissingInput, ParameterError, TooThin
@@ -40,6 +40,8 @@ PER_EVENT = 20
 FEWEST_MOMENTS = 4_000
 MOST_EVENTS = 10_000
 PRESENT, MOST_COMMON = 0.05, 0.99
+SAME_TIME = 0.95
+"""Share of outcomes at one time of day, or at two where clocks change, that have dates alone."""
 EARLIER, MOST_EARLIER = 4, 400_000
 """Draws from the past of a moment, for outcomes that come once; fewer in large samples."""
 SPARE = 4
@@ -69,6 +71,8 @@ class Moments(Points):
     """Where `day` is 0, in seconds since 1970."""
     seed: int
     data: Dataset = field(repr=False)
+    clock: float | None = None
+    """Second of the day at which all outcomes are noted: dates without times. None: any."""
     earlier: Points | None = field(default=None, repr=False)
     """For outcomes that come once: moments of the same customer before each moment, drawn
     from its time at risk; the same number for each, in the order of `table`."""
@@ -132,13 +136,15 @@ def sample_moments(
         part = min(1.0, MOST_EVENTS / count)
         rate = max(FEWEST_MOMENTS, per_event * count * part) / total.days
         chosen = events if part == 1 else events.filter(uniform(events, "event", seed) < part)
-        asked = _collect(chosen.to_pandas(), _draw_base(windows, rate, seed))
+        known = chosen.to_pandas()
+        clock = _clock(known.time)
+        asked = _collect(known, _draw_base(windows, rate, seed, clock))
     counts = data.touches.group_by("touchpoint").aggregate(n=data.touches.count()).to_pandas()
     touches = counts.sort_values("touchpoint").set_index("touchpoint").n
     size, start = len(asked), float(total["first"])
     if not risk.recurrent:
         asked = asked.merge(risk_ends(data, risk, asked), on="customer_id", how="left")
-        asked = pd.concat([asked, _draw_earlier(asked, seed)], ignore_index=True)
+        asked = pd.concat([asked, _draw_earlier(asked, seed, clock)], ignore_index=True)
     points = look(data, asked, touchpoints=touches.index, half_lives=grid, origin=start)
     points = replace(points, exposure=_capped(points.exposure, size))
     now, before = points.take(slice(size)), points.take(slice(size, None))
@@ -156,6 +162,7 @@ def sample_moments(
         start_seconds=start,
         seed=seed,
         data=data,
+        clock=clock,
         earlier=None if risk.recurrent else before,
     )
 
@@ -193,7 +200,24 @@ def _refuse_nothing(risk: Risk, customers: int, events: int) -> None:
         )
 
 
-def _draw_base(windows: ir.Table, rate: float, seed: int) -> pd.DataFrame:
+def _clock(time: pd.Series) -> float | None:
+    """The second of the day that nearly all times share: midnight in some zone, or none."""
+    shares = (time % DAY_SECONDS).value_counts(normalize=True)
+    return float(shares.index[0]) if len(time) > 1 and shares[:2].sum() > SAME_TIME else None
+
+
+def on_the_clock(time: pd.Series, start: pd.Series, clock: float | None) -> pd.Series:
+    """Move moments drawn to the time of day at which outcomes are noted, after `start`.
+
+    Outcomes noted by the day know no touch of their own day; moments of the afternoon would.
+    """
+    if clock is None:
+        return time
+    noted = (time - clock) // DAY_SECONDS * DAY_SECONDS + clock
+    return noted.where(noted > start, np.minimum(noted + DAY_SECONDS, time))
+
+
+def _draw_base(windows: ir.Table, rate: float, seed: int, clock: float | None) -> pd.DataFrame:
     """Draw moments at `rate` a customer-day; sorted first, as engines differ in order of rows."""
     drawn = windows.mutate(n=(windows.days * rate + uniform(windows, "n", seed)).floor())
     drawn = drawn.filter(drawn.n >= 1).select("customer_id", "start", "stop", "n").to_pandas()
@@ -201,15 +225,17 @@ def _draw_base(windows: ir.Table, rate: float, seed: int) -> pd.DataFrame:
     each = drawn.loc[drawn.index.repeat(drawn.n.astype(int))]
     part = np.random.default_rng([seed, 1]).random(len(each))
     time = each.start + (each.stop - each.start) * part
+    time = on_the_clock(time, each.start, clock)
     return each.assign(time=time)[["customer_id", "time", "start"]]
 
 
-def _draw_earlier(asked: pd.DataFrame, seed: int) -> pd.DataFrame:
+def _draw_earlier(asked: pd.DataFrame, seed: int, clock: float | None) -> pd.DataFrame:
     """Draw some moments between the start of risk and every moment asked, as many for each."""
     each = int(np.clip(MOST_EARLIER // len(asked), 1, EARLIER))
     past = asked.loc[asked.index.repeat(each)]
     part = np.random.default_rng([seed, 2]).random(len(past))
-    return past.assign(time=past.start + (past.time - past.start) * part)
+    time = past.start + (past.time - past.start) * part
+    return past.assign(time=on_the_clock(time, past.start, clock))
 
 
 def _collect(events: pd.DataFrame, base: pd.DataFrame) -> pd.DataFrame:
