@@ -17,11 +17,13 @@ from touchlab.drivers.checks import (
     check_drivers,
     e_value,
     negative_control,
+    power,
     presence,
     stability,
 )
 from touchlab.drivers.experiments import holdout_effects
 from touchlab.drivers.lead import fires, follows_outcome, lead_test
+from touchlab.drivers.model import chance
 from touchlab.errors import DataError, ParameterError
 from touchlab.simulate import WORLDS, Holdout, OutcomeSpec, TouchpointSpec, World, simulate
 
@@ -150,9 +152,10 @@ def test_support_contacts_carry_the_warning(churn: tuple[tl.Drivers, Checks]) ->
     assert row.badge == "descriptive"
     assert row.warning.startswith("support_contact: reverse causality; trouble brings both")
     others = checks.table[checks.table.touchpoint != "support_contact"]
+    assert others.warning.str.contains("untested, no check of it could be run; a holdout").all()
     assert not others.warning.str.contains("reverse causality").any()
     assert checks.sentence() == (
-        "Of 13 touchpoints for churn: 12 adjusted, 1 descriptive. "
+        "Of 13 touchpoints for churn: 12 untested, 1 descriptive. "
         "Do not speak of effects of support_contact."
     )
     ratios = drivers.hazard_ratios.set_index("touchpoint")
@@ -187,6 +190,34 @@ def test_badges_follow_the_checks(hidden: tuple[tl.Dataset, tl.Drivers]) -> None
     after = check_drivers(data, calibrate(drivers, holdout_effects(data)))
     assert after.table.badge[0] == "randomised" and after.table.lead_fires[0]
     assert after.sentence() == "Of 3 touchpoints for conversion: 1 randomised, 2 adjusted."
+
+
+def test_a_check_says_what_it_could_have_seen(hidden: tuple[tl.Dataset, tl.Drivers]) -> None:
+    """A bias that doubles the rate after a touch is half of the outcomes at touched moments."""
+    _, drivers = hidden
+    seen, enough = power(drivers, np.array([1.0, 1e9, np.nan]))
+    exposure = drivers.model.exposure(drivers.parameters)[0]
+    expected = chance(drivers.model, drivers.parameters) * drivers.moments.events_each
+    assert seen[0] == pytest.approx((expected * (1 - 2 ** (-exposure / np.log(2)))).sum())
+    assert seen[1] <= drivers.moments.events and np.isnan(seen[2])
+    assert enough.tolist() == [seen[0] <= drivers.incremental().incremental[0], False, False]
+
+
+def test_touches_that_stop_at_the_outcome_leave_nothing_to_check() -> None:
+    """A constant intent, seen by no check: 'ad' has no effect, and nothing may call it adjusted."""
+    spec = TouchpointSpec("ad", 0.03, {}, 3.0, targets_intent=1.0)
+    mail = TouchpointSpec("mail", 0.03, {"conversion": 0.8}, 3.0)
+    tables = tables_of(World((spec, mail), 4_000, 60, SALE, intent_half_life_days=1e6), 4)
+    first = tables["outcomes"].groupby("customer_id").timestamp.min()
+    met = tables["touches"].customer_id.map(first)
+    tables["touches"] = tables["touches"][~(tables["touches"].timestamp > met)]
+    tables["outcomes"] = tables["outcomes"].drop_duplicates("customer_id")
+    data = tl.open_data(tables)
+    table = check_drivers(data, tl.fit_drivers(data, intent="ignore")).table
+    assert (table.badge == "untested").all() and table.smallest_bias.isna().all()
+    assert table.warning[0].startswith(
+        "ad: untested, no check of it could be run; a holdout would settle it."
+    )
 
 
 def test_without_windows_everything_is_descriptive() -> None:

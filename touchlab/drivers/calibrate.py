@@ -18,7 +18,7 @@ from touchlab.drivers.design import Columns
 from touchlab.drivers.effects import Ahead, Ratios
 from touchlab.drivers.experiments import ARMS, Holdouts, by_group
 from touchlab.drivers.hazard import LARGEST
-from touchlab.drivers.lead import lead_test
+from touchlab.drivers.lead import SEEN, lead_test
 from touchlab.drivers.model import NEGLIGIBLE, Model, between, chance, ratios, saturate
 from touchlab.drivers.result import Drivers
 from touchlab.errors import ParameterError
@@ -60,7 +60,8 @@ class CalibratedDrivers(Drivers):
         (incremental outcomes, over all time at risk), hazard_ratio_before, hazard_ratio,
         experiment, model, target (incremental among the treated, during the experiment),
         weight (of the experiment in the target), doubted, covered (share of time at risk in
-        the experiment), reached (whether an effect with that target exists), randomised.
+        the experiment), seen (the smallest bias of the model, in outcomes as `model`, that the
+        experiment would have shown four times in five), reached (whether an effect with that target exists), randomised.
         """
         columns = ["touchpoint", "incremental", "ci_low", "ci_high", "hazard_ratio"]
         names = ["touchpoint", "before", "before_low", "before_high", "hazard_ratio_before"]
@@ -229,7 +230,8 @@ def _find_target(
     covered = float(arms[:, drivers.model.event == 0].any(axis=0).mean())
     row = {"touchpoint": name, "experiment": direct[0], "model": model[0], "target": target[0]}
     row |= {"weight": weight, "doubted": doubted, "covered": covered}
-    row |= {"reached": False, "randomised": False}
+    apart, _ = jackknife(direct[0] - model[0], direct[1:] - model[1:])
+    row |= {"seen": SEEN * float(apart), "reached": False, "randomised": False}
     removed = found[0].removed
     if not removed(-LARGEST) < target[0] < removed(LARGEST) or slope <= 0:
         note = f"{name}: no effect agrees with its experiment; left as estimated"

@@ -15,6 +15,7 @@ from scipy.special import expit
 
 from touchlab.data.dataset import Dataset
 from touchlab.drivers.calibrate import CalibratedDrivers
+from touchlab.drivers.effects import Ratios, removal
 from touchlab.drivers.fit import FEW_EVENTS
 from touchlab.drivers.hazard import RIDGE, Tangent
 from touchlab.drivers.lead import fires, follows_outcome, lead_test
@@ -27,10 +28,12 @@ from touchlab.once import once
 from touchlab.results import Result
 
 NEWTON_STEPS = 8
-RANDOMISED, ADJUSTED, DESCRIPTIVE = "randomised", "adjusted", "descriptive"
+RANDOMISED, ADJUSTED = "randomised", "adjusted"
+UNTESTED, DESCRIPTIVE = "untested", "descriptive"
 MEANING = {
     RANDOMISED: "an experiment stands behind its figure",
-    ADJUSTED: "no check speaks against its figure, which is no proof",
+    ADJUSTED: "a check that could have seen a bias as large as its figure saw none",
+    UNTESTED: "no check could have seen a bias as large as its figure; a holdout would",
     DESCRIPTIVE: "something speaks against calling its figure an effect",
 }
 CAUSAL = (RANDOMISED, ADJUSTED)
@@ -40,7 +43,8 @@ OFTEN = 0.15
 """Share with the outcome from which on its hazard ratio is no risk ratio."""
 TROUBLE = re.compile(r"support|complain|hotline|help.?desk|refund|trouble|cancel", re.IGNORECASE)
 COLUMNS = ["touchpoint", "badge", "lead_ratio", "lead_low", "lead_high", "lead_fires", "e_value"]
-COLUMNS += ["e_value_low", "present", "early", "late", "stable_p", "stable", "warning"]
+COLUMNS += ["e_value_low", "smallest_bias", "present", "early", "late", "stable_p", "stable"]
+COLUMNS += ["warning"]
 
 
 def e_value(ratio: npt.ArrayLike, *, share: float = 0.0) -> Floats:
@@ -195,8 +199,8 @@ class Checks(Result):
 
     def summary(self) -> pd.DataFrame:
         """The checks that decide the badge."""
-        columns = ["touchpoint", "badge", "lead_ratio", "lead_low", "lead_high", "e_value"]
-        return self.table[[*columns, "present"]]
+        columns = ["touchpoint", "badge", "lead_ratio", "lead_low", "lead_high", "smallest_bias"]
+        return self.table[[*columns, "e_value", "present"]]
 
     def plot(self) -> Any:
         """Draw the lead test: beyond 1, later touches foretell the outcome."""
@@ -223,8 +227,9 @@ def check_drivers(data: Dataset, drivers: Drivers, *, lead_days: float | None = 
     """How far can the drivers of an outcome be trusted, touchpoint by touchpoint?
 
     Badges: *randomised*, the effect rests on a holdout (see ``calibrate``); *descriptive*,
-    something speaks against calling it an effect; *adjusted*, nothing found does, which is
-    no proof: an intent that shows in nothing passes every check but an experiment.
+    something speaks against calling it an effect; *adjusted*, a check that could have seen a
+    bias as large as the figure saw none, which is no proof: an intent that shows in nothing
+    passes every check but an experiment; *untested*, no check could have seen such a bias.
 
     Parameters
     ----------
@@ -239,8 +244,9 @@ def check_drivers(data: Dataset, drivers: Drivers, *, lead_days: float | None = 
     -------
     Checks
         ``.table``: ``touchpoint, badge, lead_ratio, lead_low, lead_high, lead_fires,
-        e_value, e_value_low, present, early, late, stable_p, stable, warning``
-        (`present` a share of time at risk; `early` and `late` hazard ratios of the two
+        e_value, e_value_low, smallest_bias, present, early, late, stable_p, stable, warning``
+        (`smallest_bias` in outcomes, the smallest that a check would have seen four times in
+        five, missing where none could be run; `present` a share of time at risk; `early` and `late` hazard ratios of the two
         halves; `warning` empty or sentences), ``.notes``, ``.sentence()``.
 
     Raises
@@ -263,7 +269,8 @@ def check_drivers(data: Dataset, drivers: Drivers, *, lead_days: float | None = 
 
 def _check(data: Dataset, drivers: Drivers, lead_days: float | None) -> Checks:
     lead = lead_test(data, drivers, lead_days=lead_days)
-    table = lead.drop(columns=["lead_p", "lead_events"])
+    table = lead.drop(columns=["lead_p", "lead_events", "lead_seen"])
+    table["smallest_bias"], powerful = power(drivers, lead.lead_seen.to_numpy(float))
     for part in (_e_values(drivers), presence(drivers).drop(columns="n"), stability(drivers)):
         table = table.merge(part, on="touchpoint", validate="one_to_one")
     names = drivers.moments.touchpoints
@@ -275,11 +282,49 @@ def _check(data: Dataset, drivers: Drivers, lead_days: float | None) -> Checks:
         found = drivers.experiments
         randomised = set(found.touchpoint[found.randomised])
     table["badge"] = [
-        RANDOMISED if name in randomised else DESCRIPTIVE if against else ADJUSTED
-        for name, (against, _) in zip(table.touchpoint, reasons, strict=True)
+        RANDOMISED if name in randomised else DESCRIPTIVE if against else known
+        for name, (against, _), known in zip(
+            table.touchpoint, reasons, np.where(powerful, ADJUSTED, UNTESTED), strict=True
+        )
     ]
-    table["warning"] = [" ".join([*against, *remarks]) for against, remarks in reasons]
+    table["warning"] = [
+        " ".join([*against, *([_untested(row)] if row.badge == UNTESTED else []), *remarks])
+        for (_, row), (against, remarks) in zip(table.iterrows(), reasons, strict=True)
+    ]
     return Checks(table[COLUMNS], _notes(lead, drivers), drivers.moments.risk.outcome)
+
+
+def power(drivers: Drivers, lead_seen: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """The smallest bias that a check would have seen, in outcomes; and whether that is enough.
+
+    An intent that multiplies the touches after an outcome multiplies the outcomes after a touch
+    as much, so the excess that the lead test would have seen is a bias of one touch's hazard ratio.
+    It is enough up to the figure itself, or up to chance where that is larger.
+    """
+    model, given, table = drivers.model, drivers.parameters, drivers.incremental(total=False)
+    bias = np.log1p(np.where(np.isfinite(lead_seen), lead_seen, 0.0)) / model.one_touch
+    biased = Ratios.within_reason(bias[:, None] * model.exposure(given), (), np.zeros((0, 1)))
+    every = np.ones((len(model.event), 1))
+    seen = removal(drivers._expected(given), biased, every, drivers._ahead(given))[:, 0]
+    seen = np.where(np.isfinite(lead_seen), seen, np.nan)
+    if isinstance(drivers, CalibratedDrivers):
+        own = drivers.uncalibrated.incremental(total=False).set_index("touchpoint").incremental
+        for row in drivers.experiments.itertuples():
+            place = drivers.moments.touchpoints.index(row.touchpoint)
+            scale = abs(own[row.touchpoint] / row.model) if row.model else np.inf
+            seen[place] = np.fmin(seen[place], row.seen * scale)
+    figure = np.maximum(table.incremental.abs(), (table.ci_high - table.ci_low) / 2)
+    return seen, seen <= figure.to_numpy(float)
+
+
+def _untested(row: pd.Series) -> str:
+    """Say why no check speaks for a figure, and what would settle it."""
+    why = (
+        "no check of it could be run"
+        if np.isnan(row.smallest_bias)
+        else f"its checks see a bias from {row.smallest_bias:,.0f} outcomes on, more than its figure"
+    )
+    return f"{row.touchpoint}: untested, {why}; a holdout would settle it."
 
 
 def _same_data(data: Dataset, drivers: Drivers) -> None:
