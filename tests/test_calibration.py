@@ -13,6 +13,7 @@ import touchlab as tl
 from touchlab.drivers.calibrate import CalibratedDrivers, calibrate, weigh
 from touchlab.drivers.experiments import holdout_effects
 from touchlab.errors import DataError, MissingInput, ParameterError
+from touchlab.numeric import jackknife
 from touchlab.simulate import (
     WORLDS,
     Holdout,
@@ -341,3 +342,26 @@ def test_holdouts_halve_the_error_of_hidden_intent() -> None:
         inside += list((change.after_low <= right) & (right <= change.after_high))
     assert np.mean(after) <= 0.5 * np.mean(before)
     assert np.mean(inside) >= 0.8  # ten intervals of 95 %: two misses have 9 % chance
+
+
+def test_intervals_hold_the_truth_at_every_weight() -> None:
+    """A model whose bias has the spread of the doubt, beside experiments of any size."""
+    draw, groups = np.random.default_rng(7), 50
+    for size in (5.0, 10.0, 20.0):  # standard error of the experiment; the doubt is 10
+        held, weights = [], []
+        for _ in range(300):
+            direct = size * (draw.standard_normal() + _without(draw, groups))
+            model = 3.0 * (draw.standard_normal() + _without(draw, groups))
+            model = model + 10.0 * draw.standard_normal()
+            weight, bias = weigh(direct, model, doubt=10.0, doubted=False)
+            target = weight * direct + (1 - weight) * model
+            error = np.hypot(jackknife(target[0], target[1:])[0], (1 - weight) * bias)
+            held.append(abs(target[0]) <= 1.96 * error)
+            weights.append(weight)
+        assert np.mean(held) >= 0.9, (size, np.mean(weights), np.mean(held))
+
+
+def _without(draw: np.random.Generator, groups: int) -> np.ndarray:
+    """Jackknife values of an estimate with standard error 1, the estimate first, as 0."""
+    parts = draw.standard_normal(groups)
+    return np.append(0.0, (parts - parts.mean()) / np.sqrt(groups))

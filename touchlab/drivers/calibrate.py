@@ -61,7 +61,8 @@ class CalibratedDrivers(Drivers):
         experiment, model, target (incremental among the treated, during the experiment),
         weight (of the experiment in the target), doubted, covered (share of time at risk in
         the experiment), seen (the smallest bias of the model, in outcomes as `model`, that the
-        experiment would have shown four times in five), reached (whether an effect with that target exists), randomised.
+        experiment would have shown four times in five), reached (whether an effect with that
+        target exists), randomised.
         """
         columns = ["touchpoint", "incremental", "ci_low", "ci_high", "hazard_ratio"]
         names = ["touchpoint", "before", "before_low", "before_high", "hazard_ratio_before"]
@@ -119,7 +120,8 @@ def calibrate(
     same customers), and B the squared bias that shows: what the two disagree by beyond chance.
     Never less is granted than an error of 0.5 in b (m' is the slope of m). Touchpoints that are
     doubted have w = 1: hidden intent is bias, which no variance shows. b is solved for
-    m(b) = target, in each replicate too, and intervals are widened by (1 - w)^2 B.
+    m(b) = target, in each replicate too, and intervals are widened by
+    (1 - w)^2 max(B, (0.5 m')^2): what is granted for the weight is granted for the width.
 
     What the fit found beyond b, b_model - b, is not thrown away: it is what the touches tell
     about customers without changing them (intent), and stays in the hazard as a control. Expected
@@ -250,7 +252,7 @@ def _find_target(
 
 
 def weigh(direct: Floats, model: Floats, *, doubt: float, doubted: bool) -> tuple[float, float]:
-    """Weight of the experiment, and by how much the two differ beyond chance.
+    """Weight of the experiment, and the bias granted to the model: what shows, or the doubt.
 
     The first two have the estimate first, then those without each group.
 
@@ -258,7 +260,7 @@ def weigh(direct: Floats, model: Floats, *, doubt: float, doubted: bool) -> tupl
     >>> experiment, model = np.r_[100, 100 + 3 * rest], np.r_[100, 100 + rest[::-1]]
     >>> weight, bias = weigh(experiment, model, doubt=10.0, doubted=False)
     >>> round(weight, 2), bias
-    (0.33, 0.0)
+    (0.33, 10.0)
     >>> weight, bias = weigh(experiment, model + 300, doubt=10.0, doubted=False)
     >>> round(weight, 2), round(bias)
     (0.99, 295)
@@ -272,7 +274,7 @@ def weigh(direct: Floats, model: Floats, *, doubt: float, doubted: bool) -> tupl
     whole = chance + max(bias, doubt**2)
     trust = (float(error) ** 2 - shared) / whole if whole > 0 else 0.0
     weight = 1.0 if doubted else 1.0 - float(np.clip(trust, 0.0, 1.0))
-    return weight, float(np.sqrt(bias))
+    return weight, float(np.sqrt(max(bias, doubt**2)))
 
 
 def _arms(drivers: Drivers, holdouts: Holdouts, name: str) -> Flags:

@@ -16,7 +16,7 @@ from scipy.special import expit
 from touchlab.data.dataset import Dataset
 from touchlab.drivers.calibrate import CalibratedDrivers
 from touchlab.drivers.effects import Ratios, removal
-from touchlab.drivers.fit import FEW_EVENTS
+from touchlab.drivers.fit import FEW_EVENTS, OCCASION
 from touchlab.drivers.hazard import RIDGE, Tangent
 from touchlab.drivers.lead import fires, follows_outcome, lead_test
 from touchlab.drivers.model import PRESENT, Model, products
@@ -246,8 +246,9 @@ def check_drivers(data: Dataset, drivers: Drivers, *, lead_days: float | None = 
         ``.table``: ``touchpoint, badge, lead_ratio, lead_low, lead_high, lead_fires,
         e_value, e_value_low, smallest_bias, present, early, late, stable_p, stable, warning``
         (`smallest_bias` in outcomes, the smallest that a check would have seen four times in
-        five, missing where none could be run; `present` a share of time at risk; `early` and `late` hazard ratios of the two
-        halves; `warning` empty or sentences), ``.notes``, ``.sentence()``.
+        five, missing where none could be run; `present` a share of time at risk; `early` and
+        `late` hazard ratios of the two halves; `warning` empty or sentences), ``.notes``,
+        ``.sentence()``.
 
     Raises
     ------
@@ -322,7 +323,7 @@ def _untested(row: pd.Series) -> str:
     why = (
         "no check of it could be run"
         if np.isnan(row.smallest_bias)
-        else f"its checks see a bias from {row.smallest_bias:,.0f} outcomes on, more than its figure"
+        else f"its checks see no bias below {row.smallest_bias:,.0f} outcomes, more than its figure"
     )
     return f"{row.touchpoint}: untested, {why}; a holdout would settle it."
 
@@ -371,7 +372,7 @@ def _reasons(
         )
     if row.lead_fires:
         more = "more" if row.lead_ratio > 1 else "fewer"
-        cause = f"or {outcome} itself brings touches" if follows[name] else "as hidden intent would"
+        cause = f"or {outcome} itself brings touches" if follows[name] else _cause(row.lead_ratio)
         against.append(
             f"{name}: the {outcome} is followed by {more} of its touches than the past explains "
             f"(ratio {row.lead_ratio:.2f}); something unseen drives both, {cause}."
@@ -391,14 +392,22 @@ def _reasons(
     return against, remarks
 
 
+def _cause(ratio: float) -> str:
+    """What could make touches after an outcome differ from those that the past explains."""
+    if ratio < 1:
+        return "or who has just had it is touched less, which leaves its figure right"
+    return "as hidden intent would, touches aimed at recent activity, or robots"
+
+
 def _notes(lead: pd.DataFrame, drivers: Drivers) -> tuple[str, ...]:
+    left_out = tuple(note for note in drivers.notes if OCCASION in note)
     unknown = lead[lead.lead_ratio.isna()]
     if unknown.empty:
-        return ()
+        return left_out
     outcome, names = drivers.moments.risk.outcome, "any touchpoint"
     why = "too few events or touches whose whole window is observed"
     if outcome in ENDING:
         why = f"{outcome} ends the observation, nothing can come after it"
     elif len(unknown) < len(lead):
         names = ", ".join(unknown.touchpoint)
-    return (f"the lead test could not be run for {names}: {why}",)
+    return (*left_out, f"the lead test could not be run for {names}: {why}")

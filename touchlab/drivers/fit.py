@@ -15,13 +15,15 @@ from touchlab.data.customers import outcome_counts, seconds
 from touchlab.data.dataset import Dataset
 from touchlab.drivers.design import build_controls
 from touchlab.drivers.effects import Pairs, tie
+from touchlab.drivers.gate import about_calibration
 from touchlab.drivers.hazard import Scorer, fit, leave_group_out
 from touchlab.drivers.intent import UNSEEN, take_out
-from touchlab.drivers.model import PRESENT, SATURATIONS, Model, Parameters, some_of
+from touchlab.drivers.model import PRESENT, SATURATIONS, Model, Parameters, only, some_of
 from touchlab.drivers.result import Drivers
 from touchlab.errors import MissingInput, ParameterError, TouchlabWarning
 from touchlab.moments.risk import comes_again
 from touchlab.moments.sample import Moments, sample_moments
+from touchlab.moments.unusual import about_concentration, occasions, without_extremes
 from touchlab.numeric import Floats
 from touchlab.once import once
 
@@ -31,6 +33,10 @@ ALWAYS, ALIKE, EXTREME, SELDOM = 0.95, 0.95, 5.0, 0.01
 FEWEST_EVENTS = 5
 AT_ONCE = 0.05
 """Share of outcomes at the instant of a touch from which on it is told."""
+MOST_MET = 0.8
+"""Share of outcomes on the occasion of a touch from which on there is nothing left to ask."""
+OCCASION = "part of the occasion"
+EXTREME_CUSTOMERS = "extreme customers"
 LEVEL = 0.1
 """Chance that the screen takes any pair where there is none."""
 FEWEST_TOGETHER = 20
@@ -51,6 +57,7 @@ def fit_drivers(
     touch_rate: bool = False,
     intent: str = "auto",
     synergy: Synergy = None,
+    without: str | None = None,
     seed: int = 1,
 ) -> Drivers:
     """Estimate which touchpoints change the rate of an outcome, and for how long.
@@ -86,6 +93,9 @@ def fit_drivers(
         ``"screen"`` looks for such pairs and keeps those beyond chance. None, the default,
         takes none: pairs tell more, but the amounts are no nearer to the truth
         (docs/decisions/0008).
+    without
+        ``"extreme customers"`` leaves out those with more than ten times the touches of a
+        touchpoint that 95 in 100 of its customers stay below: robots, as a rule.
     seed
         Of the sample of moments.
 
@@ -121,9 +131,16 @@ def fit_drivers(
     if saturation not in SATURATIONS:
         raise ParameterError(f"saturation: {saturation!r} is not a choice\n  use 'log' or 'exp'")
 
+    if without not in (None, EXTREME_CUSTOMERS) or (without and isinstance(data, Moments)):
+        raise ParameterError(
+            f"without: {without!r} is not a choice\n"
+            f"  use {EXTREME_CUSTOMERS!r} or None; with moments sampled already, None"
+        )
+
     def fitted() -> Drivers:
         moments = data
         if not isinstance(moments, Moments):
+            moments = without_extremes(moments) if without else moments
             again = comes_again(moments, outcome)
             moments = sample_moments(moments, outcome=outcome, recurrent=again, seed=seed)
         if moments.events < FEWEST_EVENTS:
@@ -131,6 +148,7 @@ def fit_drivers(
                 f"drivers: {moments.events:,.0f} {moments.risk.outcome} outcomes at risk are too "
                 f"few to tell what brings them\n  with {FEWEST_EVENTS} or more, this is answered"
             )
+        moments, parts = _without_occasions(moments)
         controls = build_controls(moments, touch_rate=touch_rate, traits=traits)
         model = Model(moments, controls, saturation, _fixed(moments, half_lives))
         model, parameters, found = choose_pairs(model, synergy)
@@ -140,7 +158,7 @@ def fit_drivers(
         troubles = _find_troubles(model, parameters)
         for trouble in troubles:
             warnings.warn(trouble, TouchlabWarning, stacklevel=4)
-        notes = (*controls.notes, *_left_out(moments), *found, *troubles)
+        notes = (*controls.notes, *_left_out(moments), *parts, *found, *troubles)
         if replicates is None:
             replicates = leave_group_out(model, parameters)
         return Drivers(model, parameters, replicates, notes, unseen)
@@ -148,8 +166,46 @@ def fit_drivers(
     if isinstance(data, Moments):
         return fitted()
     lives = half_lives and sorted(half_lives.items())
-    asked = "drivers", outcome, lives, saturation, traits, touch_rate, intent, synergy, seed
+    asked = (
+        "drivers",
+        outcome,
+        lives,
+        saturation,
+        traits,
+        touch_rate,
+        intent,
+        synergy,
+        without,
+        seed,
+    )
     return once(asked, fitted, data=data)
+
+
+def _without_occasions(moments: Moments) -> tuple[Moments, list[str]]:
+    """Leave touchpoints out that are part of the outcome's own occasion, by name; or refuse."""
+    met, outcome = occasions(moments), moments.risk.outcome
+    part = met.part.to_numpy()
+    if not part.any():
+        return moments, []
+    if part.all() or met.share[part].sum() > MOST_MET:
+        raise MissingInput(
+            f"drivers: {met.share.sum():.0%} of {outcome} come within an hour of a touch, so "
+            "touches are part of the occasion (a session in which one buys), and what would come "
+            "without them has no meaning\n  ask instead which touches start a session, with "
+            "sessions as the outcome; and compare sources by the share of their sessions with it"
+        )
+    found = [
+        f"{row.touchpoint}: the last touch less than an hour before {row.share:.0%} of {outcome} "
+        f"outcomes, {row.times:,.0f} times as often as by chance; it is {OCCASION}, so "
+        "it is descriptive, and the others were fitted without it"
+        for row in met[part].itertuples()
+    ]
+    own, tables = moments.data.touches, dict(moments.data.tables)
+    tables["touches"] = own.filter(own.touchpoint.isin(list(met.touchpoint[~part])))
+    earlier = moments.earlier
+    earlier = earlier and replace(earlier, exposure=earlier.exposure[~part])
+    left = only(moments, np.flatnonzero(~part).tolist())
+    return replace(left, earlier=earlier, data=replace(moments.data, tables=tables)), found
 
 
 def _left_out(moments: Moments) -> list[str]:
@@ -204,6 +260,7 @@ def _find_troubles(model: Model, given: Parameters) -> list[str]:
             f"{met:,} of {events:,} {outcome} come at the very instant of a touch, "
             "which cannot count as earlier; give times to the second, and the touch first"
         )
+    found += about_concentration(moments.data) + about_calibration(model, given)
     exposure, names = model.exposure(given), np.array(moments.touchpoints, dtype=object)
     present = exposure > PRESENT
     few, always = present.sum(axis=1) < FEW_MOMENTS, present.mean(axis=1) > ALWAYS

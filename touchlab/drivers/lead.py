@@ -126,6 +126,7 @@ def _forward(data: Dataset, moments: Moments, days: float) -> tuple[Floats, Floa
     pairs = pairs.filter((wait > 0) & (wait <= days * DAY_SECONDS))
     rows = pairs.group_by("moment", "touchpoint").aggregate(n=pairs.count()).to_pandas()
     touches = np.zeros((len(moments.touchpoints), len(table)))
+    rows = rows[rows.touchpoint.isin(moments.touchpoints)]
     place = pd.Index(moments.touchpoints).get_indexer(rows.touchpoint)
     touches[place, rows.moment.to_numpy()] = rows.n.to_numpy()
     # An outcome that comes once ends its own risk, but not the observation after it.

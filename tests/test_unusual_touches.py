@@ -1,0 +1,116 @@
+"""Touches of a few customers, touches that are the purchase's occasion, dates without times."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import touchlab as tl
+from touchlab.drivers.gate import about_calibration, hazard_calibration
+from touchlab.moments.sample import sample_moments
+from touchlab.moments.unusual import concentration, occasions, without_extremes
+from touchlab.simulate import OutcomeSpec, TouchpointSpec, World, simulate
+
+SALE = {"conversion": OutcomeSpec(0.004)}
+SPECS = (
+    TouchpointSpec("ad", 0.05, {"conversion": 0.8}, 3.0),
+    TouchpointSpec("mail", 0.05, {}, 3.0),
+)
+
+
+def company(seed: int, customers: int = 1_500) -> dict[str, pd.DataFrame]:
+    found = simulate(World(SPECS, customers, 90, SALE), seed=seed).tables
+    return {name: table for name, table in found.items() if len(table)}
+
+
+def add(tables: dict[str, pd.DataFrame], touches: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return tables | {"touches": pd.concat([tables["touches"], touches], ignore_index=True)}
+
+
+def bots(tables: dict[str, pd.DataFrame], count: int) -> pd.DataFrame:
+    """So many customers with 2,000 touches of `mail` each."""
+    ids = tables["customers"].customer_id[:count].repeat(2_000)
+    start = tables["customers"].observed_from.iloc[0]
+    seconds = np.random.default_rng(5).uniform(0, 80 * 86_400, len(ids))
+    time = start + pd.to_timedelta(seconds, unit="s")
+    return pd.DataFrame({"customer_id": ids.to_numpy(), "timestamp": time, "touchpoint": "mail"})
+
+
+def clicks(tables: dict[str, pd.DataFrame], name: str, share: float) -> pd.DataFrame:
+    """A touch of `name` five minutes before so large a share of the outcomes."""
+    own = tables["outcomes"].sample(frac=share, random_state=2)
+    time = own.timestamp - pd.Timedelta("5min")
+    return pd.DataFrame({"customer_id": own.customer_id, "timestamp": time, "touchpoint": name})
+
+
+def test_touches_of_a_few_customers_are_named_counted_and_can_be_left_out() -> None:
+    tables = company(1)
+    plain = concentration(tl.open_data(tables)).set_index("touchpoint")
+    assert (plain.share < 0.1).all() and (plain.extreme == 0).all()
+    data = tl.open_data(add(tables, bots(tables, 10)))
+    spread = concentration(data).set_index("touchpoint")
+    assert spread.share["mail"] > 0.6 and spread.extreme["mail"] == 10
+    assert spread.extreme["ad"] == 0
+    assert without_extremes(data).touches.count().to_pyarrow().as_py() < len(tables["touches"])
+    with pytest.warns(tl.TouchlabWarning, match="mail: 1 % of its customers have"):
+        told = tl.fit_drivers(data, intent="ignore")
+    assert "10 of them more than" in " ".join(told.notes)
+    left = tl.fit_drivers(data, without="extreme customers", intent="ignore")
+    assert left.moments.customers == told.moments.customers - 10
+    assert not any("1 % of its customers" in note for note in left.notes)
+    with pytest.raises(tl.ParameterError, match="without: 'bots' is not a choice"):
+        tl.fit_drivers(data, without="bots")
+
+
+def test_a_click_that_is_part_of_the_purchase_is_left_out_by_name() -> None:
+    tables = company(2)
+    data = tl.open_data(add(tables, clicks(tables, "brand_search", 0.5)))
+    met = occasions(sample_moments(data)).set_index("touchpoint")
+    assert met.part.to_dict() == {"ad": False, "brand_search": True, "mail": False}
+    assert met.share["brand_search"] == pytest.approx(0.5, abs=0.03)
+    found = tl.fit_drivers(data, intent="ignore")
+    table = found.incremental(total=False).set_index("touchpoint")
+    plain = tl.fit_drivers(tl.open_data(tables), intent="ignore").incremental(total=False)
+    pd.testing.assert_frame_equal(table, plain.set_index("touchpoint"), rtol=1e-6)
+    note = next(n for n in found.notes if "brand_search" in n)
+    assert "part of the occasion, so it is descriptive" in note
+    assert note in tl.check_drivers(data, found).notes
+
+
+def test_where_every_touch_is_the_occasion_nothing_is_shown() -> None:
+    """Sessions as touches, the purchase inside the session."""
+    tables = company(3)
+    tables["touches"] = tables["touches"][:0]
+    own = [clicks(tables, name, share) for name, share in (("search", 0.6), ("social", 0.5))]
+    with pytest.raises(tl.MissingInput, match="ask instead which touches start a session"):
+        tl.fit_drivers(tl.open_data(add(tables, pd.concat(own))))
+
+
+def test_dates_without_times_have_base_moments_at_the_dates() -> None:
+    tables = company(4)
+    for name in ("touches", "outcomes"):
+        tables[name] = tables[name].assign(timestamp=tables[name].timestamp.dt.floor("D"))
+    moments = sample_moments(tl.open_data(tables))
+    assert (moments.table.time % 86_400 == 0).all()
+    assert (moments.table.since > 0).all()
+    timed = sample_moments(tl.open_data(company(4)))
+    assert (timed.table.time % 86_400 != 0).mean() > 0.99
+
+
+def test_the_fitted_hazard_meets_what_happened_or_says_where_it_does_not() -> None:
+    """A plain fit is met in each tenth; half the coefficient of an effect of 2.5 is not."""
+    spec = TouchpointSpec("ad", 0.05, {"conversion": 2.5}, 3.0)
+    tables = {n: t for n, t in simulate(World((spec,), 1_500, 90, SALE), seed=6).tables.items()}
+    drivers = tl.fit_drivers(
+        tl.open_data({n: t for n, t in tables.items() if len(t)}), intent="ignore"
+    )
+    table = hazard_calibration(drivers.model, drivers.parameters)
+    assert set(table["by"]) == {"size", "time", "ad"} and len(table) == 30
+    whole = table[table["by"] == "size"][["expected", "observed"]].sum()
+    assert whole.expected == pytest.approx(whole.observed, rel=0.01)
+    assert about_calibration(drivers.model, drivers.parameters) == []
+    packed = drivers.parameters.packed.copy()
+    packed[0] = 0.0
+    said = about_calibration(drivers.model, drivers.model.parameters(packed))
+    assert any("the fit is off where ad is present: in one tenth of it" in text for text in said)

@@ -1,0 +1,64 @@
+"""Does the fitted hazard meet what happened: by its own size, by touchpoint and over time?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from touchlab.drivers.model import PRESENT, Model, Parameters, chance
+from touchlab.numeric import Floats
+
+PIECES, FEWEST_EXPECTED = 10, 20.0
+OFF, LEVEL = 1.5, 1e-4
+"""A piece is off if what happened is so many times more or less than expected, beyond chance."""
+BY_SIZE, BY_TIME = "size", "time"
+
+
+def hazard_calibration(model: Model, given: Parameters) -> pd.DataFrame:
+    """Expected against observed outcomes, in tenths of each: by, piece, expected, observed, p.
+
+    `by` is the size of the fitted hazard, time, or a touchpoint (tenths of its exposure, at
+    moments where it is present). `p`: of the difference, as independent outcomes would have it;
+    missing where fewer than 20 are expected.
+    """
+    exposure, p = model.exposure(given), chance(model, given)
+    day = model.moments.table.day.to_numpy(float)
+    everywhere = np.ones(len(p), dtype=bool)
+    looks = [(BY_SIZE, p, everywhere), (BY_TIME, day, everywhere)]
+    names = model.moments.touchpoints
+    looks += [(name, own, own > PRESENT) for name, own in zip(names, exposure, strict=True)]
+    found = pd.concat([_pieces(by, values, used, p, model.event) for by, values, used in looks])
+    scale = model.moments.events_each
+    return found.assign(expected=found.expected * scale, observed=found.observed * scale)
+
+
+def _pieces(by: str, values: Floats, used: Floats, p: Floats, event: Floats) -> pd.DataFrame:
+    """Pieces with equally many expected outcomes, in order of some values."""
+    order = np.flatnonzero(used)[np.argsort(values[used], kind="stable")]
+    expected = np.cumsum(p[order])
+    whole = expected[-1] if len(order) else 0.0
+    piece = np.minimum((expected - p[order]) * PIECES / max(whole, 1e-12), PIECES - 1).astype(int)
+    sums = [np.bincount(piece, w, PIECES) for w in (p[order], event[order], (p * (1 - p))[order])]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        tail = 2 * stats.norm.sf(np.abs(sums[1] - sums[0]) / np.sqrt(sums[2]))
+    tail = np.where(sums[0] >= FEWEST_EXPECTED, tail, np.nan)
+    columns = {"piece": np.arange(PIECES) + 1, "expected": sums[0], "observed": sums[1], "p": tail}
+    return pd.DataFrame({"by": by, **columns})
+
+
+def about_calibration(model: Model, given: Parameters) -> list[str]:
+    """Name what the fitted hazard does not meet, the worst piece of each, and what to do."""
+    table = hazard_calibration(model, given)
+    with np.errstate(divide="ignore"):
+        times = np.abs(np.log(table.observed / table.expected))
+    bad = table.assign(times=times)[(table.p < LEVEL / len(table)) & (times > np.log(OFF))]
+    worst = bad.sort_values("times", ascending=False).drop_duplicates("by")
+    where = {BY_SIZE: "by the size of the fitted rate", BY_TIME: "over time"}
+    outcome = model.moments.risk.outcome
+    return [
+        f"the fit is off {where.get(row.by, f'where {row.by} is present')}: in one tenth of it "
+        f"{row.expected:,.0f} {outcome} outcomes were expected and {row.observed:,.0f} seen; "
+        "another saturation, or a trait that tells these customers apart, may mend it"
+        for row in worst.itertuples()
+    ]
