@@ -17,11 +17,11 @@ from touchlab.drivers.checks import (
     check_drivers,
     e_value,
     negative_control,
-    power,
     presence,
     stability,
 )
 from touchlab.drivers.experiments import holdout_effects
+from touchlab.drivers.gate import power
 from touchlab.drivers.lead import fires, follows_outcome, lead_test
 from touchlab.drivers.model import chance
 from touchlab.errors import DataError, ParameterError

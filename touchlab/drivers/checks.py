@@ -15,8 +15,8 @@ from scipy.special import expit
 
 from touchlab.data.dataset import Dataset
 from touchlab.drivers.calibrate import CalibratedDrivers
-from touchlab.drivers.effects import Ratios, removal
 from touchlab.drivers.fit import FEW_EVENTS, OCCASION
+from touchlab.drivers.gate import power
 from touchlab.drivers.hazard import RIDGE, Tangent
 from touchlab.drivers.lead import fires, follows_outcome, lead_test
 from touchlab.drivers.model import PRESENT, Model, products
@@ -293,29 +293,6 @@ def _check(data: Dataset, drivers: Drivers, lead_days: float | None) -> Checks:
         for (_, row), (against, remarks) in zip(table.iterrows(), reasons, strict=True)
     ]
     return Checks(table[COLUMNS], _notes(lead, drivers), drivers.moments.risk.outcome)
-
-
-def power(drivers: Drivers, lead_seen: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """The smallest bias that a check would have seen, in outcomes; and whether that is enough.
-
-    An intent that multiplies the touches after an outcome multiplies the outcomes after a touch
-    as much, so the excess that the lead test would have seen is a bias of one touch's hazard ratio.
-    It is enough up to the figure itself, or up to chance where that is larger.
-    """
-    model, given, table = drivers.model, drivers.parameters, drivers.incremental(total=False)
-    bias = np.log1p(np.where(np.isfinite(lead_seen), lead_seen, 0.0)) / model.one_touch
-    biased = Ratios.within_reason(bias[:, None] * model.exposure(given), (), np.zeros((0, 1)))
-    every = np.ones((len(model.event), 1))
-    seen = removal(drivers._expected(given), biased, every, drivers._ahead(given))[:, 0]
-    seen = np.where(np.isfinite(lead_seen), seen, np.nan)
-    if isinstance(drivers, CalibratedDrivers):
-        own = drivers.uncalibrated.incremental(total=False).set_index("touchpoint").incremental
-        for row in drivers.experiments.itertuples():
-            place = drivers.moments.touchpoints.index(row.touchpoint)
-            scale = abs(own[row.touchpoint] / row.model) if row.model else np.inf
-            seen[place] = np.fmin(seen[place], row.seen * scale)
-    figure = np.maximum(table.incremental.abs(), (table.ci_high - table.ci_low) / 2)
-    return seen, seen <= figure.to_numpy(float)
 
 
 def _untested(row: pd.Series) -> str:

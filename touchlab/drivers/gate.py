@@ -1,12 +1,16 @@
-"""Does the fitted hazard meet what happened: by its own size, by touchpoint and over time?"""
+"""What figures have to pass: the fitted hazard meets what happened, checks could have spoken."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from touchlab.drivers.calibrate import CalibratedDrivers
+from touchlab.drivers.effects import Ratios, removal
 from touchlab.drivers.model import PRESENT, Model, Parameters, chance
+from touchlab.drivers.result import Drivers
 from touchlab.numeric import Floats
 
 PIECES, FEWEST_EXPECTED = 10, 20.0
@@ -62,3 +66,26 @@ def about_calibration(model: Model, given: Parameters) -> list[str]:
         "another saturation, or a trait that tells these customers apart, may mend it"
         for row in worst.itertuples()
     ]
+
+
+def power(drivers: Drivers, lead_seen: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """The smallest bias that a check would have seen, in outcomes; and whether that is enough.
+
+    An intent that multiplies the touches after an outcome multiplies the outcomes after a touch
+    as much, so the excess that the lead test would have seen is a bias of one touch's hazard ratio.
+    It is enough up to the figure itself, or up to chance where that is larger.
+    """
+    model, given, table = drivers.model, drivers.parameters, drivers.incremental(total=False)
+    bias = np.log1p(np.where(np.isfinite(lead_seen), lead_seen, 0.0)) / model.one_touch
+    biased = Ratios.within_reason(bias[:, None] * model.exposure(given), (), np.zeros((0, 1)))
+    every = np.ones((len(model.event), 1))
+    seen = removal(drivers._expected(given), biased, every, drivers._ahead(given))[:, 0]
+    seen = np.where(np.isfinite(lead_seen), seen, np.nan)
+    if isinstance(drivers, CalibratedDrivers):
+        own = drivers.uncalibrated.incremental(total=False).set_index("touchpoint").incremental
+        for row in drivers.experiments.itertuples():
+            place = drivers.moments.touchpoints.index(row.touchpoint)
+            scale = abs(own[row.touchpoint] / row.model) if row.model else np.inf
+            seen[place] = np.fmin(seen[place], row.seen * scale)
+    figure = np.maximum(table.incremental.abs(), (table.ci_high - table.ci_low) / 2)
+    return seen, seen <= figure.to_numpy(float)
