@@ -23,7 +23,7 @@ from touchlab.drivers.result import Drivers
 from touchlab.errors import MissingInput, ParameterError, TouchlabWarning
 from touchlab.moments.risk import comes_again
 from touchlab.moments.sample import Moments, sample_moments
-from touchlab.moments.unusual import about_concentration, occasions, without_extremes
+from touchlab.moments.unusual import TIMES, about_concentration, occasions, without_extremes
 from touchlab.numeric import Floats
 from touchlab.once import once
 
@@ -33,8 +33,6 @@ ALWAYS, ALIKE, EXTREME, SELDOM = 0.95, 0.95, 5.0, 0.01
 FEWEST_EVENTS = 5
 AT_ONCE = 0.05
 """Share of outcomes at the instant of a touch from which on it is told."""
-MOST_MET = 0.8
-"""Share of outcomes on the occasion of a touch from which on there is nothing left to ask."""
 OCCASION = "part of the occasion"
 EXTREME_CUSTOMERS = "extreme customers"
 LEVEL = 0.1
@@ -187,7 +185,7 @@ def _without_occasions(moments: Moments) -> tuple[Moments, list[str]]:
     part = met.part.to_numpy()
     if not part.any():
         return moments, []
-    if part.all() or met.share[part].sum() > MOST_MET:
+    if (part | (met.times >= TIMES)).all():
         raise MissingInput(
             f"drivers: {met.share.sum():.0%} of {outcome} come within an hour of a touch, so "
             "touches are part of the occasion (a session in which one buys), and what would come "
