@@ -1,4 +1,4 @@
-"""Touches of a few customers, touches that are the purchase's occasion, dates without times."""
+"""Touches of a few customers, touches that are the purchase's occasion, rates that are not met."""
 
 from __future__ import annotations
 
@@ -85,17 +85,6 @@ def test_where_every_touch_is_the_occasion_nothing_is_shown() -> None:
     own = [clicks(tables, name, share) for name, share in (("search", 0.6), ("social", 0.5))]
     with pytest.raises(tl.MissingInput, match="ask instead which touches start a session"):
         tl.fit_drivers(tl.open_data(add(tables, pd.concat(own))))
-
-
-def test_dates_without_times_have_base_moments_at_the_dates() -> None:
-    tables = company(4)
-    for name in ("touches", "outcomes"):
-        tables[name] = tables[name].assign(timestamp=tables[name].timestamp.dt.floor("D"))
-    moments = sample_moments(tl.open_data(tables))
-    assert (moments.table.time % 86_400 == 0).all()
-    assert (moments.table.since > 0).all()
-    timed = sample_moments(tl.open_data(company(4)))
-    assert (timed.table.time % 86_400 != 0).mean() > 0.99
 
 
 def test_the_fitted_hazard_meets_what_happened_or_says_where_it_does_not() -> None:
