@@ -15,6 +15,8 @@ Floats = npt.NDArray[np.float64]
 Derivatives = Callable[[Floats], tuple[float, Floats, Floats]]
 """From packed parameters (p,) to the log-likelihood, its slope (p,) and curvature (p, p)."""
 GROUPS = 50
+LEFT_OUT = np.vstack([np.ones(GROUPS), (1 - np.eye(GROUPS)) * GROUPS / (GROUPS - 1)])
+"""Weights of the customer groups, (sets, groups): all as they are, then without one each."""
 LEVEL = 0.95
 Z = float(stats.norm.ppf(0.5 + LEVEL / 2))
 """Standard errors to each end of an interval."""

@@ -125,15 +125,15 @@ def removal(expected: Floats, ratios: Ratios, cells: Floats, ahead: Ahead | None
     >>> removal(np.array([10.0, 5.0]), doubling, np.ones((2, 1))).tolist()
     [[5.0]]
     """
-    return _lost(expected, lambda found: found.each, ratios, ahead) @ cells
+    return lost(expected, lambda found: found.each, ratios, ahead) @ cells
 
 
 def baseline(expected: Floats, ratios: Ratios, cells: Floats, ahead: Ahead | None = None) -> Floats:
     """Expected outcomes without any touchpoint; (cells,)."""
-    return (expected - _lost(expected, lambda found: found.whole, ratios, ahead)) @ cells
+    return (expected - lost(expected, lambda found: found.whole, ratios, ahead)) @ cells
 
 
-def _lost(
+def lost(
     expected: Floats, gone: Callable[[Ratios], Floats], ratios: Ratios, ahead: Ahead | None
 ) -> Floats:
     """Outcomes lost at each moment, if part of the log hazard goes.
@@ -142,11 +142,11 @@ def _lost(
     it is lost for good with the chance exp(-H0) to get through the time ahead without it
     (docs/decisions/0022).
     """
-    lost = expected * -np.expm1(-gone(ratios))
+    fewer = expected * -np.expm1(-gone(ratios))
     if ahead is None:
-        return lost
+        return fewer
     without = ahead.gather(ahead.hazard * np.exp(-gone(ahead.ratios)))
-    return np.maximum(lost, -ahead.room) * np.exp(-without)
+    return np.maximum(fewer, -ahead.room) * np.exp(-without)
 
 
 def fair_shares(
@@ -178,9 +178,17 @@ def fair_shares(
             slopes *= np.exp(-ahead.gather(without * met))
         shares += weight * slopes
     if ahead is not None:
-        left = _lost(expected, lambda found: found.whole, ratios, ahead) - shares.sum(axis=0)
-        size = np.abs(shares)
-        # a hazard so steep that all nodes lie beyond its rise: by size on the log scale
-        size = np.where(size.sum(axis=0) > NOTHING, size, np.abs(ratios.each))
-        shares += left * size / np.maximum(size.sum(axis=0), NOTHING)
+        left = lost(expected, lambda found: found.whole, ratios, ahead) - shares.sum(axis=0)
+        shares = share_rest(shares, left, np.abs(ratios.each))
     return shares @ cells
+
+
+def share_rest(shares: Floats, left: Floats, otherwise: Floats) -> Floats:
+    """Shares (touchpoints, moments) with what is left over, (moments,), in proportion to them.
+
+    Where all are 0 (a hazard so steep that all nodes lie beyond its rise) in proportion to
+    `otherwise`.
+    """
+    size = np.abs(shares)
+    size = np.where(size.sum(axis=0) > NOTHING, size, otherwise)
+    return shares + left * size / np.maximum(size.sum(axis=0), NOTHING)

@@ -152,7 +152,7 @@ def descend(
     for _ in range(MAX_STEPS):
         while damping < 1e8:
             system = now[0] + damping * np.diag(np.abs(np.diag(now[0])) + 1e-9)
-            tried = _step(packed, system, now[1], low, high, free)
+            tried = step_within(packed, system, now[1], low, high, free)
             then = curve(tried)
             gained = now[2] - then[2]
             if gained >= 0:
@@ -169,7 +169,7 @@ def descend(
     return packed, now
 
 
-def _step(
+def step_within(
     packed: Floats, system: Floats, slope: Floats, low: Floats, high: Floats, free: Flags
 ) -> Floats:
     """Take a Newton step within the bounds; what pushes against its bound stays there."""
@@ -218,7 +218,7 @@ def leave_group_out(model: Model, given: Parameters) -> Floats:
     for again in range(1 if len(model.event) > LARGE else 3):
         slopes = _slopes_without(model, packed) if again else slopes
         each = zip(packed, left, slopes, strict=True)
-        packed = np.stack([_step(*one, *limits(model)) for one in each])
+        packed = np.stack([step_within(*one, *limits(model)) for one in each])
     return packed
 
 

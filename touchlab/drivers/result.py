@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
@@ -19,22 +20,22 @@ from touchlab.drivers.hazard import fit, regression
 from touchlab.drivers.induced import Induced, follow_induced
 from touchlab.drivers.intent import UNSEEN, Intent
 from touchlab.drivers.model import Earlier, Model, Parameters, Sets, blocks, chance
+from touchlab.drivers.value import Value, value_of
 from touchlab.errors import MissingInput, TooThin
+from touchlab.journeys.counts import need_measure
 from touchlab.moments.risk import ENDING
 from touchlab.moments.sample import Moments
-from touchlab.numeric import GROUPS, Floats, interval, jackknife, one_thread
+from touchlab.numeric import LEFT_OUT, Floats, interval, jackknife, one_thread
 from touchlab.results import Result
 
 Quantity = Callable[[Floats, Ratios, Floats, Ahead | None], Floats]
-LEFT_OUT = np.vstack([np.ones(GROUPS), (1 - np.eye(GROUPS)) * GROUPS / (GROUPS - 1)])
-"""Weights of the customer groups, (sets, groups): all as they are, then without one each."""
 UNCHECKED = "unchecked"
 NOTHING_BROUGHT = (
     "What the touchpoints bring cannot be told from nothing. Credit shares out the outcomes all "
     "the same, so the two are not set side by side."
 )
 FOR_READING = ["segment", "touchpoint", "incremental", "ci_low", "ci_high", "share", "total"]
-FOR_READING += ["hazard_ratio", "half_life_days", "badge", "n"]
+FOR_READING += ["value", "value_low", "value_high", "hazard_ratio", "half_life_days", "badge", "n"]
 
 
 def amounts(
@@ -171,6 +172,11 @@ class Drivers(Result):
         self._need_sense(point)
         return pd.DataFrame([row])
 
+    @cached_property
+    def value(self) -> Value:
+        """What touchpoints do to the value of outcomes: ``.table``, ``.baseline``, ``.notes``."""
+        return value_of(self)
+
     def _need_sense(self, baseline: Floats) -> None:
         """Refuse what cannot be: numbers without end, and more outcomes than customers."""
         most = np.inf if self.moments.risk.recurrent else self.moments.customers
@@ -212,9 +218,14 @@ class Drivers(Result):
         )
 
     def incremental(
-        self, *, by: str | None = None, total: bool = True, checks: Any = None
+        self,
+        *,
+        by: str | None = None,
+        total: bool = True,
+        checks: Any = None,
+        measure: str = "count",
     ) -> pd.DataFrame:
-        """Outcomes that would not have happened without each touchpoint.
+        """Outcomes that would not have happened without each touchpoint, or their value.
 
         It does not say what another touch would bring, and not what happens to other
         outcomes: `total` follows touches, not customers won or lost.
@@ -227,6 +238,8 @@ class Drivers(Result):
             Whether to follow induced touches too (some seconds); never with `by`.
         checks
             What ``check_drivers`` found, for the badges; without it they say unchecked.
+        measure
+            ``"count"``, outcomes, or ``"value"``, what is recorded of their value.
 
         Returns
         -------
@@ -237,13 +250,18 @@ class Drivers(Result):
             with its interval; `share` of all outcomes; `total` without the touches that
             the touchpoint brought either (its interval is in ``.totals``); `fair_share` the
             Shapley share, which with the baseline adds up to all outcomes; `n` touches.
+            Of value, its columns are those of ``Drivers.value.by``.
 
         Raises
         ------
-        ParameterError
-            If `by` is neither ``"month"`` nor a trait.
+        ParameterError, MissingInput
+            If `by` is neither ``"month"`` nor a trait; if values are asked for and missing.
         """
         names, cells = self._cells(by)
+        if measure != "count":
+            need_measure(measure)
+            table = self.value.table if by is None else self.value.by(names, cells)
+            return table.assign(badge=checks.badges(table.touchpoint) if checks else UNCHECKED)
         found = self._removed if by is None else self._replicated(effects.removal, cells)
         point, (low, high) = found[0], self._interval(*found)
         whole = self.parameters.packed[None], LEFT_OUT[:1]
@@ -276,10 +294,12 @@ class Drivers(Result):
         return table.drop(columns="segment")
 
     def summary(self, checks: Any = None, *, by: str | None = None) -> pd.DataFrame:
-        """The columns of `incremental` that a reader needs, largest first; by segment as it is."""
+        """What a reader needs, with the value of outcomes, largest first; by segment as it is."""
         table = self.incremental(by=by, checks=checks)
         if by is not None:
             return table[FOR_READING[:6]]
+        with suppress(MissingInput):
+            table = self.value.beside(table)
         ordered = table.sort_values("incremental", ascending=False)
         return ordered[[name for name in FOR_READING if name in ordered.columns]]
 
