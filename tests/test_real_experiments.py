@@ -34,6 +34,11 @@ def test_an_email_that_multiplies_spend() -> None:
     assert found.difference_high == pytest.approx(1439, abs=0.6)
     assert found.rate_holdout == pytest.approx(153, abs=0.5)
     assert found.rate_treated == pytest.approx(1535, abs=0.5)
+    # without the experiment, the drivers find the same: larger outcomes, as many of them
+    mail = tl.fit_drivers(data).incremental(measure="value").iloc[0]
+    assert mail.ci_low < found.incremental < mail.ci_high
+    assert mail.more_low < 0 < mail.more_high
+    assert mail.larger == pytest.approx(mail.incremental, rel=0.02)
 
 
 def test_an_ad_against_a_public_service_announcement() -> None:

@@ -25,6 +25,7 @@ from touchlab.numeric import Floats, interval, one_thread
 
 MULTIPLIERS = (0.0, 0.5, 1.0, 1.5, 2.0)
 DRAWS, MOST_MOMENTS = 60, 20_000
+VALUE = ["value", "value_low", "value_high"]
 BOUNDED, OPEN, NONE = "bounded", "no upper end", "not above zero"
 Caps = tuple[float, float] | Mapping[str, tuple[float, float]]
 USUAL_CAPS = (0.5, 2.0)
@@ -223,13 +224,14 @@ def cost_per_incremental(
     -------
     pandas.DataFrame
         A row a touchpoint with a cost: ``touchpoint, cost, incremental, ci_low, ci_high,
-        cost_per_incremental, cost_per_incremental_low, cost_per_incremental_high,
-        cost_per_credited, roi, roi_low, roi_high, reading, badge, n``. Cost per incremental
-        outcome is infinite where none may have come, which `reading` says: ``bounded``,
+        value, value_low, value_high, cost_per_incremental, cost_per_incremental_low,
+        cost_per_incremental_high, cost_per_credited, roi, roi_low, roi_high, reading, badge,
+        n``. Cost per incremental outcome is infinite where none may have come, which
+        `reading` says: ``bounded``,
         ``no upper end`` (the interval of `incremental` holds 0), ``not above zero`` (the
         estimate is not above 0). For churn, outcomes prevented are counted; they are not
-        credited. `roi` is value / cost - 1, with the mean value of the outcomes (NaN
-        without values); `n` touches at risk.
+        credited. `value` is what would be missing of the value of outcomes, `roi` that over
+        cost - 1 (NaN without values); `n` touches at risk.
 
     Raises
     ------
@@ -249,15 +251,21 @@ def cost_per_incremental(
     ['bounded', 'no upper end']
     """
     known, sign = find_costs(drivers, costs), wanted(drivers)
-    table = drivers.incremental(total=False, checks=checks).set_index("touchpoint")
-    table = table[["incremental", "ci_low", "ci_high", "badge"]].loc[known.table.index]
+    table = drivers.incremental(total=False, checks=checks)
+    try:
+        table = drivers.value.beside(table)
+    except MissingInput:  # without values, costs are by outcome alone
+        table[VALUE] = np.nan
+    columns = ["incremental", "ci_low", "ci_high", *VALUE, "badge"]
+    table = table.set_index("touchpoint")[columns].loc[known.table.index]
     table = table.assign(cost=known.table.cost, n=known.table.n)
     ends = table[["ci_high", "ci_low"]] if sign > 0 else -table[["ci_low", "ci_high"]]
     brought = {"": sign * table.incremental, "_low": ends.iloc[:, 0], "_high": ends.iloc[:, 1]}
     for end, amount in brought.items():
         table[f"cost_per_incremental{end}"] = per_outcome(table.cost, amount)
-    for end, amount in zip(("", "_high", "_low"), brought.values(), strict=True):
-        table[f"roi{end}"] = amount * known.value / table.cost - 1
+    for end, other in zip(("", "_low", "_high"), ("", "_high", "_low"), strict=True):
+        worth = table[f"value{end}"] if sign > 0 else -table[f"value{other}"]
+        table[f"roi{end}"] = worth / table.cost - 1
     table["reading"] = np.select(
         [brought["_high"] > 0, brought[""] > 0], [BOUNDED, OPEN], default=NONE
     )
@@ -265,8 +273,8 @@ def cost_per_incremental(
     if sign > 0:
         table["cost_per_credited"] = table.cost / _credited(drivers, credit, lookback)
     table = table.reset_index()
-    columns = ["touchpoint", "cost", "incremental", "ci_low", "ci_high", "cost_per_incremental"]
-    columns += ["cost_per_incremental_low", "cost_per_incremental_high", "cost_per_credited"]
+    columns = ["touchpoint", "cost", "incremental", "ci_low", "ci_high", *VALUE]
+    columns += ["cost_per_incremental", "cost_per_incremental_low", "cost_per_incremental_high", "cost_per_credited"]
     return table[[*columns, "roi", "roi_low", "roi_high", "reading", "badge", "n"]]
 
 

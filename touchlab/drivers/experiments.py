@@ -141,6 +141,10 @@ def holdout_effects(
     risk = find_risk(data, outcome, after, recurrent)
     units, notes = _units(data, risk)
     groups = _sums(data, risk, units, measure)
+    if measure == "value" and not groups.total.any():
+        raise MissingInput(
+            f"No {outcome} in an experiment has a value: with it, value is compared."
+        )
     groups, left_out = _with_both_arms(data, groups, risk)
     notes = (*notes, *left_out, *_doubts(groups))
     table = pd.DataFrame([_effect(groups, name) for name in sorted(groups.touchpoint.unique())])

@@ -308,6 +308,12 @@ class Value:
         table.attrs["notes"] = list(self.notes)
         return table
 
+    def sentence(self) -> str:
+        """Say what would be missing of the value, and whether outcomes are more or larger."""
+        from touchlab import sentences
+
+        return sentences.about_value(self.table, self.baseline)
+
     def beside(self, table: pd.DataFrame) -> pd.DataFrame:
         """Outcomes by touchpoint with what they are worth: value, value_low, value_high."""
         names = {"incremental": "value", "ci_low": "value_low", "ci_high": "value_high"}

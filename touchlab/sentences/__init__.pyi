@@ -16,7 +16,7 @@ from .credit import (
     about_lookback,
     about_removal,
 )
-from .drivers import about_drivers, about_intent, about_scores
+from .drivers import about_drivers, about_intent, about_scores, about_value
 from .experience import (
     ASSOCIATION,
     about_flow,
@@ -97,6 +97,7 @@ __all__ = [
     "about_ties",
     "about_touches",
     "about_validation",
+    "about_value",
     "costs_in_brief",
     "in_five_sentences",
     "map_in_brief",

@@ -113,7 +113,7 @@ def costs_in_brief(table: pd.DataFrame) -> pd.DataFrame:
     columns = ["touchpoint", "cost", "incremental", "ci_low", "ci_high", "cost_per_incremental"]
     columns += ["interval_of_cost", "cost_per_credited"]
     if table.roi.notna().any():
-        columns.append("roi")
+        columns += ["value", "value_low", "value_high", "roi"]
         ordered = ordered.assign(roi=[f"{100 * roi:,.0f}{NBSP}%" for roi in ordered.roi])
     credited = _amounts(ordered.cost_per_credited)
     return ordered.assign(cost_per_credited=credited)[[*columns, "badge", "n"]]

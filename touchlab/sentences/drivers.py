@@ -32,6 +32,31 @@ def about_drivers(table: pd.DataFrame, baseline: pd.DataFrame, outcome: str) -> 
 
 
 @safe_sentence
+def about_value(table: pd.DataFrame, baseline: pd.DataFrame) -> str:
+    """Answer what would be missing of the value, and what makes outcomes larger or smaller."""
+    base = baseline.iloc[0]
+    first = table.loc[table.ci_low.idxmax()]
+    said = (
+        f"{per_cent(base['share'])} of the value of {base.n:,.0f} {base.outcome} outcomes, "
+        f"{base.value:,.0f}, would be there without any touchpoint: {base.ci_low:,.0f} to "
+        f"{base.ci_high:,.0f} (95 % interval)."
+    )
+    if first.ci_low > 0:
+        said += (
+            f" Most goes with {first.touchpoint}: {first.incremental:,.0f} ({first.ci_low:,.0f} to "
+            f"{first.ci_high:,.0f}), {first.more:,.0f} of it more outcomes and "
+            f"{first.larger:,.0f} larger ones."
+        )
+    larger, smaller = table[table.larger_low > 0], table[table.larger_high < 0]
+    for rows, word in ((larger, "Larger"), (smaller, "Smaller")):
+        if len(rows):
+            said += f" {word} outcomes, beyond chance, come with {listing(rows.touchpoint)}."
+    if larger.empty and smaller.empty:
+        said += " No touchpoint can be shown to make outcomes larger or smaller."
+    return said
+
+
+@safe_sentence
 def about_scores(scores: pd.DataFrame) -> str:
     """Answer how far the numbers can be trusted, on customers like these with a known truth."""
     said = []

@@ -72,9 +72,12 @@ def _most(table: pd.DataFrame, what: str) -> str:
         return "no touchpoint's figure can be told from zero"
     row = above.loc[above.incremental.idxmax()]
     verb = "brings" if row.badge in CAUSAL else "goes with"
+    worth = ""
+    if "value" in table:
+        worth = f"; their value {row.value:,.0f}, {row.value_low:,.0f} to {row.value_high:,.0f}"
     return (
         f"{row.touchpoint} {verb} {what}, {row.incremental:,.0f} ({row.ci_low:,.0f} to "
-        f"{row.ci_high:,.0f}; badge {row.badge})"
+        f"{row.ci_high:,.0f}{worth}; badge {row.badge})"
     )
 
 
