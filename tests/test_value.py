@@ -104,7 +104,9 @@ def test_equal_values_are_counts_times_the_value():
     reach = 40 * (counts.ci_high - counts.ci_low)
     np.testing.assert_allclose(found.ci_high - found.ci_low, reach, rtol=0.02)
     np.testing.assert_allclose(found.larger, 0, atol=1e-6)
-    assert drivers.value.baseline.baseline[0] == pytest.approx(40 * drivers.baseline.baseline[0], rel=1e-4)
+    assert drivers.value.baseline.baseline[0] == pytest.approx(
+        40 * drivers.baseline.baseline[0], rel=1e-4
+    )
 
 
 def test_segments_add_up_to_the_whole_and_summaries_show_value():

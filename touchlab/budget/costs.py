@@ -274,7 +274,12 @@ def cost_per_incremental(
         table["cost_per_credited"] = table.cost / _credited(drivers, credit, lookback)
     table = table.reset_index()
     columns = ["touchpoint", "cost", "incremental", "ci_low", "ci_high", *VALUE]
-    columns += ["cost_per_incremental", "cost_per_incremental_low", "cost_per_incremental_high", "cost_per_credited"]
+    columns += [
+        "cost_per_incremental",
+        "cost_per_incremental_low",
+        "cost_per_incremental_high",
+        "cost_per_credited",
+    ]
     return table[[*columns, "roi", "roi_low", "roi_high", "reading", "badge", "n"]]
 
 

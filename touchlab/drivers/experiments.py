@@ -58,7 +58,10 @@ class Holdouts(Result):
     def summary(self) -> pd.DataFrame:
         """What each experiment says by itself, and what the arms did."""
         columns = ["touchpoint", "incremental", "ci_low", "ci_high", "rate_treated"]
-        return self.table[[*columns, "rate_holdout", "n_treated", "n_holdout"]]
+        table = self.table[[*columns, "rate_holdout", "n_treated", "n_holdout"]]
+        if self.measure == "count":
+            return table
+        return table.rename(columns=lambda name: name.replace("rate_", "value_"))
 
     def plot(self) -> Any:
         """Draw the effect of each experiment with its interval."""
