@@ -23,7 +23,8 @@ from touchlab.plots.parts import (
     named,
     per_cent,
     short,
-)
+    whole_or_tenths,
+)  # fmt: skip
 from touchlab.show import NARROW, Picture, Theme, safe_picture
 
 FLAT = 0.95
@@ -150,7 +151,7 @@ def _draw_curve(axes: Axes, own: pd.DataFrame, theme: Theme) -> None:
     axes.set_xticks(sorted({0.0, 1.0, float(own.multiplier.max())}))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: "now" if v == 1 else f"{v:g}"))
     axes.yaxis.set_major_locator(MaxNLocator(4))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: counted(v)))
+    axes.yaxis.set_major_formatter(whole_or_tenths)
     axes.grid(axis="y", lw=0.7)
 
 

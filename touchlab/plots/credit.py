@@ -22,7 +22,7 @@ from touchlab.plots.parts import (
     plot_intervals,
     plot_lines,
     short,
-)
+)  # fmt: skip
 from touchlab.show import NARROW, Picture, Theme, on_hover, safe_picture
 
 

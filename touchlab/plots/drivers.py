@@ -18,7 +18,7 @@ from touchlab.plots.parts import (
     per_cent,
     plot_intervals,
     short,
-)
+)  # fmt: skip
 from touchlab.show import NARROW, Picture, Theme, on_hover, safe_picture
 
 

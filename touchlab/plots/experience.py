@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from touchlab.experience.key_drivers import KeyDrivers, called, quadrants, weak_links
 from touchlab.plots.parts import (
     canvas,
     count_axis,
     counted,
+    draw_intervals,
     finish,
     name_rows,
+    name_some,
     per_cent,
     percent_axis,
     short,
-    with_intervals,
-)
-from touchlab.show import NARROW, Picture, Theme, on_hover, safe_picture
+    whole_per_cent,
+)  # fmt: skip
+from touchlab.show import NARROW, Picture, Theme, safe_picture
 
 SCALES = {"nps": (-100.0, 100.0), "csat": (0.0, 100.0), "ces": (1.0, 7.0), "scale": (0.0, 100.0)}
 LABELS = {
@@ -92,8 +93,7 @@ def _draw_months(theme: Theme, width: float, known: pd.DataFrame, title: str) ->
         axes.set_ylabel(LABELS[metric].split(",")[0])
         axes.grid(axis="y", lw=0.7)
         axes.set_axisbelow(True)
-    step = max(1, round(len(months) / (12 if width > NARROW else 5)))
-    axes.set_xticks(range(len(months))[::step], months[::step])
+    name_some(axes, months, width)
     axes.set_xlabel("month, 95 % interval")
     figure.align_ylabels()
     return finish(figure, panels[0], title, width)
@@ -179,7 +179,7 @@ def plot_importance(drivers: KeyDrivers) -> Picture:
         axes.axvline(usual, color=theme.soft, lw=0.9, ls="--")
         axes.set_ylim(0, min(1.0, float(table.ci_high.max()) * 1.08))
         axes.margins(x=0.22 if width > NARROW else 0.3)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:.0f} %"))
+        axes.yaxis.set_major_formatter(whole_per_cent)
         axes.set_ylabel(f"importance for {called(drivers.target)}: share of R2")
         axes.set_xlabel("performance: mean score, 95 % interval")
         corner: dict[str, Any] = {
@@ -242,12 +242,10 @@ def plot_flow(flow: pd.DataFrame) -> Picture:
 def _dots(
     axes: Axes, theme: Theme, rows: pd.DataFrame, names: str, value: str, filled: pd.Series
 ) -> None:
-    y = np.arange(len(rows))
-    axes.hlines(y, rows.ci_low, rows.ci_high, color=theme.accent, lw=2.2, alpha=0.45)
     face = [theme.accent if full else theme.paper for full in filled]
-    dots = axes.scatter(rows[value], y, s=36, color=face, edgecolors=theme.accent, lw=1.3, zorder=2)
     form = per_cent if value == "rate" else "{:.1f}".format
-    on_hover(dots, with_intervals(rows, names, value, form))
+    look: dict[str, Any] = {"s": 36, "color": face, "edgecolors": theme.accent, "lw": 1.3}
+    draw_intervals(axes, theme, rows, names, value, form, **look)
 
 
 def _beside(axes: Axes, theme: Theme, words: Sequence[str]) -> None:

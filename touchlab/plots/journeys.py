@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from touchlab.plots.parts import (
     canvas,
@@ -14,10 +13,13 @@ from touchlab.plots.parts import (
     finish,
     in_days,
     name_rows,
+    name_some,
     per_cent,
     short,
-)
-from touchlab.show import NARROW, Picture, Theme, on_hover, safe_picture
+    whole_or_tenths,
+    whole_per_cent,
+)  # fmt: skip
+from touchlab.show import Picture, Theme, on_hover, safe_picture
 
 
 @safe_picture
@@ -38,10 +40,10 @@ def plot_lengths(lengths: pd.DataFrame) -> Picture:
         upper.vlines(x, lengths.ci_low, lengths.ci_high, color=theme.accent, lw=2.2, alpha=0.45)
         upper.scatter(x, lengths.rate, s=34, color=theme.accent)
         upper.set_ylim(bottom=0)
-        upper.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:.0f} %"))
+        upper.yaxis.set_major_formatter(whole_per_cent)
         upper.set_ylabel("convert")
         sns.barplot(x=x, y=lengths.journeys.to_numpy(), ax=lower, color=theme.line, saturation=1)
-        lower.yaxis.set_major_formatter(FuncFormatter(lambda v, _: counted(v)))
+        lower.yaxis.set_major_formatter(whole_or_tenths)
         lower.set(ylabel="journeys", xlabel="touches in the journey")
         lower.set_xticks(x, list(lengths.touches))
         figure.align_ylabels()
@@ -68,10 +70,9 @@ def plot_months(months: pd.DataFrame, *, outcome: str) -> Picture:
         ):
             axes.plot(x, months[column], marker="o", ms=4, lw=1.8, color=colour)
             axes.set_ylim(bottom=0)
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: counted(v)))
+            axes.yaxis.set_major_formatter(whole_or_tenths)
             axes.set_ylabel(column if column == "touches" else outcome)
-        step = max(1, round(len(months) / (12 if width > NARROW else 5)))
-        lower.set_xticks(x[::step], list(months.month[::step]))
+        name_some(lower, list(months.month), width)
         figure.align_ylabels()
         return finish(figure, upper, title, width)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from touchlab.show import NARROW, Picture, Theme, on_hover, safe_picture
 
@@ -39,16 +39,10 @@ def plot_intervals(
 
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(width, 0.32 * len(rows) + 1.1)
-        y = np.arange(len(rows))
-        axes.hlines(y, rows.ci_low, rows.ci_high, color=theme.accent, lw=2.2, alpha=0.45)
-        dots = axes.scatter(rows[value], y, s=34, color=theme.accent, zorder=2)
-        on_hover(dots, with_intervals(rows, names, value, form))
+        draw_intervals(axes, theme, rows, names, value, form, s=34, color=theme.accent)
         name_rows(axes, rows[names])
         axes.set_xlim(left=min(0.0, float(rows[["ci_low", value]].min().min())))
-        if percent:
-            percent_axis(axes, label)
-        else:
-            count_axis(axes, label)
+        (percent_axis if percent else count_axis)(axes, label)
         return finish(figure, axes, title, width)
 
     first, last = rows.iloc[-1], rows.iloc[0]
@@ -71,17 +65,13 @@ def plot_lines(
         figure, axes = canvas(width, 3.6)
         places = np.arange(len(wide))
         for i, name in enumerate(wide.columns):
-            style: dict[str, Any] = {
-                "marker": MARKERS[i % len(MARKERS)],
-                "color": theme.palette[i],
-                "ms": 4,
-                "lw": 1.8,
-            }
-            axes.plot(places, wide[name], label=short(str(name)), **style)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:.0f} %"))
+            axes.plot(
+                places, wide[name], marker=MARKERS[i % len(MARKERS)], color=theme.palette[i],
+                ms=4, lw=1.8, label=short(str(name)),
+            )  # fmt: skip
+        axes.yaxis.set_major_formatter(whole_per_cent)
         axes.set_ylim(bottom=0)
-        step = max(1, round(len(wide) / (12 if width > NARROW else 5)))
-        axes.set_xticks(places[::step], [short(str(v), 12) for v in wide.index[::step]])
+        name_some(axes, [short(str(v), 12) for v in wide.index], width)
         axes.set_ylabel(label)
         figure.legend(loc="outside lower center", ncols=2 if width <= NARROW else 3)
         return finish(figure, axes, title, width)
@@ -130,6 +120,23 @@ def with_intervals(
     ]
 
 
+def draw_intervals(
+    axes: Axes, theme: Theme, rows: pd.DataFrame, names: str, value: str,
+    form: Callable[[float], str], **dots: Any,
+) -> None:  # fmt: skip
+    """Draw an estimate a row with its interval; each dot says its numbers."""
+    y = np.arange(len(rows))
+    axes.hlines(y, rows.ci_low, rows.ci_high, color=theme.accent, lw=2.2, alpha=0.45)
+    drawn = axes.scatter(rows[value], y, zorder=2, **dots)
+    on_hover(drawn, with_intervals(rows, names, value, form))
+
+
+def name_some(axes: Axes, names: Sequence[str], width: float) -> None:
+    """Name as many places along the x axis as there is room for."""
+    step = max(1, round(len(names) / (12 if width > NARROW else 5)))
+    axes.set_xticks(range(len(names))[::step], names[::step])
+
+
 def name_rows(axes: Axes, names: Sequence[Any] | pd.Index | pd.Series) -> None:
     axes.set_yticks(np.arange(len(names)), [short(str(n)) for n in names])
     axes.spines["left"].set_visible(False)
@@ -137,7 +144,7 @@ def name_rows(axes: Axes, names: Sequence[Any] | pd.Index | pd.Series) -> None:
 
 
 def percent_axis(axes: Axes, label: str) -> None:
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:.0f} %"))
+    axes.xaxis.set_major_formatter(whole_per_cent)
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.grid(axis="x", lw=0.7)
     axes.set_axisbelow(True)
@@ -146,7 +153,15 @@ def percent_axis(axes: Axes, label: str) -> None:
 
 def count_axis(axes: Axes, label: str) -> None:
     percent_axis(axes, label)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: counted(v)))
+    axes.xaxis.set_major_formatter(whole_or_tenths)
+
+
+def whole_per_cent(value: float, _: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+def whole_or_tenths(value: float, _: float) -> str:
+    return counted(value)
 
 
 def short(name: str, longest: int = LONGEST_NAME) -> str:
@@ -168,9 +183,7 @@ def counted(value: float) -> str:
 
 
 def in_days(value: float) -> str:
-    if value < 2:
-        return f"{24 * value:.0f} hours"
-    return f"{value:.0f} days"
+    return f"{24 * value:.0f} hours" if value < 2 else f"{value:.0f} days"
 
 
 def money(value: float) -> str:

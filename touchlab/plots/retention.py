@@ -9,23 +9,24 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from touchlab.errors import MissingInput
 from touchlab.plots.parts import (
     canvas,
     count_axis,
     counted,
+    draw_intervals,
     fill_map,
     finish,
     name_rows,
     per_cent,
     plot_intervals,
     short,
-    with_intervals,
-)
+    whole_per_cent,
+)  # fmt: skip
 from touchlab.privacy.shown import min_customers
-from touchlab.show import NARROW, Picture, Theme, on_hover, safe_picture
+from touchlab.show import NARROW, Picture, Theme, safe_picture
 
 MOST_CURVES = 6
 FEWEST_AT_RISK = 10
@@ -127,7 +128,7 @@ def _picture(rows: pd.DataFrame, names: str, value: str, label: str, title: str)
             ends.append((float(own.day.iloc[-1]), float(own[value].iloc[-1])))
         axes.set_ylim(0, 1.02 if value == "survival" else None)
         _name_lines(axes, order, ends, theme)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:.0f} %"))
+        axes.yaxis.set_major_formatter(whole_per_cent)
         axes.xaxis.set_major_locator(MaxNLocator(5 if width <= NARROW else 8, integer=True))
         axes.grid(axis="y", lw=0.7)
         axes.set_axisbelow(True)
@@ -250,10 +251,7 @@ def plot_lifetime_value(table: pd.DataFrame) -> Picture:
 
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(width, 0.32 * len(rows) + 1.1)
-        y = np.arange(len(rows))
-        axes.hlines(y, rows.ci_low, rows.ci_high, color=theme.accent, lw=2.2, alpha=0.45)
-        dots = axes.scatter(rows.value, y, s=34, color=theme.accent, zorder=2)
-        on_hover(dots, with_intervals(rows, "group", "value", counted))
+        draw_intervals(axes, theme, rows, "group", "value", counted, s=34, color=theme.accent)
         name_rows(axes, rows.group)
         axes.set_xlim(left=0)
         count_axis(axes, label)
