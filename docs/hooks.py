@@ -72,12 +72,13 @@ plots.plot_removal(effects, outcome="conversion")""",
     "How long before the outcome": "plots.plot_times(tl.time_to_outcome(data))",
     "What would not have happened": """\
 drivers = tl.fit_drivers(data, outcome="conversion", seed=1)
-plots.plot_incremental(drivers.incremental(total=False), outcome="conversion")""",
+checks = tl.check_drivers(data, drivers)
+plots.plot_incremental(drivers.incremental(total=False, checks=checks), outcome="conversion")""",
     "What an outcome costs": """\
-costs = tl.cost_per_incremental(drivers)
+costs = tl.cost_per_incremental(drivers, checks=checks)
 plots.plot_cost_per_incremental(costs, outcome="conversion")""",
     "Where money should move": """\
-plan = tl.reallocate(drivers, seed=1)
+plan = tl.reallocate(drivers, checks=checks, seed=1)
 plots.plot_reallocation(plan.table, plan.gain)""",
     "How long customers stay": 'plots.plot_survival(tl.survival_curves(data, by="plan"))',
     "Who comes back": """\

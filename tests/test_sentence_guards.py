@@ -174,3 +174,12 @@ def test_kept_tables_too_say_what_cannot_be_held_back(
     assert set(tables["cannot_hold_back"].touchpoint) == own | come_in | {
         "affiliate", "partner_review"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("badge", BADGES[2:])
+def test_a_figure_of_costs_says_why_there_is_no_price(badge: str) -> None:
+    row = {"touchpoint": "ad", "incremental": 40.0, "ci_low": 30.0, "ci_high": 50.0, "n": 5000}
+    row |= {"cost_per_incremental": 9.0, "cost_per_incremental_low": 5.0, "badge": badge}
+    priced = pd.DataFrame([row | {"cost_per_incremental_high": 20.0, "cost_per_credited": 3.0}])
+    said = plots.plot_cost_per_incremental(priced, outcome="conversion").alt
+    assert said.startswith(f"Effects are {badge}: one conversion has no price yet.")

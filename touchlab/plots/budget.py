@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from touchlab.budget.plan import SURE
+from touchlab.data.contract import listing
 from touchlab.drivers.checks import CAUSAL
 from touchlab.moments.risk import ENDING
 from touchlab.plots.parts import (
@@ -80,7 +81,10 @@ def plot_cost_per_incremental(
 
 
 def _cost_title(rows: pd.DataFrame, outcome: str, credit: str, currency: str) -> str:
-    sure = rows[np.isfinite(rows.cost_per_incremental_high) & rows.badge.isin(CAUSAL)]
+    bounded = rows[np.isfinite(rows.cost_per_incremental_high)]
+    sure = bounded[bounded.badge.isin(CAUSAL)]
+    if sure.empty and len(bounded):
+        return f"Effects are {listing(bounded.badge.unique())}: one {outcome} has no price yet"
     if sure.empty:
         return f"No touchpoint is surely above zero: what one {outcome} costs is not known"
     cheap, dear = sure.iloc[-1], sure.iloc[0]
