@@ -17,7 +17,6 @@ import touchlab as tl
 from touchlab.credit.cost import return_on_cost, touch_costs
 from touchlab.credit.order import removal_effects
 from touchlab.credit.rules import RULES
-from touchlab.data.paths import paths_from_columns
 from touchlab.errors import MissingInput
 from touchlab.journeys.build import order_events
 from touchlab.journeys.counts import outcome_sums, rule_sums
@@ -193,8 +192,15 @@ def test_columns_are_as_documented(open_events: Open) -> None:
 
 @pytest.fixture(scope="module")
 def campaigns(clicks: pd.DataFrame) -> tl.Dataset:
-    steps = [f"click_{i}" for i in range(1, 6)]
-    paths = paths_from_columns(clicks, steps=steps, conversions="conversion", value="value")
+    steps = clicks[[f"click_{i}" for i in range(1, 6)]]
+    paths = pd.DataFrame(
+        {
+            "path": steps.apply(lambda row: " > ".join(row.dropna()), axis=1),
+            "conversions": clicks.conversion,
+            "value": clicks["value"],
+            "null": 1 - clicks.conversion,
+        }
+    )
     return tl.open_data({"paths": paths})
 
 

@@ -12,7 +12,6 @@ from tiny import customers, notes, outcomes, surveys, tables, touches, touchpoin
 
 import touchlab as tl
 from touchlab.data.contract import TABLES, Problem, listing, shorten
-from touchlab.data.paths import paths_from_columns
 
 Frames = dict[str, pd.DataFrame]
 
@@ -256,14 +255,6 @@ def test_value_of_paths_without_conversions_is_noted() -> None:
     paths = pd.DataFrame({"path": ["a", "b"], "conversions": [60, 0], "value": [1.0, 5.0]})
     lost = ("paths", 1, "have a value but no conversions; the value is left out")
     assert notes(tl.open_data({"paths": paths})) == [lost]
-
-
-def test_paths_from_columns_names_what_is_missing() -> None:
-    with pytest.raises(tl.ParameterError) as caught:
-        paths_from_columns(pd.DataFrame({"one": ["a"]}), steps=["one", "two"], conversions="sold")
-    assert str(caught.value) == (
-        "paths_from_columns: no column 'two', 'sold'\n  found one; name the columns of the frame"
-    )
 
 
 def test_keys_are_columns_of_their_tables() -> None:

@@ -11,6 +11,7 @@ import pytest
 import statsmodels.api as sm
 
 import touchlab as tl
+from touchlab import sentences
 from touchlab.drivers import design
 from touchlab.drivers.design import build_controls
 from touchlab.drivers.fit import fit_drivers
@@ -178,3 +179,49 @@ def test_hazard_ratio_of_a_known_touchpoint_is_covered(sample):
     known = truth.set_index("touchpoint").hazard_ratio
     for name in ("referral_program", "onboarding_call"):
         assert ratios.ci_low[name] <= known[name] <= ratios.ci_high[name]
+
+
+def test_outcomes_that_are_not_explained_are_said_with_their_number_and_why():
+    random = np.random.default_rng(4)
+    names = [f"c{i}" for i in range(400)]
+    first = pd.Series(START + random.uniform(0, 20, 400) * DAY)
+    touched = first + random.uniform(1, 5, 400) * DAY
+    later = touched + random.exponential(8, 400) * DAY
+    touches = pd.DataFrame({"customer_id": names, "timestamp": touched, "touchpoint": "ad"})
+    # the first hundred customers are first seen at a conversion; 150 convert after a touch
+    outcomes = pd.DataFrame(
+        {
+            "customer_id": [*names[:100], *names[50:200]],
+            "timestamp": [*first[:100], *later[50:200]],
+            "outcome": "conversion",
+        }
+    )
+    data = tl.open_data({"touches": touches, "outcomes": outcomes})
+    drivers = fit_drivers(data)
+    said = (
+        "100 of 250 conversion outcomes are not explained: 100 come just as observation begins, "
+        "and nothing is known of what led to them. Amounts and shares are of the other 150."
+    )
+    assert said in drivers.notes
+    assert said in drivers.basis.seen.tolist()
+    tables = {"baseline": drivers.baseline}
+    assert sentences.about_unexplained(tables, data, "conversion") == (
+        "Of 250 conversion outcomes, the drivers explain 150: for the others nothing is known of "
+        "the time before them (page 04, what the regression was made from, says why)."
+    )
+    # all are explained where windows are known, and with dates also those of the first day
+    windows = pd.DataFrame({"customer_id": names, "observed_from": first.dt.floor("D")})
+    windows["observed_to"] = later.max()
+    dated = outcomes.assign(timestamp=outcomes.timestamp.dt.floor("D"))
+    whole = tl.open_data(
+        {
+            "touches": touches.assign(timestamp=touches.timestamp.dt.floor("D")),
+            "outcomes": dated,
+            "customers": windows,
+        }
+    )
+    known = fit_drivers(whole)
+    assert known.moments.events == 250
+    assert not any("not explained" in note for note in known.notes)
+    assert sentences.about_unexplained({"baseline": known.baseline}, whole, "conversion") == ""
+    assert np.isfinite(known.baseline.iloc[0, 1:].to_numpy(float)).all()

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import touchlab as tl
-from touchlab.moments.risk import Risk, risk_events, risk_windows
+from touchlab.moments.risk import Risk, at_the_start, risk_events, risk_windows
 from touchlab.moments.sample import sample_moments, sample_touches, touch_paths
 
 DAY = pd.Timedelta("1D")
@@ -96,6 +96,42 @@ def test_without_customers_risk_runs_from_the_first_event_to_the_end_of_the_data
     moments = sample_moments(data)
     assert moments.events == 1
     assert not moments.windows_known
+
+
+def dated(first: float, n: int = 6) -> tl.Dataset:
+    """Of customers followed from `first`, all convert there, and half of them again a day later."""
+    names = [f"c{i}" for i in range(n)]
+    again = [(name, first + 1, "conversion") for name in names[::2]]
+    return tl.open_data(
+        {
+            "touches": touches(*((name, first + 0.5, "ad") for name in names)),
+            "outcomes": outcomes(*((name, first, "conversion") for name in names), *again),
+            "customers": customers(**{name: (first, first + 9) for name in names}),
+        }
+    )
+
+
+@pytest.mark.parametrize(("first", "again", "once"), [(2, 9, 6), (2.25, 3, 0)])
+def test_outcomes_on_the_first_day_count_where_only_days_are_known(first, again, once):
+    data = dated(first)
+    for recurrent, events in ((True, again), (False, once)):
+        risk = Risk("conversion", recurrent=recurrent)
+        assert len(risk_events(data, risk_windows(data, risk), risk).to_pandas()) == events
+        assert at_the_start(data, risk) == (0 if first == 2 else 6)
+    # six customers for nine days: a millisecond before is no time at risk
+    days = risk_windows(data, Risk("conversion")).to_pandas().days
+    assert days.tolist() == pytest.approx([9.0] * 6, abs=1e-6)
+    assert risk_windows(data, Risk("conversion", recurrent=False)).count().to_pandas() == once
+
+
+def test_outcomes_at_the_first_event_are_counted_as_not_explained():
+    data = tl.open_data(
+        {
+            "touches": touches(("ann", 1, "ad"), ("bob", 3, "ad")),
+            "outcomes": outcomes(("ann", 4, "conversion"), ("eve", 6, "conversion")),
+        }
+    )
+    assert at_the_start(data, Risk("conversion")) == 1
 
 
 def test_times_and_ids_of_different_types_meet_without_customers(tmp_path):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
@@ -12,42 +10,13 @@ import pyarrow as pa
 from touchlab.data.checks import EXACT
 from touchlab.data.contract import Note
 from touchlab.data.readers import keep
-from touchlab.errors import DataError, ParameterError, shorten
+from touchlab.errors import DataError, shorten
 from touchlab.numeric import GROUPS, Floats
 
 SEPARATOR = ">"
 SEED = 20260228  # only decides which journey falls in which group
 NO_INTERVALS = "fractional counts, or fewer journeys than groups: no intervals"
 NO_CONVERSIONS = "have a value but no conversions; the value is left out"
-
-
-def paths_from_columns(
-    frame: pd.DataFrame, *, steps: Sequence[str], conversions: str, value: str | None = None
-) -> pd.DataFrame:
-    """Turn a table of a row a journey and a column a step into a paths table; gaps are skipped.
-
-    >>> import pandas as pd
-    >>> clicks = pd.DataFrame({"one": ["a", "b"], "two": ["b", None], "sold": [1, 0]})
-    >>> paths_from_columns(clicks, steps=["one", "two"], conversions="sold")
-        path  conversions  null
-    0  a > b            1     0
-    1      b            0     1
-    """
-    wanted = [*steps, conversions, *([value] if value else [])]
-    missing = [c for c in wanted if c not in frame.columns]
-    if missing or not steps:
-        found = ", ".join(map(str, frame.columns))
-        raise ParameterError(
-            f"paths_from_columns: no column {', '.join(map(repr, missing)) or 'for steps'}\n"
-            f"  found {found}; name the columns of the frame"
-        )
-    rows = frame[[*steps]].to_numpy(dtype=object)
-    paths = [f" {SEPARATOR} ".join(str(v) for v in row if pd.notna(v)) for row in rows]
-    table = pd.DataFrame({"path": paths, "conversions": frame[conversions].to_numpy()})
-    if value:
-        table["value"] = frame[value].to_numpy()
-    table["null"] = (table.conversions == 0).astype("int64")
-    return table
 
 
 def split_paths(paths: pd.DataFrame) -> tuple[dict[str, ir.Table], list[Note]]:

@@ -21,7 +21,7 @@ from touchlab.drivers.intent import UNSEEN, take_out
 from touchlab.drivers.model import PRESENT, SATURATIONS, Model, Parameters, only, some_of
 from touchlab.drivers.result import Drivers
 from touchlab.errors import MissingInput, ParameterError, TouchlabWarning
-from touchlab.moments.risk import comes_again
+from touchlab.moments.risk import at_the_start, comes_again
 from touchlab.moments.sample import Moments, sample_moments
 from touchlab.moments.unusual import TIMES, about_concentration, occasions, without_extremes
 from touchlab.numeric import Floats
@@ -207,15 +207,21 @@ def _without_occasions(moments: Moments) -> tuple[Moments, list[str]]:
 
 
 def _left_out(moments: Moments) -> list[str]:
-    """Say how many outcomes the drivers cannot speak of: nothing is known of the time before."""
-    outcome = moments.risk.outcome
-    all_of_them = outcome_counts(moments.data)[outcome]
+    """Say how many outcomes the drivers cannot speak of, and why."""
+    risk, all_of_them = moments.risk, outcome_counts(moments.data)[moments.risk.outcome]
     missed = round(all_of_them - moments.events)
     if missed <= SELDOM * all_of_them:
         return []
+    first = min(at_the_start(moments.data, risk), missed)
+    start = f"with their customer's first {risk.after}" if risk.after else "as observation begins"
+    reasons = {
+        f"come just {start}, and nothing is known of what led to them": first,
+        "come when their customer could not have them, or again where one counts": missed - first,
+    }
+    said = "; ".join(f"{n:,} {why}" for why, n in reasons.items() if n)
     return [
-        f"{missed:,} of {all_of_them:,} {outcome} outcomes are not explained: they come at the "
-        "first moment of their customer's time at risk, outside it, or after the first"
+        f"{missed:,} of {all_of_them:,} {risk.outcome} outcomes are not explained: {said}. "
+        f"Amounts and shares are of the other {all_of_them - missed:,}."
     ]
 
 

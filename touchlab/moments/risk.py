@@ -22,6 +22,8 @@ from touchlab.numeric import hash_uniform
 
 ENDING = ("churn",)
 """Outcomes that end the customer's time at risk of every outcome."""
+TICK = 0.001
+"""Seconds: times count to the millisecond."""
 AFTER = {"churn": "conversion", "referral": "conversion"}
 """Outcomes that only a customer can have who has had another: their risk starts there."""
 
@@ -75,13 +77,40 @@ def comes_again(data: Dataset, outcome: str) -> bool | None:
 
 def risk_windows(data: Dataset, risk: Risk) -> ir.Table:
     """Customers at risk: customer_id, start, stop (seconds), days."""
-    windows = _observed(data)
-    if risk.after is not None:
-        began = first_times(data, risk.after).rename(began="time")
-        windows = windows.inner_join(began, "customer_id")
-        start = ibis.greatest(windows.start, windows.began)
-        windows = windows.select("customer_id", "stop", start=start)
+    windows = _begun(data, risk)
     return _ended(windows, data, {*ENDING, *([] if risk.recurrent else [risk.outcome])})
+
+
+def _begun(data: Dataset, risk: Risk) -> ir.Table:
+    """Customers from the start of their risk to the end of observation."""
+    windows = _observed(data)
+    if risk.after is None:
+        has_windows = data.has("customers")
+        return _with_first_day(windows, data, risk.outcome) if has_windows else windows
+    windows = windows.inner_join(first_times(data, risk.after), "customer_id")
+    start = ibis.greatest(windows.start, windows.time)
+    return windows.select("customer_id", "stop", start=start)
+
+
+def _with_first_day(windows: ir.Table, data: Dataset, outcome: str) -> ir.Table:
+    """Begin a millisecond earlier where the outcome comes on the first day, both known as dates.
+
+    It happened during that day, so its customer was followed before. With a time of day, the
+    window was begun by the outcome, and says nothing of what led to it.
+    """
+    windows = windows.left_join(first_times(data, outcome), "customer_id")
+    days = windows.start / DAY_SECONDS
+    dated = (windows.time == windows.start) & (days == days.floor())
+    start = windows.start - ibis.ifelse(dated.fill_null(False), TICK, 0.0)
+    return windows.select("customer_id", "stop", start=start)
+
+
+def at_the_start(data: Dataset, risk: Risk) -> int:
+    """Count outcomes at the very instant from which customers are at risk: not explained."""
+    rows = data.outcomes.filter(data.outcomes.outcome == risk.outcome)
+    rows = rows.select("customer_id", time=seconds(rows.timestamp))
+    joined = rows.inner_join(_begun(data, risk), "customer_id")
+    return int(joined.filter(joined.time == joined.start).count().to_pyarrow().as_py())
 
 
 def risk_ends(data: Dataset, risk: Risk, asked: pd.DataFrame) -> pd.DataFrame:

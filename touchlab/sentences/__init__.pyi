@@ -40,7 +40,7 @@ from .journeys import (
     about_ties,
     notes_in_brief,
 )
-from .overview import about_changes, in_five_sentences
+from .overview import about_changes, about_unexplained, in_five_sentences
 from .retention import (
     about_churn,
     about_cohorts,
@@ -96,6 +96,7 @@ __all__ = [
     "about_survival",
     "about_ties",
     "about_touches",
+    "about_unexplained",
     "about_validation",
     "about_value",
     "costs_in_brief",

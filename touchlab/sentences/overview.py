@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 from touchlab.data.contract import listing
+from touchlab.data.customers import outcome_counts
+from touchlab.data.dataset import Dataset
 from touchlab.drivers.checks import CAUSAL
 from touchlab.plots.parts import per_cent
-from touchlab.show import safe_sentence
+from touchlab.show import count, safe_sentence
 
 Tables = Mapping[str, pd.DataFrame]
+SELDOM = 0.01
 
 
 def in_five_sentences(tables: Tables, outcome: str) -> list[str]:
@@ -29,6 +32,20 @@ def in_five_sentences(tables: Tables, outcome: str) -> list[str]:
         if all(name in tables for name in names):
             said.append(say(*(tables[name] for name in names), outcome=outcome))
     return said or ["The data carries none of the answers that this page brings together."]
+
+
+def about_unexplained(tables: Tables, data: Dataset, outcome: str) -> str:
+    """Say how many outcomes the first sentence is not about; nothing where it is about all."""
+    if "baseline" not in tables:
+        return ""
+    explained, recorded = tables["baseline"].n.iloc[0], outcome_counts(data)[outcome]
+    if not recorded - explained > SELDOM * recorded:
+        return ""
+    return (
+        f"Of {count(recorded)} {outcome} outcomes, the drivers explain {count(explained)}: for the "
+        "others nothing is known of the time before them (page 04, what the regression was made "
+        "from, says why)."
+    )
 
 
 @safe_sentence

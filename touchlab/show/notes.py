@@ -45,7 +45,7 @@ def answer(*sentences: str) -> Sentence:
 
 def takeaway(*sentences: str) -> Sentence:
     """Show what a table or figure says."""
-    return Sentence(" ".join(sentences), "takeaway")
+    return Sentence(" ".join(filter(None, sentences)), "takeaway")
 
 
 def note(*sentences: str) -> Sentence:
