@@ -3,10 +3,9 @@
 from .budget.costs import cost_per_incremental, response_curves
 from .budget.plan import Reallocation, budget_scenarios, reallocate
 from .credit.attribute import attribute
-from .credit.cost import return_on_cost, touch_costs
 from .credit.order import choose_order, removal_effects
 from .credit.rules import position, time_decay
-from .credit.sensitivity import credit_by_position
+from .credit.sensitivity import credit_by_position, return_on_cost, touch_costs
 from .data.dataset import Dataset, open_data
 from .drivers.calibrate import calibrate
 from .drivers.checks import check_drivers
