@@ -14,6 +14,7 @@ from touchlab.credit.attribute import attribute
 from touchlab.data.customers import NO_TOUCH
 from touchlab.data.dataset import Dataset, open_data
 from touchlab.drivers.calibrate import calibrate
+from touchlab.drivers.checks import ADJUSTED, DESCRIPTIVE, RANDOMISED, check_drivers
 from touchlab.drivers.experiments import holdout_effects
 from touchlab.drivers.fit import fit_drivers
 from touchlab.drivers.result import Drivers
@@ -109,16 +110,20 @@ def worlds_like(data: Dataset, *, outcome: str = "conversion") -> Mapping[str, G
 
 
 OUTCOME = "conversion"
+BADGES = (RANDOMISED, ADJUSTED, DESCRIPTIVE)
+MISLED = 0.5
+"""Error of amounts above which an answer misleads."""
 RULES = ("first", "last", "linear", "position", "time_decay", "shapley", "markov")
 PATHS = "a journey decides"
 POWERS = {"t0": 0.10, "t1": 0.0, "t2": 0.06, "t3": 0.03, "t4": 0.02, "t5": 0.0}
 TRUTH_RUNS = 3
 """Runs of which the truth is the mean: one alone carries chance of its own."""
 
-Game = Callable[[int, int, int], pd.DataFrame]
-"""A world to be scored in: from customers, days and seed to every method's answers."""
 Answer: TypeAlias = pd.DataFrame
-"""A row a touchpoint, and one named ``(baseline)``: touchpoint, estimate, low, high."""
+"""A row a touchpoint, and one named ``(baseline)``: touchpoint, estimate, low, high, [badge]."""
+Methods: TypeAlias = Mapping[str, Callable[[Dataset], Answer]]
+Game: TypeAlias = Callable[[int, int, int, Methods], pd.DataFrame]
+"""A world to be scored in: from customers, days, seed and further methods to all answers."""
 BASELINE = "(baseline)"
 
 
@@ -128,6 +133,7 @@ def run_scoreboard(
     customers: int = 30_000,
     days: int = 180,
     seeds: Iterable[int] = (1, 2, 3, 4, 5),
+    methods: Methods | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> pd.DataFrame:
     """Let every method answer in every world and seed, beside the truth.
@@ -138,14 +144,17 @@ def run_scoreboard(
         Names of `all_worlds()`, None for all, or worlds of one's own (`worlds_like`).
     customers, days, seeds
         Size of each simulated company, and the seeds to repeat it with.
+    methods
+        Further methods by name, each a function of the opened data (`benchmarks/rivals.py`).
     progress
         Called with one line after each world and seed.
 
     Returns
     -------
     pandas.DataFrame
-        ``world, seed, method, touchpoint, estimate, low, high, true``; the touchpoint
-        ``(baseline)`` holds outcomes without any touch. Summarise it with `score`.
+        ``world, seed, method, touchpoint, estimate, low, high, true, badge, cost, worth_each,
+        true_worth``; the touchpoint ``(baseline)`` holds outcomes without any touch. `cost` is
+        missing where touches cost nothing. Summarise it with `score`.
 
     Raises
     ------
@@ -168,24 +177,25 @@ def run_scoreboard(
     for place, name in enumerate(known):
         for seed in seeds if name in chosen else ():
             # worlds of one seed share their luck: each world gets seeds of its own
-            answers = known[name](customers, days, 1000 * place + seed)
+            answers = known[name](customers, days, 1000 * place + seed, methods or {})
             frames.append(answers.assign(world=name, seed=seed))
             if progress is not None:
                 progress(f"{name}, seed {seed}")
     columns = ["world", "seed", "method", "touchpoint", "estimate", "low", "high", "true"]
-    return pd.concat(frames, ignore_index=True)[columns]
+    columns += ["badge", "cost", "worth_each", "true_worth"]
+    return pd.concat(frames, ignore_index=True).reindex(columns=columns)
 
 
 def all_worlds() -> Mapping[str, Game]:
-    """Name every world of the scoreboard: functions of (customers, days, seed)."""
+    """Name every world of the scoreboard: functions of (customers, days, seed, methods)."""
     games = {name: play(make) for name, make in WORLDS.items()}
-    games[PATHS] = lambda customers, _days, seed: _in_paths(customers, seed)
+    games[PATHS] = lambda customers, _days, seed, methods: _in_paths(customers, seed, methods)
     return games
 
 
 def play(make: Callable[[int, int], World]) -> Game:
     """Score in a world that is made from customers and days."""
-    return lambda customers, days, seed: _in_world(make(customers, days), seed)
+    return lambda customers, days, seed, methods: _in_world(make(customers, days), seed, methods)
 
 
 def score(answers: pd.DataFrame) -> pd.DataFrame:
@@ -195,7 +205,15 @@ def score(answers: pd.DataFrame) -> pd.DataFrame:
     |true|), ``share_error`` (half the sum of absolute differences of shares),
     ``rank`` (Spearman), ``false_alarms`` (touchpoints without effect whose interval
     leaves out 0, as a share of them), ``coverage`` (95 % intervals that hold the truth),
-    ``baseline_error`` (|estimate - true| over all outcomes), ``seeds``.
+    ``baseline_error`` (|estimate - true| over all outcomes), ``decision_error`` (touchpoints of
+    which "do more" or "do not" is said otherwise than the truth says), ``randomised, adjusted,
+    descriptive`` (touchpoints by badge), ``assured`` (runs in which all badges say adjusted or
+    randomised while `amount_error` is above .5), ``seeds``; shares all.
+
+    A method says "do more" of a touchpoint whose interval of incremental outcomes lies above 0
+    (whose estimate does, without intervals); the truth, where it brought any. Where touches have a
+    cost: if the worth, outcomes times the mean value of one, is above the cost. The truth counts
+    what outcomes are worth more, too.
     """
     rows = []
     for (world, seed, method), own in answers.groupby(["world", "seed", "method"], sort=False):
@@ -212,14 +230,25 @@ def _errors(own: pd.DataFrame) -> dict[str, float]:
     estimate, true = named.estimate.to_numpy(), named.true.to_numpy()
     idle, told = true == 0, named.low.notna().to_numpy()
     alarms = (named.low > 0) | (named.high < 0)
+    more = named.low.fillna(named.estimate) > 0
+    right = named.true > 0
+    if "cost" in named and named.cost.notna().all():
+        more = named.estimate * named.worth_each > named.cost
+        right = named.true_worth > named.cost
+    badges = named.get("badge", pd.Series(dtype=object)).dropna()
+    amount_error = np.abs(estimate - true).sum() / np.abs(true).sum()
+    misled = float(amount_error > MISLED and badges.isin([RANDOMISED, ADJUSTED]).all())
     inside = (named.low <= true) & (true <= named.high)
     return {
-        "amount_error": np.abs(estimate - true).sum() / np.abs(true).sum(),
+        "amount_error": amount_error,
         "share_error": 0.5 * np.abs(_shares(estimate) - _shares(true)).sum(),
         "rank": named.estimate.corr(named.true, method="spearman"),
         "false_alarms": alarms[idle].mean() if idle.any() and told.any() else np.nan,
         "coverage": inside[told].mean() if told.any() else np.nan,
         "baseline_error": abs(base.estimate - base.true) / (true.sum() + base.true),
+        "decision_error": (more != right).mean(),
+        **{badge: (badges == badge).mean() for badge in BADGES},
+        "assured": misled if len(badges) else np.nan,
     }
 
 
@@ -229,23 +258,39 @@ def _shares(amounts: np.ndarray) -> np.ndarray:
     return positive / positive.sum() if positive.sum() else positive
 
 
-def _in_world(world: World, seed: int) -> pd.DataFrame:
+def _in_world(world: World, seed: int, methods: Methods) -> pd.DataFrame:
     simulation = simulate(world, seed=seed)
     truth = true_effects(world, seed=seed, repeats=TRUTH_RUNS)
     truth = truth[truth.outcome == OUTCOME].set_index("touchpoint")
     data = open_data({name: t for name, t in simulation.tables.items() if len(t)})
-    answers = _credit_answers(data) | _driver_answers(data)
+    answers = _answers(data, methods)
     answers["oracle"] = _of_drivers(_oracle(simulation, truth))
     amounts = truth.incremental_direct.to_dict() | {BASELINE: truth.baseline_direct.iloc[0]}
-    return _beside(answers, amounts)
+    table = _beside(answers, amounts)
+    if not any(spec.cost for spec in world.touchpoints):
+        return table
+    # Outcomes lost would have been worth what one is worth without the raise.
+    outcome = world.outcomes[OUTCOME]
+    plain = outcome.value * np.exp(outcome.value_spread**2 / 2)
+    added = simulation.hidden["value_added"].set_index("touchpoint").value_added
+    return table.assign(
+        cost=table.touchpoint.map(simulation.tables["touches"].groupby("touchpoint").cost.sum()),
+        worth_each=simulation.tables["outcomes"].value.mean(),
+        true_worth=table.true * plain + table.touchpoint.map(added),
+    )
 
 
-def _in_paths(customers: int, seed: int) -> pd.DataFrame:
+def _in_paths(customers: int, seed: int, methods: Methods) -> pd.DataFrame:
     tables, truth = simulate_paths(POWERS, customers=customers, seed=seed)
     truth = truth.set_index("touchpoint")
     data = open_data(tables)
     amounts = truth.incremental_direct.to_dict() | {BASELINE: truth.baseline.iloc[0]}
-    return _beside(_credit_answers(data) | _driver_answers(data), amounts)
+    return _beside(_answers(data, methods), amounts)
+
+
+def _answers(data: Dataset, methods: Methods) -> dict[str, Answer]:
+    own = _credit_answers(data) | _driver_answers(data)
+    return own | {name: method(data) for name, method in methods.items()}
 
 
 def _credit_answers(data: Dataset) -> dict[str, Answer]:
@@ -266,13 +311,13 @@ def _driver_answers(data: Dataset) -> dict[str, Answer]:
 def _fitted(data: Dataset) -> dict[str, Answer]:
     drivers = fit_drivers(data, outcome=OUTCOME)
     answers = {
-        "drivers": _of_drivers(drivers),
+        "drivers": _of_drivers(drivers, data),
         "drivers, no controls": _of_drivers(fit_drivers(_bare(drivers.moments))),
         "drivers, touch rate": _of_drivers(fit_drivers(drivers.moments, touch_rate=True)),
     }
     if data.has("experiments"):
         holdouts = holdout_effects(data, outcome=OUTCOME)
-        answers["calibrated"] = _of_drivers(calibrate(drivers, holdouts))
+        answers["calibrated"] = _of_drivers(calibrate(drivers, holdouts), data)
     return answers
 
 
@@ -293,9 +338,12 @@ def _oracle(simulation: Simulation, truth: pd.DataFrame) -> Drivers:
         return fit_drivers(open_data(tables), outcome=OUTCOME, half_lives=lives)
 
 
-def _of_drivers(drivers: Drivers) -> Answer:
+def _of_drivers(drivers: Drivers, checked_on: Dataset | None = None) -> Answer:
     names = {"incremental": "estimate", "ci_low": "low", "ci_high": "high"}
-    own = drivers.incremental(total=False).rename(columns=names)
+    checks = None if checked_on is None else check_drivers(checked_on, drivers)
+    own = drivers.incremental(total=False, checks=checks).rename(columns=names)
+    if checks is None:
+        own = own.drop(columns="badge")
     base = drivers.baseline.assign(touchpoint=BASELINE)
     base = base.rename(columns={"baseline": "estimate", "ci_low": "low", "ci_high": "high"})
     return pd.concat([own, base], ignore_index=True)
@@ -304,8 +352,10 @@ def _of_drivers(drivers: Drivers) -> Answer:
 def _beside(answers: Mapping[str, Answer], amounts: Mapping[str, float]) -> pd.DataFrame:
     frames = []
     for method, answer in answers.items():
-        own = answer.set_index("touchpoint")[["estimate", "low", "high"]]
-        own = own.reindex(list(amounts)).fillna({"estimate": 0.0})
+        own = answer.set_index("touchpoint").reindex(
+            index=list(amounts), columns=["estimate", "low", "high", "badge"]
+        )
+        own = own.fillna({"estimate": 0.0})
         own = own.assign(true=pd.Series(amounts), method=method)
         frames.append(own.rename_axis("touchpoint").reset_index())
     return pd.concat(frames, ignore_index=True)
