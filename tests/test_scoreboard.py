@@ -38,6 +38,32 @@ def test_amounts_that_take_away_earn_no_share() -> None:
     assert score(harm).share_error[0] == pytest.approx(0.25)
 
 
+def test_decisions_go_by_the_interval_or_by_cost() -> None:
+    sure, unsure = _answers("w", [33.0, 9.0, 2.0, 56.0], 1.0), _answers("w", [33, 9, 2, 56.0], 10.0)
+    assert score(sure).decision_error[0] == pytest.approx(1 / 3)  # the idle one looks effective
+    assert score(unsure).decision_error[0] == pytest.approx(1 / 3)  # b is not dared
+    silent = sure.assign(low=np.nan, high=np.nan)
+    assert score(silent).decision_error[0] == pytest.approx(1 / 3)
+    money = sure.assign(cost=[100.0, 100.0, 100.0, np.nan], worth_each=10.0)
+    money["true_worth"] = [300.0, 99.0, 500.0, np.nan]
+    # worth 330, 90 and 20 against 100: only the third is said otherwise than the truth
+    assert score(money).decision_error[0] == pytest.approx(1 / 3)
+
+
+def test_badges_are_counted_and_so_is_false_assurance() -> None:
+    badges = ["adjusted", "adjusted", "randomised", None]
+    far = _answers("far", [10.0, 50.0, 40.0, 0.0], reach=5.0).assign(badge=badges)
+    near = _answers("near", [33.0, 9.0, 2.0, 56.0], reach=3.0).assign(badge=badges)
+    doubted = far.assign(method="doubted", badge=["adjusted", "adjusted", "untested", None])
+    plain = _answers("plain", [10.0, 50.0, 40.0, 0.0], reach=5.0)
+    table = score(pd.concat([far, near, doubted, plain])).set_index("method")
+    assert table.assured.to_dict() == pytest.approx(
+        {"far": 1.0, "near": 0.0, "doubted": 0.0, "plain": np.nan}, nan_ok=True
+    )
+    shares = table.loc["doubted", ["randomised", "adjusted", "untested", "descriptive"]]
+    assert shares.tolist() == pytest.approx([0, 2 / 3, 1 / 3, 0])
+
+
 def test_drivers_beat_every_rule_where_touches_come_at_random() -> None:
     answers = run_scoreboard(["random touches"], customers=8000, days=120, seeds=[1])
     table = score(answers).set_index("method")

@@ -14,7 +14,7 @@ from touchlab.credit.attribute import attribute
 from touchlab.data.customers import NO_TOUCH
 from touchlab.data.dataset import Dataset, open_data
 from touchlab.drivers.calibrate import calibrate
-from touchlab.drivers.checks import ADJUSTED, DESCRIPTIVE, RANDOMISED, check_drivers
+from touchlab.drivers.checks import CAUSAL, MEANING, check_drivers
 from touchlab.drivers.experiments import holdout_effects
 from touchlab.drivers.fit import fit_drivers
 from touchlab.drivers.result import Drivers
@@ -110,7 +110,6 @@ def worlds_like(data: Dataset, *, outcome: str = "conversion") -> Mapping[str, G
 
 
 OUTCOME = "conversion"
-BADGES = (RANDOMISED, ADJUSTED, DESCRIPTIVE)
 MISLED = 0.5
 """Error of amounts above which an answer misleads."""
 RULES = ("first", "last", "linear", "position", "time_decay", "shapley", "markov")
@@ -207,8 +206,8 @@ def score(answers: pd.DataFrame) -> pd.DataFrame:
     leaves out 0, as a share of them), ``coverage`` (95 % intervals that hold the truth),
     ``baseline_error`` (|estimate - true| over all outcomes), ``decision_error`` (touchpoints of
     which "do more" or "do not" is said otherwise than the truth says), ``randomised, adjusted,
-    descriptive`` (touchpoints by badge), ``assured`` (runs in which all badges say adjusted or
-    randomised while `amount_error` is above .5), ``seeds``; shares all.
+    untested, descriptive`` (touchpoints by badge), ``assured`` (runs in which all badges say
+    adjusted or randomised while `amount_error` is above .5): all shares; ``seeds``.
 
     A method says "do more" of a touchpoint whose interval of incremental outcomes lies above 0
     (whose estimate does, without intervals); the truth, where it brought any. Where touches have a
@@ -237,7 +236,7 @@ def _errors(own: pd.DataFrame) -> dict[str, float]:
         right = named.true_worth > named.cost
     badges = named.get("badge", pd.Series(dtype=object)).dropna()
     amount_error = np.abs(estimate - true).sum() / np.abs(true).sum()
-    misled = float(amount_error > MISLED and badges.isin([RANDOMISED, ADJUSTED]).all())
+    misled = float(amount_error > MISLED and badges.isin(CAUSAL).all())
     inside = (named.low <= true) & (true <= named.high)
     return {
         "amount_error": amount_error,
@@ -247,7 +246,7 @@ def _errors(own: pd.DataFrame) -> dict[str, float]:
         "coverage": inside[told].mean() if told.any() else np.nan,
         "baseline_error": abs(base.estimate - base.true) / (true.sum() + base.true),
         "decision_error": (more != right).mean(),
-        **{badge: (badges == badge).mean() for badge in BADGES},
+        **{badge: (badges == badge).mean() for badge in MEANING},
         "assured": misled if len(badges) else np.nan,
     }
 
