@@ -53,7 +53,7 @@ def scores_and_outcomes(data: Dataset, *, outcome: str = "churn", days: int = 90
     Parameters
     ----------
     data
-        An opened Dataset whose surveys name their customers.
+        Its surveys name their customers.
     outcome
         A name in ``outcomes.outcome``.
     days
@@ -63,9 +63,8 @@ def scores_and_outcomes(data: Dataset, *, outcome: str = "churn", days: int = 90
     -------
     pandas.DataFrame
         A row a metric, touchpoint and band: ``metric, touchpoint, band, scores`` (such as
-        ``0-6``), ``outcomes``
-        (answers that it followed), ``rate, ci_low, ci_high`` (95 %, answers of one
-        customer clustered), ``n`` (answers watched for `days`) and ``customers``.
+        ``0-6``), ``outcomes`` (answers that it followed), ``rate, ci_low, ci_high`` (95 %,
+        answers of one customer clustered), ``n`` (answers watched) and ``customers``.
 
     Raises
     ------
@@ -161,29 +160,20 @@ def contrast_bands(later: pd.DataFrame) -> pd.DataFrame:
       metric  difference  ci_low  ci_high  clear    n
     0   csat        10.0     0.8     19.2   True  400
     """
-    sides = [
-        later[later.band == band].set_index(["metric", "touchpoint"])[["rate", "n", "variance"]]
-        for later in [later.assign(variance=((later.ci_high - later.ci_low) / (2 * Z)) ** 2)]
-        for band in ("low", "high")
-    ]
-    both = sides[0].add_suffix("_low").join(sides[1].add_suffix("_high"), how="inner")
-    weight = both.n_low * both.n_high / (both.n_low + both.n_high)
-    parts = pd.DataFrame(
-        {
-            "weight": weight,
-            "gap": weight * (both.rate_low - both.rate_high),
-            "spread": weight**2 * (both.variance_low + both.variance_high),
-            "n": both.n_low + both.n_high,
-        }
-    )
-    sums = parts.groupby("metric").sum()
-    difference = 100 * sums.gap / sums.weight
+    rows = later.assign(variance=((later.ci_high - later.ci_low) / (2 * Z)) ** 2)
+    rows = rows.set_index(["metric", "touchpoint"])[["band", "rate", "n", "variance"]]
+    low, high = (rows[rows.band == band].drop(columns="band") for band in ("low", "high"))
+    low, high = low.align(high, join="inner")
+    n = low.n + high.n
+    weight = low.n * high.n / n
+    parts = {"weight": weight, "gap": weight * (low.rate - high.rate), "n": n}
+    parts["spread"] = weight**2 * (low.variance + high.variance)
+    sums = pd.DataFrame(parts).groupby("metric").sum()
+    table = pd.DataFrame({"difference": 100 * sums.gap / sums.weight})
     reach = 100 * Z * np.sqrt(sums.spread) / sums.weight
-    table = pd.DataFrame(
-        {"difference": difference, "ci_low": difference - reach, "ci_high": difference + reach}
-    )
-    clear = (table.ci_low > 0) | (table.ci_high < 0)
-    return table.assign(clear=clear, n=sums.n.astype("int64")).reset_index()
+    table["ci_low"], table["ci_high"] = table.difference - reach, table.difference + reach
+    table["clear"] = (table.ci_low > 0) | (table.ci_high < 0)
+    return table.assign(n=sums.n.astype("int64")).reset_index()
 
 
 def followed_answers(data: Dataset, outcome: str, days: int) -> ir.Table:
@@ -207,7 +197,12 @@ def followed_answers(data: Dataset, outcome: str, days: int) -> ir.Table:
     at_risk = at_risk.left_join(left.rename(left="time"), "customer_id")
     last = float(windows.stop.max().to_pandas())
     watched = at_risk.filter(was_followed(at_risk, at_risk.time, days, last))
-    return _with_outcome(data, watched.select(*answers.columns), outcome, days)
+    rows = data.outcomes.filter(data.outcomes.outcome == outcome)
+    after = rows.select("customer_id", came=seconds(rows.timestamp))
+    joined = watched.select(*answers.columns).left_join(after, "customer_id")
+    inside = (joined.came > joined.time) & (joined.came <= joined.time + days * DAY_SECONDS)
+    marked = joined.mutate(inside=one_if(inside))
+    return marked.group_by(*answers.columns).aggregate(happened=marked.inside.max())
 
 
 def was_followed(table: ir.Table, start: ir.Value, days: int, last: float) -> ir.BooleanValue:
@@ -217,17 +212,6 @@ def was_followed(table: ir.Table, start: ir.Value, days: int, last: float) -> ir
     """
     end = start + days * DAY_SECONDS
     return (end <= table.stop) | ((table.left <= end).fill_null(False) & (end <= last))
-
-
-def _with_outcome(data: Dataset, watched: ir.Table, outcome: str, days: int) -> ir.Table:
-    """Add `happened`: 1.0 if the outcome came within `days` after the answer, else 0.0."""
-    rows = data.outcomes.filter(data.outcomes.outcome == outcome)
-    after = rows.select("customer_id", came=seconds(rows.timestamp))
-    joined = watched.left_join(after, "customer_id")
-    inside = (joined.came > joined.time) & (joined.came <= joined.time + days * DAY_SECONDS)
-    marked = joined.mutate(inside=one_if(inside))
-    keys = ["customer_id", "touchpoint", "metric", "score", "time"]
-    return marked.group_by(*keys).aggregate(happened=marked.inside.max())
 
 
 def _range(metric: str, band: int) -> str:
@@ -246,8 +230,8 @@ def responders(data: Dataset) -> pd.DataFrame:
     Parameters
     ----------
     data
-        An opened Dataset whose surveys name their customers. Everyone is the customers
-        table, or, without one, whoever has a touch.
+        Its surveys name their customers. Everyone is the customers table, or, without one,
+        whoever has a touch.
 
     Returns
     -------
@@ -312,23 +296,21 @@ def _people(data: Dataset) -> ir.Table:
         people = counted
     asked = surveys.filter(surveys.customer_id.notnull()).group_by("customer_id")
     asked = asked.aggregate(answered=one_if(surveys.score.notnull()).max())
-    had = _had(data)
+    ends = data.outcomes
+    had = ends.group_by("customer_id").aggregate(
+        **{
+            f"had_{name}": one_if(ends.outcome == name).max()
+            for name in list(outcome_counts(data))[:MOST_OUTCOMES]
+        }
+    )
     for table in (asked, had):
         people = people.left_join(table, "customer_id").drop("customer_id_right")
-    filled = {c: people[c].fill_null(0.0) for c in ("touches", *had.columns[1:])}
+    filled = {column: people[column].fill_null(0.0) for column in ("touches", *had.columns[1:])}
     return people.mutate(
         **filled,
         everyone=ibis.literal(1.0),
         asked=one_if(people.answered.notnull()),
         answered=people.answered.fill_null(0.0),
-    )
-
-
-def _had(data: Dataset) -> ir.Table:
-    """Give the most frequent outcomes of each customer as 0 and 1: customer_id, had_<outcome>."""
-    rows, names = data.outcomes, list(outcome_counts(data))[:MOST_OUTCOMES]
-    return rows.group_by("customer_id").aggregate(
-        **{f"had_{name}": one_if(rows.outcome == name).max() for name in names}
     )
 
 
@@ -358,9 +340,7 @@ def _means(people: ir.Table, columns: Sequence[str]) -> list[dict[str, object]]:
 def _levels(people: ir.Table, sizes: pd.Series, column: str) -> list[dict[str, object]]:
     """Compare how many customers have each level of a trait, in per cent."""
     level = people[column].cast("string").fill_null(UNKNOWN)
-    counts = people.group_by(level=level).aggregate(
-        **{group: people[group].sum() for group in GROUPS}
-    )
+    counts = people.group_by(level=level).aggregate(**{g: people[g].sum() for g in GROUPS})
     table = counts.to_pandas().sort_values(["everyone", "level"], ascending=[False, True])
     compared = []
     for row in table.head(MOST_LEVELS).itertuples():

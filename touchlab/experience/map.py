@@ -60,7 +60,10 @@ def touchpoint_map(data: Dataset, *, scores: bool = False) -> pd.DataFrame:
     1  social_ads  awareness    44458    True
     """
     seen = seen_touchpoints(data)
-    own = _given_map(data)
+    own = pd.DataFrame(columns=COLUMNS, dtype=object)
+    if data.has("touchpoints"):
+        own = map_of(data, "").select(COLUMNS).to_pandas().astype(object)
+        own = own.where(own.notna(), None)
     proposed = guess(seen.touchpoint[~seen.touchpoint.isin(own.touchpoint)]).drop(columns="reason")
     table = pd.concat([own.assign(mapped=True), proposed.assign(mapped=False)], ignore_index=True)
     table = table.merge(seen, on="touchpoint", how="left", validate="one_to_one")
@@ -77,13 +80,6 @@ def touchpoint_map(data: Dataset, *, scores: bool = False) -> pd.DataFrame:
         asked = survey_scores(data, metric=SCALE).set_index("touchpoint")
         return table.assign(score=table.touchpoint.map(asked.score))
     return table
-
-
-def _given_map(data: Dataset) -> pd.DataFrame:
-    if not data.has("touchpoints"):
-        return pd.DataFrame(columns=COLUMNS, dtype=object)
-    frame = map_of(data, "").select(COLUMNS).to_pandas()
-    return frame.astype(object).where(frame.notna(), None)
 
 
 def touch_shares(data: Dataset, *, by: str = "owner") -> pd.DataFrame:
@@ -183,31 +179,35 @@ def audit_map(data: Dataset, *, days: int = 90) -> MapAudit:
     map_of(data, AUDITED)
     table = touchpoint_map(data)
     mapped = table[table.mapped]
-    rows = [*_unmapped(table), *_unseen(mapped), *_empty_stages(mapped)]
-    notes: list[str] = []
-    if data.has("touches"):
-        rows += _drop_off(mapped, stage_flow(data, days=days))
-    else:
-        notes.append("a paths table has no customers: drop-off by stage is not judged")
-    for column in ("stage", "owner", "goal"):
-        rows += _not_given(mapped, column)
-    rows += _never_asked(data, table)
-    findings = pd.DataFrame(rows, columns=["finding", "touchpoint", "stage", "detail"])
-    return MapAudit(findings, tuple(notes), len(mapped))
-
-
-def _unmapped(table: pd.DataFrame) -> list[Row]:
     rows: list[Row] = []
     for row in table[~table.mapped].itertuples():
         belongs = f"; by its name it belongs to {row.stage}" if row.stage else ""
         rows.append(("not on the map", row.touchpoint, None, f"{row.touches:,} touches{belongs}"))
-    return rows
+    unseen = "on the map, but the data has no touch of it: closed, or not recorded?"
+    rows += _each(mapped[mapped.touches == 0], "never seen", unseen)
+    rows += _empty_stages(mapped)
+    notes: tuple[str, ...] = ()
+    if data.has("touches"):
+        rows += _drop_off(mapped, stage_flow(data, days=days))
+    else:
+        notes = ("a paths table has no customers: drop-off by stage is not judged",)
+    for column in ("stage", "owner", "goal"):
+        without = mapped[mapped[column].isna()]
+        if len(without) == len(mapped):
+            rows.append((f"{column} missing", None, None, f"the map gives no {column} at all"))
+        else:
+            rows += _each(without, f"{column} missing", "")
+    if data.has("surveys"):
+        asked = data.tables["surveys"].select("touchpoint").distinct().to_pandas().touchpoint
+        silent = table[(table.touches > 0) & ~table.touchpoint.isin(asked)]
+        rows += _each(silent, "never asked", "no survey asks how customers find it")
+    findings = pd.DataFrame(rows, columns=["finding", "touchpoint", "stage", "detail"])
+    return MapAudit(findings, notes, len(mapped))
 
 
-def _unseen(mapped: pd.DataFrame) -> list[Row]:
-    unseen = mapped[mapped.touches == 0]
-    what = "on the map, but the data has no touch of it: closed, or not recorded?"
-    return [("never seen", row.touchpoint, row.stage, what) for row in unseen.itertuples()]
+def _each(table: pd.DataFrame, finding: str, detail: str) -> list[Row]:
+    """Find the same of each touchpoint."""
+    return [(finding, row.touchpoint, row.stage, detail) for row in table.itertuples()]
 
 
 def _empty_stages(mapped: pd.DataFrame) -> list[Row]:
@@ -234,22 +234,6 @@ def _drop_off(mapped: pd.DataFrame, flow: pd.DataFrame) -> list[Row]:
             )
             rows.append(("heavy drop-off", None, row.stage, detail))
     return rows
-
-
-def _not_given(mapped: pd.DataFrame, column: str) -> list[Row]:
-    without = mapped[mapped[column].isna()]
-    if len(without) == len(mapped):
-        return [(f"{column} missing", None, None, f"the map gives no {column} at all")]
-    return [(f"{column} missing", row.touchpoint, row.stage, "") for row in without.itertuples()]
-
-
-def _never_asked(data: Dataset, table: pd.DataFrame) -> list[Row]:
-    if not data.has("surveys"):
-        return []
-    asked = set(data.tables["surveys"].select("touchpoint").distinct().to_pandas().touchpoint)
-    silent = table[(table.touches > 0) & ~table.touchpoint.isin(asked)]
-    what = "no survey asks how customers find it"
-    return [("never asked", row.touchpoint, row.stage, what) for row in silent.itertuples()]
 
 
 def seen_touchpoints(data: Dataset) -> pd.DataFrame:

@@ -42,7 +42,7 @@ def stage_flow(data: Dataset, *, days: int = 90) -> pd.DataFrame:
     Parameters
     ----------
     data
-        An opened Dataset with touches and a map.
+        With touches and a map.
     days
         Watch after the customer's first touch in the stage.
 
@@ -80,11 +80,9 @@ def stage_flow(data: Dataset, *, days: int = 90) -> pd.DataFrame:
     later = events.select("customer_id", "place", "time")
     joined = watched.left_join(later, "customer_id")
     span = joined.time.between(joined.start, joined.start + days * DAY_SECONDS)
-    further = ibis.ifelse(span & (joined.place > joined.stage), 1, 0)
-    joined = joined.mutate(further=further)
-    each = joined.group_by("customer_id", "stage", "followed").aggregate(
-        further=joined.further.max()
-    )
+    joined = joined.mutate(further=ibis.ifelse(span & (joined.place > joined.stage), 1, 0))
+    each = joined.group_by("customer_id", "stage", "followed")
+    each = each.aggregate(further=joined.further.max())
     counts = each.group_by("stage").aggregate(
         customers=each.count(),
         n=each.followed.sum(),
@@ -127,8 +125,7 @@ def _watched(data: Dataset, firsts: ir.Table, days: int) -> ir.Table:
     left = first_times(data, *ENDING).rename(left="time")
     last = float(windows.stop.max().to_pandas())
     joined = firsts.left_join(windows.select("customer_id", "stop"), "customer_id")
-    joined = joined.select("customer_id", "stage", "start", "stop")
-    joined = joined.left_join(left, "customer_id")
+    joined = joined.drop("customer_id_right").left_join(left, "customer_id")
     followed = ibis.ifelse(was_followed(joined, joined.start, days, last), 1, 0)
     return joined.select("customer_id", "stage", "start", followed=followed)
 
@@ -156,7 +153,7 @@ def coverage_by_segment(data: Dataset, *, by: str, most: int | None = None) -> p
     Parameters
     ----------
     data
-        An opened Dataset with customers.
+        With a customers table.
     by
         A trait of customers.
     most
@@ -273,10 +270,9 @@ def _errors(table: pd.DataFrame) -> Floats:
     """Give each mean its error; that of all channels together where a channel's cannot be told."""
     error, _ = cluster_error(table)
     variance = error**2 * table.n
-    usual = (
-        np.average(variance[error > 0], weights=table.n[error > 0]) if (error > 0).any() else 1.0
-    )
-    return np.where(error > 0, error, np.sqrt(usual / table.n))
+    told = error > 0
+    usual = np.average(variance[told], weights=table.n[told]) if told.any() else 1.0
+    return np.where(told, error, np.sqrt(usual / table.n))
 
 
 def _shrunken(own: pd.DataFrame) -> pd.DataFrame:
@@ -288,20 +284,15 @@ def _shrunken(own: pd.DataFrame) -> pd.DataFrame:
     shrunken = centre + kept * (mean - centre)
     # the centre is estimated too [Morris 1983]
     wide = Z * np.sqrt(kept * error**2 + (1 - kept) ** 2 / weight.sum())
-    return pd.DataFrame(
-        {
-            "stage": own.stage,
-            "metric": own.metric,
-            "channel": own.channel,
-            "score": mean,
-            "shrunken": shrunken,
-            "ci_low": np.clip(shrunken - wide, 0, 100),
-            "ci_high": np.clip(shrunken + wide, 0, 100),
-            "n": own.n.astype(np.int64),
-            "spread": spread,
-            "p_value": p_value,
-            "differs": p_value < SURE,
-        }
+    return own[["stage", "metric", "channel"]].assign(
+        score=mean,
+        shrunken=shrunken,
+        ci_low=np.clip(shrunken - wide, 0, 100),
+        ci_high=np.clip(shrunken + wide, 0, 100),
+        n=own.n.astype(np.int64),
+        spread=spread,
+        p_value=p_value,
+        differs=p_value < SURE,
     )
 
 

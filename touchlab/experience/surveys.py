@@ -59,15 +59,10 @@ def surveys_of(data: Dataset) -> ir.Table:
     return table.mutate(**more) if more else table
 
 
-def has_ids(data: Dataset) -> bool:
-    """Say whether surveys name their customers."""
-    return data.has("surveys") and "customer_id" in data.tables["surveys"].columns
-
-
 def need_ids(data: Dataset, what: str) -> None:
     """Refuse surveys that do not name their customers."""
     surveys_of(data)
-    if not has_ids(data):
+    if "customer_id" not in data.tables["surveys"].columns:
         raise MissingInput(NO_IDS.format(what=what))
 
 
@@ -249,7 +244,7 @@ def survey_scores(
     Parameters
     ----------
     data
-        An opened Dataset with surveys.
+        With surveys.
     by
         ``"touchpoint"``, ``"month"`` (UTC, of sending where that is known), a column of
         the map (``"stage"``, ``"channel"``, ``"owner"``, ``"phase"``, ``"goal"``) or a
