@@ -256,7 +256,11 @@ def test_windows_without_length(days):
 
 def test_all_outcomes_at_the_start_of_observation():
     tables = company({"ad": 2}, people=40)
-    tables["outcomes"] = tables["outcomes"].assign(timestamp=START)
+    # with a time of day: on a first day known by its date alone they would count
+    start = START + 0.4 * DAY
+    tables["customers"] = tables["customers"].assign(observed_from=start)
+    tables["touches"] = tables["touches"][tables["touches"].timestamp > start]
+    tables["outcomes"] = tables["outcomes"].assign(timestamp=start)
     cannot(
         "drivers: no conversion happens while its customer is at risk\n"
         "  check the times of outcomes against the observation windows, or `after`",

@@ -160,5 +160,5 @@ def test_dates_without_times_say_what_times_say() -> None:
     assert (
         (found.incremental - known.incremental).abs() < (known.ci_high - known.ci_low) / 2
     ).all()
-    assert found.incremental["mobile_app_push"] == pytest.approx(61, abs=10)  # the truth
+    assert found.incremental["mobile_app_push"] == pytest.approx(61, abs=20)  # the truth
     assert by_date.baseline.baseline[0] == pytest.approx(by_time.baseline.baseline[0], rel=0.05)

@@ -67,7 +67,8 @@ class Holdouts(Result):
         """Draw the effect of each experiment with its interval."""
         from touchlab import plots
 
-        return plots.plot_incremental(self.table, outcome=self.risk.outcome)
+        table = self.table.assign(badge="randomised")
+        return plots.plot_incremental(table, outcome=self.risk.outcome)
 
 
 def holdout_effects(

@@ -150,10 +150,12 @@ def fit_drivers(
         controls = build_controls(moments, touch_rate=touch_rate, traits=traits)
         model = Model(moments, controls, saturation, _fixed(moments, half_lives))
         model, parameters, found = choose_pairs(model, synergy)
+        # before intent is taken out: what is learnt of customers from their outcomes foretells none
+        misfit = about_calibration(model, parameters)
         unseen, replicates = UNSEEN, None
         if intent == "auto":
             unseen, model, parameters, replicates = take_out(model, parameters)
-        troubles = _find_troubles(model, parameters)
+        troubles = [*_find_troubles(model, parameters), *misfit]
         for trouble in troubles:
             warnings.warn(trouble, TouchlabWarning, stacklevel=4)
         notes = (*controls.notes, *_left_out(moments), *parts, *found, *troubles)
@@ -264,7 +266,7 @@ def _find_troubles(model: Model, given: Parameters) -> list[str]:
             f"{met:,} of {events:,} {outcome} come at the very instant of a touch, "
             "which cannot count as earlier; give times to the second, and the touch first"
         )
-    found += about_concentration(moments.data) + about_calibration(model, given)
+    found += about_concentration(moments.data)
     exposure, names = model.exposure(given), np.array(moments.touchpoints, dtype=object)
     present = exposure > PRESENT
     few, always = present.sum(axis=1) < FEW_MOMENTS, present.mean(axis=1) > ALWAYS

@@ -84,6 +84,7 @@ def _exposures(
     pairs, age = _before(touches, "touchpoint", moments)
     sums = {f"a{i}": _decay(age, days).sum() for i, days in enumerate(half_lives)}
     rows = pairs.group_by("moment", "touchpoint").aggregate(**sums).to_pandas()
+    rows = rows[rows.touchpoint.isin(touchpoints)]  # some are left out of the drivers
     exposure = np.zeros((len(touchpoints), len(half_lives), count), dtype=np.float32)
     place, moment = touchpoints.get_indexer(rows.touchpoint), rows.moment.to_numpy()
     exposure[place, :, moment] = rows[list(sums)].to_numpy()

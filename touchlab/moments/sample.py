@@ -278,5 +278,6 @@ def touch_paths(moments: Moments, customers: pd.Series) -> pd.DataFrame:
     ids = ibis.memtable(pd.DataFrame({"customer_id": customers}))
     own = moments.data.touches.semi_join(ids, "customer_id")
     rows = own.select("customer_id", "touchpoint", time=seconds(own.timestamp)).to_pandas()
+    rows = rows[rows.touchpoint.isin(moments.touches.index)]  # some are left out of the drivers
     number = moments.touches.index.get_indexer(rows.touchpoint)
     return pd.DataFrame({"customer": rows.customer_id, "time": rows.time, "touchpoint": number})

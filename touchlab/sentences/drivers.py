@@ -44,8 +44,7 @@ def about_value(table: pd.DataFrame, baseline: pd.DataFrame) -> str:
     if first.ci_low > 0:
         said += (
             f" Most goes with {first.touchpoint}: {first.incremental:,.0f} ({first.ci_low:,.0f} to "
-            f"{first.ci_high:,.0f}), {first.more:,.0f} of it more outcomes and "
-            f"{first.larger:,.0f} larger ones."
+            f"{first.ci_high:,.0f})."
         )
     larger, smaller = table[table.larger_low > 0], table[table.larger_high < 0]
     for rows, word in ((larger, "Larger"), (smaller, "Smaller")):
