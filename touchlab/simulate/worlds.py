@@ -115,7 +115,10 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]] = {
     "delayed effect": ({}, {name: {"peak_days": 3.0} for name in ("t0", "t2", "t6", "t7")}),
     # Offers on fixed days, one of them to everybody, when the season is high.
     "waves": (
-        {"season": (0.7, 1.4) * 6},
+        {
+            "season": (0.7, 1.4) * 6,
+            "outcomes": {"conversion": replace(CONVERSION, seasonality=1.0)},
+        },
         {
             "t0": {"sent_on": (40, 100, 160)},
             "t3": {"sent_on": (15, 45, 75, 105, 135, 165), "reach": 0.6},
