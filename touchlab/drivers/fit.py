@@ -155,7 +155,7 @@ def fit_drivers(
         unseen, replicates = UNSEEN, None
         if intent == "auto":
             unseen, model, parameters, replicates = take_out(model, parameters)
-        troubles = [*_find_troubles(model, parameters), *misfit]
+        troubles = _find_troubles(model, parameters, misfit)
         for trouble in troubles:
             warnings.warn(trouble, TouchlabWarning, stacklevel=4)
         notes = (*controls.notes, *_left_out(moments), *parts, *found, *troubles)
@@ -248,8 +248,8 @@ def _fixed(moments: Moments, half_lives: Mapping[str, float] | None) -> Floats |
     return np.array([float(half_lives[t]) for t in moments.touchpoints])
 
 
-def _find_troubles(model: Model, given: Parameters) -> list[str]:
-    """Name what makes the result weak; a sentence each."""
+def _find_troubles(model: Model, given: Parameters, misfit: list[str]) -> list[str]:
+    """Name what makes the result weak, a sentence each; `misfit` where the fit is off."""
     moments, found = model.moments, []
     outcome, events = moments.risk.outcome, int(model.event.sum())
     if events < FEW_EVENTS:
@@ -266,7 +266,7 @@ def _find_troubles(model: Model, given: Parameters) -> list[str]:
             f"{met:,} of {events:,} {outcome} come at the very instant of a touch, "
             "which cannot count as earlier; give times to the second, and the touch first"
         )
-    found += about_concentration(moments.data)
+    found += about_concentration(moments.data) + misfit
     exposure, names = model.exposure(given), np.array(moments.touchpoints, dtype=object)
     present = exposure > PRESENT
     few, always = present.sum(axis=1) < FEW_MOMENTS, present.mean(axis=1) > ALWAYS
