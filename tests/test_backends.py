@@ -205,7 +205,7 @@ def test_types_of_a_warehouse(put: Callable[..., Any]) -> None:
             "cost": draw.integers(0, 9, 600) / 4,
         }
     )
-    bought = touches[::7].assign(timestamp=touches.timestamp + pd.Timedelta("1h"))
+    bought = touches[::7].assign(timestamp=touches.timestamp + pd.Timedelta("9h"))
     people = pd.DataFrame({"customer_id": touches.customer_id.unique()})
     frames = {
         "touches": touches,
