@@ -35,6 +35,7 @@ def test_examples_of_a_page_run_in_their_order(page: str, monkeypatch: pytest.Mo
     known: dict[str, object] = {}
     for block in EXAMPLES[page]:
         exec(compile(block, page, "exec"), known)
+    assert {"tl", "data"} & known.keys(), "the page's examples say where their answers come from"
 
 
 def test_every_public_name_has_an_entry_in_the_reference(hooks: ModuleType) -> None:

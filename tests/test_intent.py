@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 import touchlab as tl
-from touchlab.drivers.intent import Joint, draw_cohort, fit_arrivals, nodes
+from touchlab.drivers.arrivals import draw_cohort, fit_arrivals, nodes
+from touchlab.drivers.intent import Joint
 from touchlab.drivers.prediction import REGRESSION
 
 DAYS, STEP, CUSTOMERS = 60, 0.25, 4_000
@@ -96,9 +97,9 @@ def test_hidden_intent_is_found_and_taken_out(activity):
 @pytest.mark.parametrize(
     ("given", "factors", "sentence"),
     [
-        ({"seeks": 0.0}, 0, "no lasting intent"),
-        ({"intent": 0.8, "seeks": 0.0}, 0, "no lasting intent"),
-        ({"seeks": 0.8}, 1, "no sign was found"),
+        ({"seeks": 0.0}, 0, "no sign of an intent that lasts"),
+        ({"intent": 0.8, "seeks": 0.0}, 0, "no sign of an intent that lasts"),
+        ({"seeks": 0.8}, 1, "cannot be told from chance"),
     ],
     ids=["nothing", "drawn by nothing", "touches differ alone"],
 )
@@ -146,6 +147,17 @@ def test_quadrature_has_the_moments_of_the_normal():
         weight = np.exp(weights)
         assert weight.sum() == pytest.approx(1, abs=1e-5)
         np.testing.assert_allclose((points.T * weight) @ points, np.eye(factors), atol=1e-4)
+
+
+def test_what_was_not_looked_for_is_not_said_to_be_absent():
+    tables, _ = world(2, seeks=0.0)
+    few = tables | {"outcomes": tables["outcomes"][:60]}
+    for drivers in (
+        tl.fit_drivers(tl.open_data(tables), intent="ignore"),
+        tl.fit_drivers(tl.open_data(few)),
+    ):
+        assert drivers.intent.factors is None
+        assert "was not looked for" in drivers.intent.sentence()
 
 
 def test_intent_that_is_no_choice_is_refused():

@@ -11,8 +11,8 @@ import touchlab as tl
 from touchlab.drivers import effects, model
 from touchlab.drivers.fit import fit_drivers
 from touchlab.drivers.hazard import tangent
-from touchlab.drivers.model import Earlier, Sets, between, chance, ratios
-from touchlab.drivers.result import Drivers, amounts
+from touchlab.drivers.model import Earlier, Sets, amounts, between, chance, ratios
+from touchlab.drivers.result import Drivers
 from touchlab.moments.sample import sample_moments
 from touchlab.numeric import GROUPS
 

@@ -311,8 +311,10 @@ def _fitted(data: Dataset) -> dict[str, Answer]:
     drivers = fit_drivers(data, outcome=OUTCOME)
     answers = {
         "drivers": _of_drivers(drivers, data),
-        "drivers, no controls": _of_drivers(fit_drivers(_bare(drivers.moments))),
-        "drivers, touch rate": _of_drivers(fit_drivers(drivers.moments, touch_rate=True)),
+        "drivers, no controls": _of_drivers(fit_drivers(_bare(drivers.moments), intent="ignore")),
+        "drivers, touch rate": _of_drivers(
+            fit_drivers(drivers.moments, touch_rate=True, intent="ignore")
+        ),
     }
     if data.has("experiments"):
         holdouts = holdout_effects(data, outcome=OUTCOME)
@@ -334,7 +336,8 @@ def _oracle(simulation: Simulation, truth: pd.DataFrame) -> Drivers:
     lives = truth.half_life_days.to_dict()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TouchlabWarning)
-        return fit_drivers(open_data(tables), outcome=OUTCOME, half_lives=lives)
+        data = open_data(tables)
+        return fit_drivers(data, outcome=OUTCOME, half_lives=lives, intent="ignore")
 
 
 def _of_drivers(drivers: Drivers, checked_on: Dataset | None = None) -> Answer:

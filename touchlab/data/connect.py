@@ -317,7 +317,9 @@ def _session(master: str, settings: dict[str, str], shown: str) -> Any:
     _need_java(shown)
     _need_master(master, shown)
     builder = SparkSession.builder.master(master).appName("touchlab")
-    return builder.config(map=QUIET | ARROW | settings).getOrCreate()
+    for name, value in (QUIET | ARROW | settings).items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate()
 
 
 def _need_java(shown: str) -> None:

@@ -15,7 +15,7 @@ from scipy.special import expit
 
 from touchlab.data.dataset import Dataset
 from touchlab.drivers.calibrate import CalibratedDrivers
-from touchlab.drivers.fit import FEW_EVENTS, OCCASION
+from touchlab.drivers.fit import FEW_EVENTS
 from touchlab.drivers.gate import power
 from touchlab.drivers.hazard import RIDGE, Tangent
 from touchlab.drivers.lead import fires, follows_outcome, lead_test
@@ -32,7 +32,7 @@ RANDOMISED, ADJUSTED = "randomised", "adjusted"
 UNTESTED, DESCRIPTIVE = "untested", "descriptive"
 MEANING = {
     RANDOMISED: "an experiment stands behind its figure",
-    ADJUSTED: "a check that could have seen a bias as large as its figure saw none",
+    ADJUSTED: "a check that could have seen a bias as large as its figure or its error saw none",
     UNTESTED: "no check could have seen a bias as large as its figure; a holdout would",
     DESCRIPTIVE: "something speaks against calling its figure an effect",
 }
@@ -228,8 +228,8 @@ def check_drivers(data: Dataset, drivers: Drivers, *, lead_days: float | None = 
 
     Badges: *randomised*, the effect rests on a holdout (see ``calibrate``); *descriptive*,
     something speaks against calling it an effect; *adjusted*, a check that could have seen a
-    bias as large as the figure saw none, which is no proof: an intent that shows in nothing
-    passes every check but an experiment; *untested*, no check could have seen such a bias.
+    bias as large as the figure or its error saw none, which is no proof: an intent that shows in
+    nothing passes every check but an experiment; *untested*, no check could have seen such a bias.
 
     Parameters
     ----------
@@ -377,7 +377,7 @@ def _cause(ratio: float) -> str:
 
 
 def _notes(lead: pd.DataFrame, drivers: Drivers) -> tuple[str, ...]:
-    left_out = tuple(note for note in drivers.notes if OCCASION in note)
+    left_out = drivers.left_out
     unknown = lead[lead.lead_ratio.isna()]
     if unknown.empty:
         return left_out

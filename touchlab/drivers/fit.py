@@ -17,7 +17,7 @@ from touchlab.drivers.design import build_controls
 from touchlab.drivers.effects import Pairs, tie
 from touchlab.drivers.gate import about_calibration
 from touchlab.drivers.hazard import Scorer, fit, leave_group_out
-from touchlab.drivers.intent import UNSEEN, take_out
+from touchlab.drivers.intent import NOT_LOOKED_FOR, take_out
 from touchlab.drivers.model import PRESENT, SATURATIONS, Model, Parameters, only, some_of
 from touchlab.drivers.result import Drivers
 from touchlab.errors import MissingInput, ParameterError, TouchlabWarning
@@ -33,7 +33,6 @@ ALWAYS, ALIKE, EXTREME, SELDOM = 0.95, 0.95, 5.0, 0.01
 FEWEST_EVENTS = 5
 AT_ONCE = 0.05
 """Share of outcomes at the instant of a touch from which on it is told."""
-OCCASION = "part of the occasion"
 EXTREME_CUSTOMERS = "extreme customers"
 LEVEL = 0.1
 """Chance that the screen takes any pair where there is none."""
@@ -152,7 +151,7 @@ def fit_drivers(
         model, parameters, found = choose_pairs(model, synergy)
         # before intent is taken out: what is learnt of customers from their outcomes foretells none
         misfit = about_calibration(model, parameters)
-        unseen, replicates = UNSEEN, None
+        unseen, replicates = NOT_LOOKED_FOR, None
         if intent == "auto":
             unseen, model, parameters, replicates = take_out(model, parameters)
         troubles = _find_troubles(model, parameters, misfit)
@@ -161,7 +160,7 @@ def fit_drivers(
         notes = (*controls.notes, *_left_out(moments), *parts, *found, *troubles)
         if replicates is None:
             replicates = leave_group_out(model, parameters)
-        return Drivers(model, parameters, replicates, notes, unseen)
+        return Drivers(model, parameters, replicates, notes, unseen, tuple(parts))
 
     if isinstance(data, Moments):
         return fitted()
@@ -196,8 +195,8 @@ def _without_occasions(moments: Moments) -> tuple[Moments, list[str]]:
         )
     found = [
         f"{row.touchpoint}: the last touch less than an hour before {row.share:.0%} of {outcome} "
-        f"outcomes, {row.times:,.0f} times as often as by chance; it is {OCCASION}, so "
-        "it is descriptive, and the others were fitted without it"
+        f"outcomes, {row.times:,.0f} times as often as by chance; it is part of the "
+        "occasion, so it is descriptive, and the others were fitted without it"
         for row in met[part].itertuples()
     ]
     own, tables = moments.data.touches, dict(moments.data.tables)

@@ -1,26 +1,25 @@
 """Intent seen in the touches: what draws touches and outcome alike, customer by customer.
 
 Customers differ in something that no column shows. Where it draws touches too, customers who
-have more of them than chance and traits explain tell of it. Each has hidden factors x ~ N(0, I):
-touches of touchpoint k come at a rate times exp(b_k x), the outcome at its hazard times exp(c x).
-The loadings b follow from the counts of touches alone; c, effects, half-lives and controls from
-the outcomes, together, along whole paths of a cohort of customers. Their likelihood integrates x
-out; its curvature is that of Louis [1982]. Where c differs from 0 beyond chance, what is learnt of
-each customer becomes a control that no later fit moves (docs/decisions/0023).
+have more of them than chance and traits explain tell of it. What the counts tell of the hidden
+factors x is known (see `arrivals`); the outcome has its hazard times exp(c x). c, effects,
+half-lives and controls follow from the outcomes, together, along whole paths of a cohort of
+customers. Their likelihood integrates x out; its curvature is that of Louis [1982]. Where c
+differs from 0 beyond chance, what is learnt of each customer becomes a control that no later
+fit moves (docs/decisions/0023).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 
-import ibis
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from scipy import stats
 from scipy.special import logsumexp, softmax
 
-from touchlab.data.customers import DAY_SECONDS
+from touchlab.drivers.arrivals import STEEPEST, Arrivals, Cohort, draw_cohort, fit_arrivals, nodes
 from touchlab.drivers.design import Columns
 from touchlab.drivers.hazard import (
     Curve,
@@ -31,28 +30,18 @@ from touchlab.drivers.hazard import (
     sum_by_group,
     with_outcomes_observed,
 )
-from touchlab.drivers.model import Model, Parameters, Rows, log_hazard, some_of
+from touchlab.drivers.model import Model, Parameters, log_hazard, some_of
 from touchlab.errors import MissingInput
-from touchlab.moments.look import Points, look
-from touchlab.moments.risk import risk_events, risk_windows
-from touchlab.moments.sample import on_the_clock, touch_paths
+from touchlab.moments.look import Points
 from touchlab.numeric import GROUPS, Floats, one_thread
 
 NAME = "intent seen in the touches"
-FACTORS, NODES, RAREST_NODE = 2, (1, 21, 13), -16.0
-"""Most factors; points of Gauss-Hermite quadrature along each, by their number; log weight below
-which a point is left out."""
-MOST_DRAWS, FEWEST_DRAWS, DRAWS = 400_000, 2, 12
-"""Moments of all paths; the fewest and the most of each customer's."""
-MOST_CUSTOMERS, MOST_COUNTED = 20_000, 5_000
-"""Customers whose outcomes, and whose counts of touches, are fitted."""
-FEWEST_EVENTS, PIECES, RAKES = 100, 12, 5
-USUAL = 0.995
-"""No customer counts for more touches than that share of those who have any."""
-OWN_RIDGE, OTHER_RIDGE = 1.0, 0.01
-"""Pull of b and c to 0 (a prior of sd 1), and of all else that tells of touches (sd 10)."""
-FIRST, LARGEST, STRONGEST, STEEPEST = 0.1, 4.0, 3.0, 12.0
-"""Where c starts; bounds of c, of loadings, and of what both come to."""
+MOST_CUSTOMERS, FEWEST_EVENTS = 20_000, 100
+"""Customers whose outcomes are fitted; outcomes below which intent is not looked for."""
+RIDGE = 1.0
+"""Pull of c to 0 (a prior of sd 1)."""
+FIRST, LARGEST = 0.1, 4.0
+"""Where c starts, and its bound."""
 BEYOND_CHANCE = 0.001
 
 
@@ -60,13 +49,13 @@ BEYOND_CHANCE = 0.001
 class Intent:
     """What the touches tell of a hidden intent that lasts, and whether the outcome follows it.
 
-    `factors` 0: customers differ in their touches by no more than chance and traits. `p` is that
-    of an outcome which does not follow (likelihood ratio). `strength`: log hazard of the outcome
-    for one standard deviation of intent, `error` its standard error. `loadings`: log rate of
-    touches for one standard deviation, by touchpoint.
+    `factors` None: it was not looked for, or outcomes were too few to; 0: customers differ in their
+    touches by no more than chance and traits. `p` is that of an outcome which does not follow
+    (likelihood ratio). `strength`: log hazard of the outcome for one standard deviation of intent,
+    `error` its standard error. `loadings`: log rate of touches for one, by touchpoint.
     """
 
-    factors: int
+    factors: int | None
     p: float = np.nan
     strength: float = np.nan
     error: float = np.nan
@@ -76,9 +65,14 @@ class Intent:
     else sorts customers: who may be mailed, say."""
 
     @property
+    def follows(self) -> bool:
+        """Whether the outcome goes with it beyond chance, more or less of it."""
+        return self.p < BEYOND_CHANCE
+
+    @property
     def found(self) -> bool:
-        """Whether the outcome follows it, beyond chance; then the drivers hold it constant."""
-        return self.alike and self.p < BEYOND_CHANCE
+        """Whether it draws touches and outcome alike; then the drivers hold it constant."""
+        return self.alike and self.follows
 
     @property
     def table(self) -> pd.DataFrame:
@@ -95,7 +89,7 @@ class Intent:
         return sentences.about_intent(self)
 
 
-UNSEEN = Intent(0)
+NOT_LOOKED_FOR, NONE_SEEN = Intent(None), Intent(0)
 
 
 @one_thread
@@ -105,220 +99,12 @@ def take_out(model: Model, given: Parameters) -> tuple[Intent, Model, Parameters
     The last is the fit without each customer group, None where the model is as it was.
     """
     if model.event.sum() < FEWEST_EVENTS or not model.touchpoints:
-        return UNSEEN, model, given, None
+        return NOT_LOOKED_FOR, model, given, None
     cohort = draw_cohort(model)
     arrivals = fit_arrivals(cohort)
     if not arrivals.factors:
-        return UNSEEN, model, given, None
+        return NONE_SEEN, model, given, None
     return Joint(model, cohort, arrivals).fit(given)
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """Customers of the sample: when they are at risk, their touches, moments of their paths."""
-
-    table: pd.DataFrame
-    """A row a customer, those with the outcome first: customer_id, group, start, stop, days,
-    weight (customers that it stands for), outcomes, until (the first of them, or stop)."""
-    counts: Floats
-    """(customers, touchpoints): touches at risk, before what the first outcome may change."""
-    expected: Floats
-    """(customers, touchpoints): touches of an average customer over the same times."""
-    traits: Floats
-    """(customers, columns), the first of ones."""
-    paths: Model
-    """The model at as many moments of each customer, spread over the time at risk."""
-
-    @property
-    def draws(self) -> int:
-        return len(self.paths.moments.table) // len(self.table)
-
-
-def draw_cohort(model: Model) -> Cohort:
-    """Take every customer of the sample, and look at moments of their paths."""
-    moments = model.moments
-    known = moments.table.drop_duplicates("customer")[["customer", "group"]]
-    ids = ibis.memtable(known[["customer"]].rename(columns={"customer": "customer_id"}))
-    windows = risk_windows(moments.data, moments.risk).semi_join(ids, "customer_id")
-    events = risk_events(moments.data, windows, moments.risk)
-    had = events.group_by("customer_id").aggregate(outcomes=events.count(), first=events.time.min())
-    table = known.rename(columns={"customer": "customer_id"}).merge(windows.to_pandas())
-    table = table.merge(had.to_pandas(), how="left").fillna({"outcomes": 0.0})
-    table["until"] = table.pop("first").fillna(table.stop)
-    missed = (1 - 1 / moments.events_each) ** table.outcomes
-    missed *= (1 - table.days / moments.days_each).clip(lower=0)
-    draw = np.random.default_rng([moments.seed, 6])
-    table = table.assign(weight=1 / (1 - missed), place=draw.random(len(table)))
-    table["without"] = table.outcomes == 0
-    table = table.sort_values(["without", "place", "customer_id"], ignore_index=True)
-    paths = _paths(model, table, draw)
-    own = [i for i, n in enumerate(paths.controls.names) if n.split(": ")[0] in moments.traits]
-    draws = len(paths.moments.table) // len(table)
-    traits = np.column_stack([np.ones(len(table)), paths.controls.matrix[::draws, own]])
-    return Cohort(table, *_touches(model, table, paths.moments.table), traits, paths)
-
-
-def _paths(model: Model, table: pd.DataFrame, draw: np.random.Generator) -> Model:
-    """The model at one moment in each of as many equal parts of every customer's time at risk."""
-    moments = model.moments
-    draws = int(np.clip(MOST_DRAWS // len(table), FEWEST_DRAWS, DRAWS))
-    part = (np.arange(draws) + draw.random((len(table), draws))) / draws
-    asked = table.loc[table.index.repeat(draws), ["customer_id", "start", "stop"]]
-    time = asked.start + (asked.stop - asked.start) * part.ravel()
-    asked["time"] = on_the_clock(time, asked.start, moments.clock)
-    points = look(
-        moments.data,
-        asked,
-        touchpoints=moments.touches.index,
-        half_lives=moments.half_lives,
-        origin=moments.start_seconds,
-    )
-    most = moments.exposure.max(axis=2, keepdims=True)  # as the sample is capped
-    exposure = np.minimum(points.exposure, most)
-    seen = replace(moments, table=points.table, exposure=exposure, earlier=None)
-    controls = replace(model.controls, matrix=model.controls.at(points))
-    return replace(model, moments=seen, controls=controls)
-
-
-def _touches(model: Model, table: pd.DataFrame, drawn: pd.DataFrame) -> tuple[Floats, Floats]:
-    """Count touches before the first outcome, and those of an average customer meanwhile.
-
-    Rates change with time at risk and over the calendar: a factor for each of 12 parts of both,
-    raked until expected touches are the observed ones in every part. Who has the outcome tells
-    nothing of these: customers with more intent would leave earlier, and rates seem to fall.
-    """
-    moments, k, draws = model.moments, model.touchpoints, len(drawn) // len(table)
-    columns = ["customer", "start", "until", "telling", "place"]
-    known = table.rename(columns={"customer_id": "customer"}).assign(
-        telling=table.weight * (table.outcomes == 0), place=table.index
-    )
-    rows = touch_paths(moments, table.customer_id).merge(known[columns])
-    rows = rows[(rows.time > rows.start) & (rows.time <= rows.until)]
-    rows["since"] = (rows.time - rows.start) / DAY_SECONDS
-    rows["day"] = (rows.time - moments.start_seconds) / DAY_SECONDS
-    counts = np.zeros((len(table), k))
-    np.add.at(counts, (rows.place, rows.touchpoint), 1)
-    usual = [np.quantile(n[n > 0], USUAL) if n.any() else 0.0 for n in counts.T]
-
-    before = (drawn.time.to_numpy().reshape(-1, draws) <= table.until.to_numpy()[:, None]) * 1.0
-    before[:, 0] = 1.0  # an outcome before the first moment drawn
-    before *= ((table.until - table.start) / DAY_SECONDS / before.sum(axis=1)).to_numpy()[:, None]
-    days = before.ravel()
-    base = moments.table[model.event == 0]
-    cuts = [np.quantile(base[c], np.linspace(0, 1, PIECES + 1)[1:-1]) for c in ("since", "day")]
-    touched, risked = (
-        [np.searchsorted(cut, seen[c]) for cut, c in zip(cuts, ("since", "day"), strict=True)]
-        for seen in (rows, drawn)
-    )
-    seen, at_risk = np.zeros((k, PIECES, PIECES)), np.zeros((PIECES, PIECES))
-    np.add.at(seen, (rows.touchpoint.to_numpy(), *touched), rows.telling)
-    np.add.at(at_risk, tuple(risked), np.repeat(known.telling.to_numpy(), draws) * days)
-    rate = np.ones_like(seen)
-    for axis in (2, 1) * RAKES:
-        expected = (rate * at_risk).sum(axis=axis, keepdims=True)
-        rate *= (seen.sum(axis=axis, keepdims=True) + 0.5) / (expected + 0.5)
-    expected = (rate[:, risked[0], risked[1]] * days).reshape(k, -1, draws).sum(axis=2)
-    return np.minimum(counts, usual), expected.T
-
-
-def nodes(factors: int) -> tuple[Floats, Floats]:
-    """Points (nodes, factors) and log weights of a quadrature over N(0, I)."""
-    if not factors:
-        return np.zeros((1, 0)), np.zeros(1)
-    points, weight = np.polynomial.hermite_e.hermegauss(NODES[factors])
-    places = np.indices((len(points),) * factors).reshape(factors, -1)
-    weights = np.log(weight / weight.sum())[places].sum(axis=0)
-    return points[places].T[weights > RAREST_NODE], weights[weights > RAREST_NODE]
-
-
-@dataclass(frozen=True)
-class Arrivals:
-    """How touches come: log rates by traits (touchpoints, columns), and what a factor adds."""
-
-    rates: Floats
-    loadings: Floats
-    """(touchpoints, factors)"""
-
-    @property
-    def factors(self) -> int:
-        return self.loadings.shape[1]
-
-    def usual(self, cohort: Cohort, rows: Rows) -> Floats:
-        """Touches expected of customers where x is 0; (customers, touchpoints)."""
-        return cohort.expected[rows] * np.exp((cohort.traits[rows] @ self.rates.T).clip(-30, 10))
-
-    @cached_property
-    def pull(self) -> Floats:
-        """What every node does to the rates; (touchpoints, nodes)."""
-        points, _ = nodes(self.factors)
-        return np.exp((self.loadings @ points.T).clip(-STEEPEST, STEEPEST))
-
-    def log_nodes(self, cohort: Cohort, rows: Rows) -> Floats:
-        """Log of weight and chance of a customer's counts at each node; (customers, nodes)."""
-        points, weights = nodes(self.factors)
-        told = (cohort.counts[rows] @ self.loadings) @ points.T
-        return weights + told - self.usual(cohort, rows) @ self.pull
-
-
-def fit_arrivals(cohort: Cohort) -> Arrivals:
-    """With as many factors as the counts call for, by the criterion of Schwarz [1978]."""
-    draw = np.random.default_rng([cohort.paths.moments.seed, 7])
-    rows = np.sort(draw.permutation(len(cohort.table))[:MOST_COUNTED])
-    price = cohort.counts.shape[1] * np.log(len(rows)) / 2
-    best, told = _maximise(cohort, rows, 0)
-    # two factors of one or two counts could not be told from one
-    for factors in range(1, min(FACTORS, (cohort.counts.shape[1] + 1) // 2) + 1):
-        tried, tells = _maximise(cohort, rows, factors)
-        if tells - told < price:
-            break
-        best, told = tried, tells
-    return best
-
-
-def _maximise(cohort: Cohort, rows: Rows, factors: int) -> tuple[Arrivals, float]:
-    """Arrivals by marginal likelihood, and its log; customers weigh 1 on average."""
-    counts, traits = cohort.counts[rows], cohort.traits[rows]
-    weight = cohort.table.weight.to_numpy()[rows]
-    weight = weight / weight.mean()
-    k, p, (points, _) = counts.shape[1], traits.shape[1], nodes(factors)
-    ridge = np.concatenate([np.full(p, OTHER_RIDGE), np.full(factors, OWN_RIDGE)])
-
-    def loss(packed: Floats) -> tuple[float, Floats]:
-        given = packed.reshape(k, -1)
-        arrivals = Arrivals(given[:, :p], given[:, p:])
-        usual, at = arrivals.usual(cohort, rows), arrivals.log_nodes(cohort, rows)
-        told = weight @ (logsumexp(at, axis=1) + (counts * (traits @ given[:, :p].T)).sum(axis=1))
-        own, seen = softmax(at, axis=1) * weight[:, None], counts * weight[:, None]
-        of_rates = (seen - (own @ arrivals.pull.T) * usual).T @ traits
-        bent = [(usual * (own @ (arrivals.pull * x).T)).sum(axis=0) for x in points.T]
-        of_loadings = seen.T @ (own @ points / weight[:, None])
-        of_loadings -= np.reshape(bent, (factors, k)).T
-        slope = given * ridge - np.column_stack([of_rates, of_loadings])
-        total = weight.sum()
-        return float(((given**2 * ridge).sum() / 2 - told) / total), slope.ravel() / total
-
-    found = optimize.minimize(
-        loss, _start(cohort, rows, weight, factors).ravel(), jac=True, method="L-BFGS-B",
-        bounds=[*[(None, None)] * p, *[(-STRONGEST, STRONGEST)] * factors] * k,
-        options={"maxiter": 300, "ftol": 1e-9, "gtol": 1e-6},
-    )  # fmt: skip
-    given = found.x.reshape(k, -1)
-    return Arrivals(given[:, :p], given[:, p:]), float(-found.fun * weight.sum())
-
-
-def _start(cohort: Cohort, rows: Rows, weight: Floats, factors: int) -> Floats:
-    """Loadings from what standardised counts have in common."""
-    counts, usual = cohort.counts[rows], cohort.expected[rows]
-    scale = (weight @ counts + 0.5) / (weight @ usual + 0.5)
-    apart = (counts - usual * scale) / np.sqrt(usual * scale + 1e-9)
-    common = (apart * weight[:, None]).T @ apart / weight.sum() - np.eye(len(scale))
-    values, vectors = np.linalg.eigh(common)
-    chosen = np.argsort(-values)[:factors]
-    mean = np.average(usual * scale, axis=0, weights=weight).clip(0.05)
-    loadings = vectors[:, chosen] * np.sqrt(values[chosen].clip(0.02)) / np.sqrt(mean)[:, None]
-    rates = np.zeros((len(scale), cohort.traits.shape[1]))
-    rates[:, 0] = np.log(scale)
-    return np.column_stack([rates, loadings.clip(-1, 1)])
 
 
 class Joint:
@@ -339,7 +125,11 @@ class Joint:
         self.events, self.customer = some_of(model, chosen), place[chosen]
 
     def curve(self, packed: Floats) -> Curve:
-        """Curvature [Louis 1982], slope and value of the loss."""
+        """Curvature, slope and value of the loss."""
+        return self.by_customer(packed)[0]
+
+    def by_customer(self, packed: Floats) -> tuple[Curve, Floats]:
+        """The curve of the loss [Louis 1982]; what each customer adds to the slope of the fit."""
         f, weight, x, seen = self.factors, self.weight, self.points, self.seen
         c, given = packed[:f], self.model.parameters(packed[f:])
         exposure, design = slopes(seen.paths, given)
@@ -355,13 +145,13 @@ class Joint:
         told = weight @ (logsumexp(at, axis=1) - self.norm)
         scale = self.model.moments.events_each
         told += scale * log_hazard(self.events, given, exposure).sum()
-        self.by_customer = np.concatenate([moved.T * weight, -along * (weight * mean)])
-        np.add.at(self.by_customer[f:].T, self.customer, scale * of_events.T)
+        adds = np.concatenate([moved.T * weight, -along * (weight * mean)])
+        np.add.at(adds[f:].T, self.customer, scale * of_events.T)
 
         penalty, target = penalty_of(self.model)
         info = np.zeros((len(packed), len(packed)))
         rise = weight @ (own * raised * hazard[:, None] - score * surplus)
-        info[:f, :f] = (x.T * rise) @ x + (moved.T * weight) @ moved + OWN_RIDGE * np.eye(f)
+        info[:f, :f] = (x.T * rise) @ x + (moved.T * weight) @ moved + RIDGE * np.eye(f)
         mixed = ((own + score) * raised) @ x - moved * mean[:, None]
         info[f:, :f] = along @ (weight[:, None] * mixed)
         info[:f, f:] = info[f:, :f].T
@@ -369,8 +159,8 @@ class Joint:
         bent = weight * (own @ raised**2 - mean**2)
         info[f:, f:] = root @ root.T - (along * bent) @ along.T + penalty
         away = np.concatenate([c, packed[f:] - target])
-        pull = np.concatenate([OWN_RIDGE * c, penalty @ away[f:]])
-        return info, pull - self.by_customer.sum(axis=1), float(pull @ away / 2 - told)
+        pull = np.concatenate([RIDGE * c, penalty @ away[f:]])
+        return (info, pull - adds.sum(axis=1), float(pull @ away / 2 - told)), adds
 
     def fit(self, given: Parameters) -> tuple[Intent, Model, Parameters, Floats | None]:
         """Compare with an outcome that follows no intent; hold what is found constant."""
@@ -379,7 +169,8 @@ class Joint:
         start, own = np.append(np.zeros(f), given.packed), np.append(np.zeros(f, bool), free)
         null, (_, _, without) = descend(self.curve, start, low, high, own)
         own[:f], null[:f] = True, FIRST
-        packed, (info, _, loss) = descend(self.curve, null, low, high, own)
+        packed, _ = descend(self.curve, null, low, high, own)
+        (info, _, loss), adds = self.by_customer(packed)
         inverse = np.zeros_like(info)
         inverse[np.ix_(own, own)] = np.linalg.pinv(info[np.ix_(own, own)], hermitian=True)
         strength = float(np.linalg.norm(packed[:f]))
@@ -395,10 +186,8 @@ class Joint:
         )
         if not intent.found:
             return intent, self.model, given, None
-        self.curve(packed)
-        score = sum_by_group(
-            self.by_customer, self.cohort.table.group.to_numpy()[: len(self.weight)]
-        )
+        group = self.cohort.table.group.to_numpy()[: len(self.weight)]
+        score = sum_by_group(adds, group)
         left = (packed - score.T @ inverse * GROUPS / (GROUPS - 1)).clip(low, high)
         told = self._told(packed) / strength
         values = told.reindex(self.model.moments.table.customer).to_numpy()

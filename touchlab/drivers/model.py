@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from touchlab.moments.sample import Moments
 from touchlab.numeric import Floats
 
 Rows = npt.NDArray[np.int64]
+Quantity = Callable[[Floats, Ratios, Floats, Ahead | None], Floats]
+"""Of outcomes expected, what touchpoints add, cells and what is ahead; see `amounts`."""
 SATURATIONS = ("log", "exp")
 BLOCK = 4_096
 """Moments looked at together: their columns fit the cache of a processor."""
@@ -285,3 +288,25 @@ class Earlier:
         hazards = np.exp(sets.log_hazards().clip(max=MOST)) * self.days[own]
         for i, hazard in enumerate(hazards):
             yield Ahead(sets.ratios(i), hazard, last - first, self.room[first:last])
+
+
+def amounts(
+    model: Model,
+    earlier: Earlier | None,
+    packed: Floats,
+    weights: Floats,
+    quantity: Quantity,
+    cells: Floats,
+) -> Floats:
+    """Add up a quantity over all moments, for each set of parameters; (sets, ...).
+
+    `packed` has shape (sets, parameters), `weights` (sets, groups), `cells` (moments, cells).
+    """
+    found = []
+    for rows in blocks(len(model.event)):
+        sets = Sets.of(model, packed, rows)
+        expected = sets.chances() * model.moments.events_each * weights[:, model.group[rows]]
+        aheads = earlier.ahead(model, packed, rows) if earlier else repeat(None, len(packed))
+        each = enumerate(zip(expected, aheads, strict=True))
+        found.append([quantity(own, sets.ratios(i), cells[rows], at) for i, (own, at) in each])
+    return np.sum(found, axis=0)

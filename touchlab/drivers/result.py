@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -15,11 +13,11 @@ import pandas as pd
 from touchlab.data.customers import NO_TOUCH, UNKNOWN, need_group
 from touchlab.drivers import effects
 from touchlab.drivers.design import build_controls
-from touchlab.drivers.effects import Ahead, Ratios
+from touchlab.drivers.effects import Ahead
 from touchlab.drivers.hazard import fit, regression
 from touchlab.drivers.induced import Induced, follow_induced
-from touchlab.drivers.intent import UNSEEN, Intent
-from touchlab.drivers.model import Earlier, Model, Parameters, Sets, blocks, chance
+from touchlab.drivers.intent import NOT_LOOKED_FOR, Intent
+from touchlab.drivers.model import Earlier, Model, Parameters, Quantity, amounts, chance
 from touchlab.drivers.value import Value, value_of
 from touchlab.errors import MissingInput, TooThin
 from touchlab.journeys.counts import need_measure
@@ -28,7 +26,6 @@ from touchlab.moments.sample import Moments
 from touchlab.numeric import LEFT_OUT, Floats, interval, jackknife, one_thread
 from touchlab.results import Result
 
-Quantity = Callable[[Floats, Ratios, Floats, Ahead | None], Floats]
 UNCHECKED = "unchecked"
 NOTHING_BROUGHT = (
     "What the touchpoints bring cannot be told from nothing. Credit shares out the outcomes all "
@@ -36,28 +33,6 @@ NOTHING_BROUGHT = (
 )
 FOR_READING = ["segment", "touchpoint", "incremental", "ci_low", "ci_high", "share", "total"]
 FOR_READING += ["value", "value_low", "value_high", "hazard_ratio", "half_life_days", "badge", "n"]
-
-
-def amounts(
-    model: Model,
-    earlier: Earlier | None,
-    packed: Floats,
-    weights: Floats,
-    quantity: Quantity,
-    cells: Floats,
-) -> Floats:
-    """Add up a quantity over all moments, for each set of parameters; (sets, ...).
-
-    `packed` has shape (sets, parameters), `weights` (sets, groups), `cells` (moments, cells).
-    """
-    found = []
-    for rows in blocks(len(model.event)):
-        sets = Sets.of(model, packed, rows)
-        expected = sets.chances() * model.moments.events_each * weights[:, model.group[rows]]
-        aheads = earlier.ahead(model, packed, rows) if earlier else repeat(None, len(packed))
-        each = enumerate(zip(expected, aheads, strict=True))
-        found.append([quantity(own, sets.ratios(i), cells[rows], at) for i, (own, at) in each])
-    return np.sum(found, axis=0)
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,7 +44,9 @@ class Drivers(Result):
     replicates: Floats
     """(groups, parameters): the fit without each group of customers."""
     notes: tuple[str, ...]
-    intent: Intent = UNSEEN
+    intent: Intent = NOT_LOOKED_FOR
+    left_out: tuple[str, ...] = ()
+    """Those of the notes that name touchpoints left out of the fit, and say why."""
 
     def __repr__(self) -> str:
         # the default would print the moments, and with them ids of customers

@@ -78,26 +78,28 @@ STRONG = 0.2
 @safe_sentence
 def about_intent(intent: Intent) -> str:
     """Say whether customers who attract touches have the outcome more by themselves."""
+    blind = " An intent that comes and goes would not show."
+    if intent.factors is None:
+        return "Whether a hidden intent draws the touches was not looked for here." + blind
     if intent.loadings is None:
         return (
             "Customers differ in their touches by no more than chance and what is known of them: "
-            "no lasting intent draws the touches. One that comes and goes would not show."
+            "no sign of an intent that lasts." + blind
         )
     own = intent.loadings.sort_values(ascending=False)
     drawn = listing(own.index[own > STRONG]) or "touches"
-    if not intent.alike:
+    if not intent.follows:
+        return (
+            f"Some customers attract more of {drawn} than others; that they have the outcome more "
+            f"often by themselves cannot be told from chance (p = {intent.p:.3f})." + blind
+        )
+    if not intent.found:
         return (
             "Something sorts customers by the touches that they get, and it is no intent: who has "
             "more of it does not have both more touches and more outcomes. Nothing is taken out."
         )
-    if not intent.found:
-        return (
-            f"Some customers attract more of {drawn} than others, and no sign was found that they "
-            f"have the outcome more often by themselves (p = {intent.p:.2f}). An intent that comes "
-            "and goes would not show."
-        )
     return (
         f"Customers who attract {drawn} have the outcome more by themselves: "
         f"{np.exp(intent.strength):.1f} times as often for one standard deviation of what draws "
-        "them. The figures hold that constant. An intent that comes and goes would not show."
+        "them. The figures hold that constant." + blind
     )
