@@ -81,7 +81,8 @@ def person_days(data: Dataset) -> pd.DataFrame:
 
 def last_ad_removed(data: Dataset) -> pd.DataFrame:
     """Conversions as a Poisson process whose log rate touches raise by age; the last ad is
-    removed again and again (Shender et al. 2023, arXiv 2009.08432), rebuilt from the paper.
+    removed again and again. After the summary of Shender et al. [2023, arXiv 2009.08432]: pieces of
+    age, ridge and sample are ours.
 
     The log rate is a constant plus, for every touch of the last 30 days, a number that depends on
     its touchpoint and on its age, constant between 0, 1, 3, 7, 14 and 30 days. Fitted by a

@@ -124,6 +124,9 @@ Methods: TypeAlias = Mapping[str, Callable[[Dataset], Answer]]
 Game: TypeAlias = Callable[[int, int, int, Methods], pd.DataFrame]
 """A world to be scored in: from customers, days, seed and further methods to all answers."""
 BASELINE = "(baseline)"
+FOR_READING = ["world", "method", "amount_error", "share_error", "false_alarms", "coverage"]
+FOR_READING += ["baseline_error", "decision_error", "seeds"]
+"""Columns of `score` that a reader needs."""
 
 
 def run_scoreboard(

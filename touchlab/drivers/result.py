@@ -31,8 +31,8 @@ NOTHING_BROUGHT = (
     "What the touchpoints bring cannot be told from nothing. Credit shares out the outcomes all "
     "the same, so the two are not set side by side."
 )
-FOR_READING = ["segment", "touchpoint", "incremental", "ci_low", "ci_high", "share", "total"]
-FOR_READING += ["value", "value_low", "value_high", "hazard_ratio", "half_life_days", "badge", "n"]
+FOR_READING = ["touchpoint", "badge", "incremental", "ci_low", "ci_high", "share", "total"]
+FOR_READING += ["value", "value_low", "value_high", "hazard_ratio", "half_life_days", "n"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -274,7 +274,7 @@ class Drivers(Result):
         """What a reader needs, with the value of outcomes, largest first; by segment as it is."""
         table = self.incremental(by=by, checks=checks)
         if by is not None:
-            return table[FOR_READING[:6]]
+            return table[["segment", "touchpoint", *FOR_READING[2:6]]]
         with suppress(MissingInput):
             table = self.value.beside(table)
         ordered = table.sort_values("incremental", ascending=False)

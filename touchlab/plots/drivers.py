@@ -39,7 +39,9 @@ def _finding(table: pd.DataFrame, outcome: str) -> str:
     first = beyond.loc[beyond.incremental.abs().idxmax()]
     more = first.incremental > 0
     verb, what, reach = "brings" if more else "prevents", outcome, "change something"
-    if first.badge not in CAUSAL:
+    if first.badge in CAUSAL:
+        beyond = beyond[beyond.badge.isin(CAUSAL)]
+    else:
         verb, what, reach = "goes with", f"{'more' if more else 'fewer'} {outcome}", "go"
     ends = sorted(abs(end) for end in (first.ci_low, first.ci_high))
     return (

@@ -110,13 +110,13 @@ def costs_in_brief(table: pd.DataFrame) -> pd.DataFrame:
     """The columns of `cost_per_incremental` that a reader needs, cheapest first."""
     ordered = table.sort_values(["cost_per_incremental", "cost_per_incremental_low"])
     ordered = _open_ends(ordered, "cost_per_incremental")
-    columns = ["touchpoint", "cost", "incremental", "ci_low", "ci_high", "cost_per_incremental"]
-    columns += ["interval_of_cost", "cost_per_credited"]
+    columns = ["touchpoint", "badge", "cost", "incremental", "ci_low", "ci_high"]
+    columns += ["cost_per_incremental", "interval_of_cost", "cost_per_credited"]
     if table.roi.notna().any():
         columns += ["value", "value_low", "value_high", "roi"]
         ordered = ordered.assign(roi=[f"{100 * roi:,.0f}{NBSP}%" for roi in ordered.roi])
     credited = _amounts(ordered.cost_per_credited)
-    return ordered.assign(cost_per_credited=credited)[[*columns, "badge", "n"]]
+    return ordered.assign(cost_per_credited=credited)[[*columns, "n"]]
 
 
 def plan_in_brief(table: pd.DataFrame) -> pd.DataFrame:

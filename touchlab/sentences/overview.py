@@ -55,7 +55,7 @@ def _brings(drivers: pd.DataFrame, baseline: pd.DataFrame, *, outcome: str) -> s
         f"{per_cent(min(base['share'], 1.0))} of {base.n:,.0f} {outcome} outcomes would have come "
         "without any touchpoint"
     )
-    return f"{said}; {_most(drivers, 'most of the rest')}."
+    return f"{said}; {_most(drivers, 'of the rest')}."
 
 
 @safe_sentence
@@ -79,7 +79,7 @@ def _keeps(keepers: pd.DataFrame, churn: pd.DataFrame, *, outcome: str) -> str:
 
 @safe_sentence
 def _refers(bringers: pd.DataFrame, referral: pd.DataFrame, *, outcome: str) -> str:
-    said = _most(bringers, f"most of the {referral.n.iloc[0]:,.0f} referrals")
+    said = _most(bringers, f"of the {referral.n.iloc[0]:,.0f} referrals")
     return f"{said[0].upper() if said.startswith('no ') else said[0]}{said[1:]}."
 
 
@@ -93,8 +93,9 @@ def _most(table: pd.DataFrame, what: str) -> str:
     if "value" in table:
         worth = f"; their value {row.value:,.0f}, {row.value_low:,.0f} to {row.value_high:,.0f}"
     return (
-        f"{row.touchpoint} {verb} {what}, {row.incremental:,.0f} ({row.ci_low:,.0f} to "
-        f"{row.ci_high:,.0f}{worth}; badge {row.badge})"
+        f"{row.touchpoint} {verb} more {what} than any other touchpoint, "
+        f"{row.incremental:,.0f} ({row.ci_low:,.0f} to {row.ci_high:,.0f}{worth}; "
+        f"badge {row.badge})"
     )
 
 
