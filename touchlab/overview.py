@@ -37,21 +37,10 @@ def compare(before: Mapping[str, pd.DataFrame], after: Mapping[str, pd.DataFrame
     It looks at estimates that have an interval, in tables that both runs have. Two runs on
     overlapping data share much of their chance, so what is `beyond` is so all the more.
 
-    Parameters
-    ----------
-    before, after
-        Result tables by name.
+    Columns: table, row, what, before, before_low, before_high, after, after_low, after_high,
+    beyond (the difference exceeds the 95 % interval of one between independent estimates,
+    sqrt(r1^2 + r2^2) of their half widths). Those first, then by how far.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``table, row, what, before, before_low, before_high, after, after_low, after_high,
-        beyond``: `beyond` where the difference exceeds the 95 % interval of a difference
-        between independent estimates, sqrt(r1^2 + r2^2) of their half widths. Those first,
-        then by how far.
-
-    Examples
-    --------
     >>> import pandas as pd
     >>> def drivers(amount):
     ...     row = {"touchpoint": "mail", "incremental": amount}
@@ -137,25 +126,11 @@ MOST_MOVED = 10
 def gather(data: Dataset, *, outcome: str, results: str = "", seed: int = 1) -> Tables:
     """Bring together the tables that the overview rests on.
 
-    Parameters
-    ----------
-    data
-        An opened Dataset.
-    outcome
-        The outcome that the budget works for.
-    results
-        Folder with the tables that the other pages of a run kept; where it has none, they
-        are computed here.
-    seed
-        Of samples and bootstraps.
-
-    Returns
-    -------
-    dict of pandas.DataFrame
-        By name, those that the data allows: ``drivers, baseline`` (of `outcome`), ``keepers,
-        churn``, ``bringers, referral`` (drivers and baseline of churn and referral), ``map``,
-        ``links`` (weak links of the experience), ``plan, gain`` (of the budget),
-        ``cannot_hold_back`` (touchpoints that customers run, or that are never sent out).
+    Those that other pages of the run kept in the folder `results`, or computed here. By name, as
+    far as the data allows: ``drivers, baseline`` (of `outcome`), ``keepers, churn``, ``bringers,
+    referral`` (drivers and baseline of churn and referral), ``map``, ``links`` (weak links of the
+    experience), ``plan, gain`` (of the budget), ``cannot_hold_back`` (touchpoints that customers
+    run, or that are never sent out).
     """
     found = read_tables(Path(results)) if results else {}
     if not found:

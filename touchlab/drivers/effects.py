@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
@@ -165,22 +165,32 @@ def fair_shares(
     give way in proportion.
     """
     count = len(ratios.single)
-    nodes, weights = np.polynomial.legendre.leggauss(count // 2 + (1 if ahead is None else 8))
-    base = expected * np.exp(-ratios.whole)
-    shares = np.zeros((count, len(expected)))
-    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
-        value, slopes = ratios.along(float(node))
-        slopes = base * slopes
-        if ahead is not None:
-            without = ahead.hazard * np.exp(-ahead.ratios.whole)
-            met, met_slopes = ahead.ratios.along(float(node))
-            slopes += (expected - base * value) * ahead.gather(without * met_slopes)
-            slopes *= np.exp(-ahead.gather(without * met))
+    order, shares = count // 2 + (1 if ahead is None else 8), np.zeros((count, len(expected)))
+    for _, weight, _, slopes in along_diagonal(expected, ratios, ahead, order):
         shares += weight * slopes
     if ahead is not None:
         left = lost(expected, lambda found: found.whole, ratios, ahead) - shares.sum(axis=0)
         shares = share_rest(shares, left, np.abs(ratios.each))
     return shares @ cells
+
+
+def along_diagonal(
+    expected: Floats, ratios: Ratios, ahead: Ahead | None, order: int
+) -> Iterator[tuple[float, float, Floats, Floats]]:
+    """Go along the diagonal of the game: node and weight of the quadrature, what the game is
+    worth beyond `expected`, (moments,), and its slopes, (touchpoints, moments)."""
+    nodes, weights = np.polynomial.legendre.leggauss(order)
+    base = expected * np.exp(-ratios.whole)
+    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+        value, slopes = ratios.along(float(node))
+        beyond, slopes = base * value - expected, base * slopes
+        if ahead is not None:
+            without = ahead.hazard * np.exp(-ahead.ratios.whole)
+            met, met_slopes = ahead.ratios.along(float(node))
+            through = np.exp(-ahead.gather(without * met))
+            slopes = (slopes - beyond * ahead.gather(without * met_slopes)) * through
+            beyond = beyond * through
+        yield float(node), float(weight), beyond, slopes
 
 
 def share_rest(shares: Floats, left: Floats, otherwise: Floats) -> Floats:

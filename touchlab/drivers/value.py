@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from touchlab.data.customers import seconds
-from touchlab.drivers.effects import Ahead, Ratios, lost, share_rest
+from touchlab.drivers.effects import Ahead, Ratios, along_diagonal, lost, share_rest
 from touchlab.drivers.hazard import Curve, descend, limits, penalty_of, slopes, step_within
 from touchlab.drivers.model import Model, Parameters, Sets, blocks, log_hazard, some_of
 from touchlab.errors import MissingInput
@@ -190,21 +190,13 @@ class Game:
 
         As `effects.fair_shares`, with the size of outcomes extended along the diagonal too.
         """
-        nodes, weights = np.polynomial.legendre.leggauss(len(self.ratios.single) + 8)
-        base = self.count * np.exp(-self.ratios.whole)
-        least = self.size * np.exp(-self.sizes.whole)
+        least, order = self.size * np.exp(-self.sizes.whole), len(self.ratios.single) + 8
         shares = np.zeros_like(self.ratios.single)
-        for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
-            value, rises = self.ratios.along(float(node))
-            size, larger = self.sizes.along(float(node))
-            gained, more = base * value - self.count, base * rises
-            if self.ahead is not None:
-                without = self.ahead.hazard * np.exp(-self.ahead.ratios.whole)
-                met, met_rises = self.ahead.ratios.along(float(node))
-                through = np.exp(-self.ahead.gather(without * met))
-                more = (more - gained * self.ahead.gather(without * met_rises)) * through
-                gained = gained * through
-            shares += weight * least * (more * size + (self.count + gained) * larger)
+        for node, weight, beyond, more in along_diagonal(
+            self.count, self.ratios, self.ahead, order
+        ):
+            size, larger = self.sizes.along(node)
+            shares += weight * least * (more * size + (self.count + beyond) * larger)
         left = self.count * self.size - self._baseline() - shares.sum(axis=0)
         return share_rest(shares, left, np.abs(self.ratios.each) + np.abs(self.sizes.single))
 

@@ -130,27 +130,13 @@ def scores_and_outcomes(data: Dataset, *, outcome: str = "churn", days: int = 90
 def contrast_bands(later: pd.DataFrame) -> pd.DataFrame:
     """How much more often does the outcome follow low scores than high ones?
 
-    Compared within touchpoints, so that who is asked where makes no difference.
+    `later` is that of `scores_and_outcomes`. Compared within touchpoints, so that who is asked
+    where makes no difference: differences are weighted by Mantel & Haenszel, n1 n2 / (n1 + n2),
+    with variances from the widths of the rates' intervals, so answers of one customer stay
+    clustered.
+    A row a metric with both bands: ``metric, difference, ci_low, ci_high`` (per cent after low less
+    after high, in points), ``clear`` (the interval is on one side of 0), ``n`` (answers compared).
 
-    Parameters
-    ----------
-    later
-        As returned by `scores_and_outcomes`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row a metric with both bands at some touchpoint: ``metric, difference, ci_low,
-        ci_high`` (per cent after low less per cent after high, in points, 95 %), ``clear``
-        (the interval is on one side of 0) and ``n`` (low and high answers compared).
-
-    Notes
-    -----
-    Differences of touchpoints weighted by Mantel & Haenszel, n1 n2 / (n1 + n2); variances
-    from the widths of the rates' intervals, so answers of one customer stay clustered.
-
-    Examples
-    --------
     >>> later = pd.DataFrame({
     ...     "metric": "csat", "touchpoint": ["shop", "shop", "hotline", "hotline"],
     ...     "band": ["low", "high"] * 2, "rate": [0.3, 0.2, 0.5, 0.4], "n": 100,

@@ -66,27 +66,9 @@ def suppress(frame: pd.DataFrame, *, k: int = MIN_CUSTOMERS) -> pd.DataFrame:
     ratios, fractional credit) count nobody and are shown; see docs/decisions/0017-privacy.md.
 
     It does not know how many customers are behind events: ten touches may be of one customer,
-    unless the table has a column `customers`. See `fold_rare` for that.
+    unless the table has a column `customers`. See `fold_rare` for that. `frame` has a row a group;
+    the same comes back with hidden cells missing. `k` of 1 shows everything.
 
-    Parameters
-    ----------
-    frame
-        A tidy table, a row a group.
-    k
-        Fewest customers that may be shown; 1 shows everything.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The same rows and columns; hidden cells are missing.
-
-    Raises
-    ------
-    ParameterError
-        If `k` is not a whole number of 1 or more.
-
-    Examples
-    --------
     >>> import pandas as pd
     >>> table = pd.DataFrame({
     ...     "touchpoint": ["ad", "fair", "email"],
