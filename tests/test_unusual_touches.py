@@ -78,6 +78,17 @@ def test_a_click_that_is_part_of_the_purchase_is_left_out_by_name() -> None:
     assert note in tl.check_drivers(data, found).notes
 
 
+def test_what_is_sent_out_is_no_occasion_however_soon_it_is_answered() -> None:
+    tables = company(2)
+    mails = clicks(tables, "offer_mail", 0.5)
+    for sent, expected in (("out", []), ("in", ["offer_mail"])):
+        both = add(tables, mails)
+        ways = np.where(both["touches"].touchpoint == "offer_mail", sent, "out")
+        data = tl.open_data(both | {"touches": both["touches"].assign(direction=ways)})
+        met = occasions(sample_moments(data))
+        assert met.touchpoint[met.part].tolist() == expected
+
+
 def test_where_every_touch_is_the_occasion_nothing_is_shown() -> None:
     """Sessions as touches, the purchase inside the session."""
     tables = company(3)

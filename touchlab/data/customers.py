@@ -117,3 +117,12 @@ def touchpoint_names(data: Dataset, table: str = "touches") -> tuple[str, ...]:
 def number_names(names: Sequence[str]) -> ir.Table:
     """Give every touchpoint its place among the names: touchpoint, code."""
     return ibis.memtable(pd.DataFrame({"touchpoint": names, "code": range(len(names))}))
+
+
+def directions(data: Dataset) -> dict[str, set[str]]:
+    """Ways that the touches of each touchpoint go, ``in`` and ``out``, where that is recorded."""
+    if not data.has("touches") or "direction" not in data.touches.columns:
+        return {}
+    known = data.touches.filter(data.touches.direction.notnull())
+    pairs = known.select("touchpoint", "direction").distinct().to_pandas()
+    return {str(name): set(own) for name, own in pairs.groupby("touchpoint").direction}

@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import stats
 from scipy.special import expit
 
+from touchlab.data.customers import directions
 from touchlab.data.dataset import Dataset
 from touchlab.drivers.calibrate import CalibratedDrivers
 from touchlab.drivers.fit import FEW_EVENTS
@@ -330,10 +331,7 @@ def _sought(data: Dataset) -> list[str]:
         return []
     known = data.tables["touchpoints"]
     names = set(known.filter(known.owner == "customer").touchpoint.to_pandas())
-    if "direction" in data.touches.columns:
-        sent = data.touches.filter(data.touches.direction == "out")
-        names -= set(sent.select("touchpoint").distinct().to_pandas().touchpoint)
-    return sorted(names)
+    return sorted(names - {name for name, ways in directions(data).items() if "out" in ways})
 
 
 def _reasons(

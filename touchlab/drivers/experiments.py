@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from touchlab.data.customers import DAY_SECONDS, seconds
+from touchlab.data.customers import DAY_SECONDS, directions, seconds
 from touchlab.data.dataset import Dataset
 from touchlab.data.readers import keep
 from touchlab.errors import MissingInput, ParameterError, TooThin
@@ -329,8 +329,4 @@ def _doubts(groups: pd.DataFrame) -> tuple[str, ...]:
 
 def never_sent_out(data: Dataset) -> set[str]:
     """Touchpoints all of whose touches come in from customers: no experiment can hold them back."""
-    if not data.has("touches") or "direction" not in data.touches.columns:
-        return set()
-    known = data.touches.filter(data.touches.direction.notnull())
-    pairs = known.select("touchpoint", "direction").distinct().to_pandas()
-    return set(pairs.touchpoint) - set(pairs.touchpoint[pairs.direction == "out"])
+    return {name for name, ways in directions(data).items() if "out" not in ways}

@@ -23,7 +23,7 @@ from touchlab.drivers.result import Drivers
 from touchlab.errors import MissingInput, ParameterError, TouchlabWarning
 from touchlab.moments.risk import at_the_start, comes_again
 from touchlab.moments.sample import Moments, sample_moments
-from touchlab.moments.unusual import TIMES, about_concentration, occasions, without_extremes
+from touchlab.moments.unusual import about_concentration, occasions, without_extremes
 from touchlab.numeric import Floats
 from touchlab.once import once
 
@@ -186,7 +186,7 @@ def _without_occasions(moments: Moments) -> tuple[Moments, list[str]]:
     part = met.part.to_numpy()
     if not part.any():
         return moments, []
-    if (part | (met.times >= TIMES)).all():
+    if met.near.all():
         raise MissingInput(
             f"drivers: {met.share.sum():.0%} of {outcome} come within an hour of a touch, so "
             "touches are part of the occasion (a session in which one buys), and what would come "

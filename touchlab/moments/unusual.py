@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from touchlab.data.customers import DAY_SECONDS, seconds
+from touchlab.data.customers import DAY_SECONDS, directions, seconds
 from touchlab.data.dataset import Dataset
 from touchlab.moments.sample import Moments
 
@@ -73,10 +73,11 @@ def about_concentration(data: Dataset) -> list[str]:
 
 
 def occasions(moments: Moments) -> pd.DataFrame:
-    """Outcomes whose last touch was less than an hour before: touchpoint, met, share, times, part.
+    """Outcomes whose last touch was less than an hour before, by touchpoint.
 
-    `times` more than touches at random would meet; `part`: so many and so much more that the
-    touch must be part of the occasion (a session in which one buys), not what brought it.
+    Columns: touchpoint, met, share, times (more than touches at random would meet), near (so much
+    more that the touch must be part of the occasion, such as a session in which one buys), part
+    (near, and enough of them to tell). What is only ever sent out is no occasion.
     """
     events = moments.table[moments.table.event == 1][["customer", "time"]]
     asked = events.reset_index(drop=True).rename(columns={"customer": "customer_id"})
@@ -84,18 +85,17 @@ def occasions(moments: Moments) -> pd.DataFrame:
     own = own.select("customer_id", "touchpoint", at=seconds(own.timestamp))
     pairs = own.inner_join(ibis.memtable(asked.assign(moment=np.arange(len(asked)))), "customer_id")
     wait = pairs.time - pairs["at"]
-    near = pairs.filter((wait > 0) & (wait <= HOUR)).select("moment", "touchpoint", "at")
-    last = (
-        near.to_pandas()
-        .sort_values(["moment", "at", "touchpoint"])
-        .drop_duplicates("moment", keep="last")
-    )
+    within = pairs.filter((wait > 0) & (wait <= HOUR)).select("moment", "touchpoint", "at")
+    ordered = within.to_pandas().sort_values(["moment", "at", "touchpoint"])
+    last = ordered.drop_duplicates("moment", keep="last")
     met = last.touchpoint.value_counts().reindex(moments.touchpoints).fillna(0).to_numpy()
     share = met / max(len(asked), 1)
     chance = moments.touches.to_numpy() * HOUR / DAY_SECONDS / moments.customer_days
     times = share / np.maximum(chance, 1e-12)
-    part = (met >= FEWEST_MET) & (times >= TIMES)
-    found = {"met": met.astype(int), "share": share, "times": times, "part": part}
+    sent = {name for name, ways in directions(moments.data).items() if ways == {"out"}}
+    near = (times >= TIMES) & ~np.isin(moments.touchpoints, list(sent))
+    found = {"met": met.astype(int), "share": share, "times": times, "near": near}
+    found["part"] = near & (met >= FEWEST_MET)
     return pd.DataFrame({"touchpoint": moments.touchpoints, **found})
 
 
