@@ -213,7 +213,7 @@ def test_pairs_asked_for_are_honoured(sample):
 
 
 def test_the_screen_finds_nothing_where_nothing_is(churn):
-    model, _, notes = choose_pairs(churn.model, "screen")
+    model, _, notes = choose_pairs(churn.model, churn.parameters, "screen")
     assert (model.pairs, notes) == ((), [])
 
 

@@ -15,7 +15,7 @@ from touchlab import sentences
 from touchlab.drivers import design
 from touchlab.drivers.design import build_controls
 from touchlab.drivers.fit import fit_drivers
-from touchlab.drivers.hazard import fit, leave_group_out
+from touchlab.drivers.hazard import fit, learn_shrinkage, leave_group_out
 from touchlab.drivers.model import Model, some_of
 from touchlab.moments.sample import Moments, sample_moments
 from touchlab.numeric import GROUPS, jackknife
@@ -104,7 +104,7 @@ def churn(sample) -> Moments:
 
 @pytest.fixture(scope="module")
 def churn_model(churn) -> Model:
-    return Model(churn, build_controls(churn), "log", None)
+    return learn_shrinkage(Model(churn, build_controls(churn), "log", None))[0]
 
 
 def person_days(sample: tl.Dataset, moments: Moments) -> Moments:

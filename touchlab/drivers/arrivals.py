@@ -28,8 +28,9 @@ FACTORS, NODES, RAREST_NODE = 2, (1, 21, 13), -16.0
 which a point is left out."""
 MOST_DRAWS, FEWEST_DRAWS, DRAWS = 400_000, 2, 12
 """Moments of all paths; the fewest and the most of each customer's."""
-MOST_COUNTED, PIECES, RAKES = 5_000, 12, 5
-"""Customers whose counts are fitted; pieces of each clock of the rates, and rounds of raking."""
+MOST_COUNTED, MOST_REFITTED, PIECES, RAKES = 5_000, 20_000, 12, 5
+"""Customers whose counts are fitted first, and with what their outcomes tell; pieces of each clock
+of the rates, and rounds of raking."""
 USUAL = 0.995
 """No customer counts for more touches than that share of those who have any."""
 LOADING_RIDGE, RATE_RIDGE = 1.0, 0.01
@@ -187,31 +188,48 @@ class Arrivals:
 
 def fit_arrivals(cohort: Cohort) -> Arrivals:
     """With as many factors as the counts call for, by the criterion of Schwarz [1978]."""
-    draw = np.random.default_rng([cohort.paths.moments.seed, 7])
-    rows = np.sort(draw.permutation(len(cohort.table))[:MOST_COUNTED])
+    rows = _some(cohort, MOST_COUNTED)
     price = cohort.counts.shape[1] * np.log(len(rows)) / 2
-    best, told = _maximise(cohort, rows, 0)
+    best, told = _maximise(cohort, rows, _start(cohort, rows, 0))
     # two factors of one or two counts could not be told from one
     for factors in range(1, min(FACTORS, (cohort.counts.shape[1] + 1) // 2) + 1):
-        tried, tells = _maximise(cohort, rows, factors)
+        tried, tells = _maximise(cohort, rows, _start(cohort, rows, factors))
         if tells - told < price:
             break
         best, told = tried, tells
     return best
 
 
-def _maximise(cohort: Cohort, rows: Rows, factors: int) -> tuple[Arrivals, float]:
-    """Arrivals by marginal likelihood, and its log; customers weigh 1 on average."""
-    counts, traits = cohort.counts[rows], cohort.traits[rows]
+def refit_arrivals(cohort: Cohort, given: Arrivals, outcomes: Floats) -> Arrivals:
+    """Fit again with what outcomes tell of each customer, logs by node: counts end with them."""
+    rows = _some(cohort, MOST_REFITTED)
+    return _maximise(cohort, rows, given, outcomes[rows])[0]
+
+
+def _some(cohort: Cohort, most: int) -> Rows:
+    draw = np.random.default_rng([cohort.paths.moments.seed, 7])
+    return np.sort(draw.permutation(len(cohort.table))[:most])
+
+
+def _weights(cohort: Cohort, rows: Rows) -> Floats:
+    """Customers weigh 1 on average."""
     weight = cohort.table.weight.to_numpy()[rows]
-    weight = weight / weight.mean()
+    return np.asarray(weight / weight.mean())
+
+
+def _maximise(
+    cohort: Cohort, rows: Rows, start: Arrivals, outcomes: Floats | float = 0.0
+) -> tuple[Arrivals, float]:
+    """Arrivals by marginal likelihood, and its log."""
+    counts, traits, factors = cohort.counts[rows], cohort.traits[rows], start.factors
+    weight = _weights(cohort, rows)
     k, p, (points, _) = counts.shape[1], traits.shape[1], nodes(factors)
     ridge = np.concatenate([np.full(p, RATE_RIDGE), np.full(factors, LOADING_RIDGE)])
 
     def loss(packed: Floats) -> tuple[float, Floats]:
         given = packed.reshape(k, -1)
         arrivals = Arrivals(given[:, :p], given[:, p:])
-        usual, at = arrivals.usual(cohort, rows), arrivals.log_nodes(cohort, rows)
+        usual, at = arrivals.usual(cohort, rows), arrivals.log_nodes(cohort, rows) + outcomes
         told = weight @ (logsumexp(at, axis=1) + (counts * (traits @ given[:, :p].T)).sum(axis=1))
         own, seen = softmax(at, axis=1) * weight[:, None], counts * weight[:, None]
         of_rates = (seen - (own @ arrivals.pull.T) * usual).T @ traits
@@ -223,7 +241,7 @@ def _maximise(cohort: Cohort, rows: Rows, factors: int) -> tuple[Arrivals, float
         return float(((given**2 * ridge).sum() / 2 - told) / total), slope.ravel() / total
 
     found = optimize.minimize(
-        loss, _start(cohort, rows, weight, factors).ravel(), jac=True, method="L-BFGS-B",
+        loss, np.column_stack([start.rates, start.loadings]).ravel(), jac=True, method="L-BFGS-B",
         bounds=[*[(None, None)] * p, *[(-STRONGEST, STRONGEST)] * factors] * k,
         options={"maxiter": 300, "ftol": 1e-9, "gtol": 1e-6},
     )  # fmt: skip
@@ -231,9 +249,9 @@ def _maximise(cohort: Cohort, rows: Rows, factors: int) -> tuple[Arrivals, float
     return Arrivals(given[:, :p], given[:, p:]), float(-found.fun * weight.sum())
 
 
-def _start(cohort: Cohort, rows: Rows, weight: Floats, factors: int) -> Floats:
+def _start(cohort: Cohort, rows: Rows, factors: int) -> Arrivals:
     """Loadings from what standardised counts have in common."""
-    counts, usual = cohort.counts[rows], cohort.expected[rows]
+    counts, usual, weight = cohort.counts[rows], cohort.expected[rows], _weights(cohort, rows)
     scale = (weight @ counts + 0.5) / (weight @ usual + 0.5)
     apart = (counts - usual * scale) / np.sqrt(usual * scale + 1e-9)
     common = (apart * weight[:, None]).T @ apart / weight.sum() - np.eye(len(scale))
@@ -243,4 +261,4 @@ def _start(cohort: Cohort, rows: Rows, weight: Floats, factors: int) -> Floats:
     loadings = vectors[:, chosen] * np.sqrt(values[chosen].clip(0.02)) / np.sqrt(mean)[:, None]
     rates = np.zeros((len(scale), cohort.traits.shape[1]))
     rates[:, 0] = np.log(scale)
-    return np.column_stack([rates, loadings.clip(-1, 1)])
+    return Arrivals(rates, loadings.clip(-1, 1))

@@ -22,7 +22,7 @@ from touchlab.drivers.hazard import RIDGE, Tangent
 from touchlab.drivers.lead import fires, follows_outcome, lead_test
 from touchlab.drivers.model import PRESENT, Model, products
 from touchlab.drivers.result import Drivers
-from touchlab.errors import DataError, ParameterError, TooThin
+from touchlab.errors import DataError, ParameterError, TooThin, listing
 from touchlab.moments.risk import ENDING
 from touchlab.numeric import GROUPS, Floats, jackknife
 from touchlab.once import once
@@ -355,6 +355,8 @@ def _reasons(
     if row.present < RARE or row.present > COMMON:
         kind = "hardly ever" if row.present < RARE else "nearly always"
         against.append(f"{name}: {kind} present ({row.present:.1%} of time at risk).")
+    if twins := drivers.twins_of(name):
+        against.append(f"{name}: comes with {listing(twins)}; only what they bring together shows.")
     if drivers.moments.events < FEW_EVENTS:
         against.append(f"{name}: {drivers.moments.events:.0f} {outcome} are too few to adjust.")
     if not drivers.moments.windows_known:

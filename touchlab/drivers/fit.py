@@ -16,9 +16,17 @@ from touchlab.data.dataset import Dataset
 from touchlab.drivers.design import build_controls
 from touchlab.drivers.effects import Pairs, tie
 from touchlab.drivers.gate import about_calibration
-from touchlab.drivers.hazard import Scorer, fit, leave_group_out
+from touchlab.drivers.hazard import Scorer, fit, learn_shrinkage, leave_group_out
 from touchlab.drivers.intent import NOT_LOOKED_FOR, take_out
-from touchlab.drivers.model import PRESENT, SATURATIONS, Model, Parameters, only, some_of
+from touchlab.drivers.model import (
+    PRESENT,
+    SATURATIONS,
+    Model,
+    Parameters,
+    find_twins,
+    only,
+    some_of,
+)
 from touchlab.drivers.result import Drivers
 from touchlab.errors import MissingInput, ParameterError, TouchlabWarning
 from touchlab.moments.risk import at_the_start, comes_again
@@ -29,7 +37,7 @@ from touchlab.once import once
 
 Synergy = str | Sequence[tuple[str, str]] | None
 FEW_EVENTS, FEW_CUSTOMERS, FEW_MOMENTS = 30, 100, 50
-ALWAYS, ALIKE, EXTREME, SELDOM = 0.95, 0.95, 5.0, 0.01
+ALWAYS, EXTREME, SELDOM = 0.95, 5.0, 0.01
 FEWEST_EVENTS = 5
 AT_ONCE = 0.05
 """Share of outcomes at the instant of a touch from which on it is told."""
@@ -147,8 +155,10 @@ def fit_drivers(
             )
         moments, parts = _without_occasions(moments)
         controls = build_controls(moments, touch_rate=touch_rate, traits=traits)
-        model = Model(moments, controls, saturation, _fixed(moments, half_lives))
-        model, parameters, found = choose_pairs(model, synergy)
+        twins = find_twins(moments)
+        model = Model(moments, controls, saturation, _fixed(moments, half_lives), twins=twins)
+        model, parameters = learn_shrinkage(model)
+        model, parameters, found = choose_pairs(model, parameters, synergy)
         # before intent is taken out: what is learnt of customers from their outcomes foretells none
         misfit = about_calibration(model, parameters)
         unseen, replicates = NOT_LOOKED_FOR, None
@@ -277,12 +287,8 @@ def _find_troubles(model: Model, given: Parameters, misfit: list[str]) -> list[s
         ),
     }
     found += [f"{listing(names[which])}: {rule}" for rule, which in weak.items() if which.any()]
-    varying = exposure.std(axis=1) > 0
-    if varying.sum() < 2:
-        return found
-    alike = np.triu(np.corrcoef(exposure[varying]), 1) > ALIKE
-    pairs = np.array([shorten(name)[1:-1] for name in names[varying]])[np.argwhere(alike)]
-    rule = "come together: their effects cannot be told apart"
+    rule = "come together: fitted as one, each is given half of what they bring between them"
+    pairs = [[shorten(names[place])[1:-1] for place in pair] for pair in model.twins]
     return found + [f"{one} and {other} {rule}" for one, other in pairs]
 
 
@@ -295,20 +301,24 @@ def _count_at_once(moments: Moments) -> int:
     return len(events.merge(met, on=["customer", "time"]))
 
 
-def choose_pairs(model: Model, synergy: Synergy) -> tuple[Model, Parameters, list[str]]:
+def choose_pairs(
+    model: Model, given: Parameters, synergy: Synergy
+) -> tuple[Model, Parameters, list[str]]:
     """Fit the model with the pairs asked for, or those that the screen finds; and notes.
 
     The screen goes forward: it takes the pair whose score is furthest from 0, refits and
     looks again, until none is beyond the threshold.
     """
+    if not synergy:
+        return model, given, []
     if not isinstance(synergy, str):
-        model = replace(model, pairs=_asked(model, synergy or ()))
+        model = replace(model, pairs=_asked(model, synergy))
         return model, fit(model), []
     if synergy != "screen":
         raise ParameterError(
             f"synergy: {synergy!r} is not a choice\n  use 'screen', None, or pairs of touchpoints"
         )
-    given, names = fit(model), model.moments.touchpoints
+    names = model.moments.touchpoints
     while len(model.pairs) < MOST_PAIRS and (pair := _strongest(model, given)):
         model = replace(model, pairs=(*model.pairs, pair))
         given = fit(model, np.append(given.packed, 0.0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,17 @@ import pandas as pd
 import statsmodels.api as sm
 from scipy.special import xlogy
 
-from touchlab.drivers.model import Model, Parameters, Rows, Sets, blocks, chance, products, some_of
+from touchlab.drivers.model import (
+    USUAL_DAYS,
+    Model,
+    Parameters,
+    Rows,
+    Sets,
+    blocks,
+    chance,
+    products,
+    some_of,
+)
 from touchlab.errors import TouchlabWarning
 from touchlab.numeric import GROUPS, Floats, one_thread
 
@@ -21,16 +31,20 @@ Flags = npt.NDArray[np.bool_]
 Curve = tuple[Floats, Floats, float]
 """Curvature, slope and value of a loss at some parameters."""
 Curves = Callable[[Floats], Curve]
-SHRINKAGE = 2.0
-"""Penalty per squared doubling of a half-life away from the common one."""
 RIDGE = 0.02
 """Weak pull of log hazard ratios to 0 (a prior of sd 5): keeps separation finite."""
 PAIR_RIDGE = 0.5
 """Pull of synergies to 0 (a prior of sd 1)."""
 CONTROL_RIDGE = 0.001
 """Pull of controls, which are scaled, to 0 (a prior of sd 22): a level without events."""
-ANCHOR, USUAL_DAYS = 0.05, 4.0
+ANCHOR = 0.05
 """Weak pull of every half-life to 4 days: where nothing has an effect, none is identified."""
+TIE = 1e5
+"""Pull of twins to one effect and one half-life."""
+KNOWN = 2.0
+"""What is known of how far half-lives differ before any data: as if from so many touchpoints, an
+sd of one doubling."""
+ROUNDS, SETTLED = 5, 0.1
 LARGEST = 8.0
 MAX_STEPS, PRECISION = 100, 1e-4
 SMALLEST = 1e-6
@@ -119,8 +133,12 @@ def penalty_of(model: Model) -> tuple[Floats, Floats]:
     weight = np.full(size, 2 * CONTROL_RIDGE)
     weight[:k], weight[2 * k], weight[size - pairs :] = 2 * RIDGE, 0.0, 2 * PAIR_RIDGE
     penalty, target, lives = np.diag(weight), np.zeros(size), slice(k, 2 * k)
-    penalty[lives, lives] = 2 * SHRINKAGE * (np.eye(k) - 1 / max(k, 1)) + 2 * ANCHOR * np.eye(k)
+    penalty[lives, lives] = 2 * model.shrinkage * (np.eye(k) - 1 / max(k, 1))
+    penalty[lives, lives] += 2 * ANCHOR * np.eye(k)
     target[lives] = np.log2(USUAL_DAYS)
+    for a, b in model.twins:
+        for one, other in ((a, b), (k + a, k + b)):
+            penalty[np.ix_([one, other], [one, other])] += TIE * np.array([[1, -1], [-1, 1]])
     return penalty, target
 
 
@@ -138,6 +156,29 @@ def fit(model: Model, start: Floats | None = None) -> Parameters:
     parts = [some_of(model, rows) for rows in blocks(len(model.event))]
     packed, _ = descend(lambda at: _penalised(parts, model.parameters(at)), start, *limits(model))
     return with_outcomes_observed(model, packed)
+
+
+@one_thread
+def learn_shrinkage(model: Model) -> tuple[Model, Parameters]:
+    """Fit with half-lives drawn together as much as they are alike [MacKay 1992].
+
+    The spread of half-lives is set to what they show beyond their own errors, and the fit done
+    again, until it stays.
+    """
+    k, given, free = model.touchpoints, fit(model), limits(model)[2]
+    together = np.eye(k) - 1 / max(k, 1)
+    for _ in range(ROUNDS if k > 1 and model.fixed is None else 0):
+        info = tangent(model, given).curvature + penalty_of(model)[0]
+        unsure = np.zeros_like(info)
+        unsure[np.ix_(free, free)] = np.linalg.pinv(info[np.ix_(free, free)], hermitian=True)
+        told = k - 1 - 2 * model.shrinkage * np.trace(together @ unsure[k : 2 * k, k : 2 * k])
+        spread = given.log_half_lives @ together @ given.log_half_lives
+        learnt = (max(told, 0.0) + KNOWN) / (spread + KNOWN) / 2
+        if abs(np.log(learnt / model.shrinkage)) < SETTLED:
+            break
+        model = replace(model, shrinkage=float(learnt))
+        given = fit(model, given.packed)
+    return model, given
 
 
 def descend(

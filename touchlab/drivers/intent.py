@@ -5,8 +5,9 @@ have more of them than chance and traits explain tell of it. What the counts tel
 factors x is known (see `arrivals`); the outcome has its hazard times exp(c x). c, effects,
 half-lives and controls follow from the outcomes, together, along whole paths of a cohort of
 customers. Their likelihood integrates x out; its curvature is that of Louis [1982]. Where c
-differs from 0 beyond chance, what is learnt of each customer becomes a control that no later
-fit moves (docs/decisions/0023).
+differs from 0 beyond chance, touches and outcomes are fitted in turns until they agree: counts end
+with the outcome, so that they tell of x only together with it. What is then learnt of each customer
+becomes a control that no later fit moves (docs/decisions/0023).
 """
 
 from __future__ import annotations
@@ -19,10 +20,19 @@ import pandas as pd
 from scipy import stats
 from scipy.special import logsumexp, softmax
 
-from touchlab.drivers.arrivals import STEEPEST, Arrivals, Cohort, draw_cohort, fit_arrivals, nodes
+from touchlab.drivers.arrivals import (
+    STEEPEST,
+    Arrivals,
+    Cohort,
+    draw_cohort,
+    fit_arrivals,
+    nodes,
+    refit_arrivals,
+)
 from touchlab.drivers.design import Columns
 from touchlab.drivers.hazard import (
     Curve,
+    Flags,
     descend,
     limits,
     penalty_of,
@@ -43,6 +53,8 @@ RIDGE = 1.0
 FIRST, LARGEST = 0.1, 4.0
 """Where c starts, and its bound."""
 BEYOND_CHANCE = 0.001
+ROUNDS, SETTLED = 8, 0.01
+"""Most turns of touches and outcomes, and the change of c at which they agree."""
 
 
 @dataclass(frozen=True)
@@ -169,27 +181,24 @@ class Joint:
         start, own = np.append(np.zeros(f), given.packed), np.append(np.zeros(f, bool), free)
         null, (_, _, without) = descend(self.curve, start, low, high, own)
         own[:f], null[:f] = True, FIRST
-        packed, _ = descend(self.curve, null, low, high, own)
-        (info, _, loss), adds = self.by_customer(packed)
-        inverse = np.zeros_like(info)
-        inverse[np.ix_(own, own)] = np.linalg.pinv(info[np.ix_(own, own)], hermitian=True)
-        strength = float(np.linalg.norm(packed[:f]))
-        way = packed[:f] / max(strength, 1e-12)
-        loadings = self.arrivals.loadings @ way
-        intent = Intent(
-            factors=f,
-            p=float(stats.chi2.sf(2 * (without - loss), f)),
-            strength=strength,
-            error=float(np.sqrt(np.maximum(way @ inverse[:f, :f] @ way, 0.0))),
-            loadings=pd.Series(loadings, self.model.moments.touchpoints),
-            alike=bool(self.cohort.counts.sum(axis=0) @ loadings > 0),
-        )
+        packed, (_, _, loss) = descend(self.curve, null, low, high, own)
+        p = float(stats.chi2.sf(2 * (without - loss), f))
+        intent, _ = self._learnt(packed, own, p)
         if not intent.found:
             return intent, self.model, given, None
+        joint, rounds = self, 0
+        while rounds < ROUNDS:
+            arrivals = refit_arrivals(self.cohort, joint.arrivals, joint._of_outcomes(packed))
+            joint, before, rounds = Joint(self.model, self.cohort, arrivals), packed, rounds + 1
+            packed, _ = descend(joint.curve, packed, low, high, own)
+            if np.abs(packed[:f] - before[:f]).max() < SETTLED:
+                break
+        intent, inverse = joint._learnt(packed, own, p)
+        strength, way = intent.strength, packed[:f] / intent.strength
         group = self.cohort.table.group.to_numpy()[: len(self.weight)]
-        score = sum_by_group(adds, group)
+        score = sum_by_group(joint.by_customer(packed)[1], group)
         left = (packed - score.T @ inverse * GROUPS / (GROUPS - 1)).clip(low, high)
-        told = self._told(packed) / strength
+        told = joint._told(packed) / strength
         values = told.reindex(self.model.moments.table.customer).to_numpy()
         controls = self.model.controls.and_one(NAME, values, partial(_known, told), held=True)
         model = replace(self.model, controls=controls)
@@ -199,11 +208,33 @@ class Joint:
         ]
         return intent, model, with_outcomes_observed(model, wide[0]), np.stack(wide[1:])
 
+    def _learnt(self, packed: Floats, free: Flags, p: float) -> tuple[Intent, Floats]:
+        """What the fit says of intent; and the inverse of its curvature."""
+        f, (info, _, _) = self.factors, self.curve(packed)
+        inverse = np.zeros_like(info)
+        inverse[np.ix_(free, free)] = np.linalg.pinv(info[np.ix_(free, free)], hermitian=True)
+        strength = float(np.linalg.norm(packed[:f]))
+        way = packed[:f] / max(strength, 1e-12)
+        loadings = self.arrivals.loadings @ way
+        error = float(np.sqrt(np.maximum(way @ inverse[:f, :f] @ way, 0.0)))
+        alike = bool(self.cohort.counts.sum(axis=0) @ loadings > 0)
+        named = pd.Series(loadings, self.model.moments.touchpoints)
+        return Intent(f, p, strength, error, named, alike), inverse
+
+    def _of_outcomes(self, packed: Floats) -> Floats:
+        """Log chance of every customer's outcomes at each node; (customers, nodes)."""
+        given, shift = self.model.parameters(packed[self.factors :]), self._shift(packed)
+        _, hazard = self.all.hazards(given, self.all.paths.exposure(given))
+        return self.all.posterior(hazard, shift)[0] - self.all.touched
+
+    def _shift(self, packed: Floats) -> Floats:
+        return np.asarray(self.points @ packed[: self.factors])
+
     def _told(self, packed: Floats) -> pd.Series:
         """Log of what is expected of exp(c x), by customer."""
         given = self.model.parameters(packed[self.factors :])
         _, hazard = self.all.hazards(given, self.all.paths.exposure(given))
-        at, raised = self.all.posterior(hazard, self.points @ packed[: self.factors])
+        at, raised = self.all.posterior(hazard, self._shift(packed))
         return pd.Series(np.log(softmax(at, axis=1) @ raised), self.cohort.table.customer_id)
 
 

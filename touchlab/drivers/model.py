@@ -21,6 +21,8 @@ Rows = npt.NDArray[np.int64]
 Quantity = Callable[[Floats, Ratios, Floats, Ahead | None], Floats]
 """Of outcomes expected, what touchpoints add, cells and what is ahead; see `amounts`."""
 SATURATIONS = ("log", "exp")
+ALIKE, USUAL_DAYS = 0.95, 4.0
+"""Correlation of exposures above which touchpoints are twins; half-life where none is known."""
 BLOCK = 4_096
 """Moments looked at together: their columns fit the cache of a processor."""
 PRESENT, NEGLIGIBLE = 0.05, 1e-4
@@ -40,6 +42,10 @@ class Model:
     """Half-lives in days, held fixed; None where they are estimated."""
     pairs: Pairs = ()
     """Touchpoints, by number, whose product of exposures has an effect of its own."""
+    twins: Pairs = ()
+    """Touchpoints, by number, that come together: they share one effect and one half-life."""
+    shrinkage: float = 0.5
+    """Penalty per squared doubling of a half-life away from the common one."""
 
     @property
     def touchpoints(self) -> int:
@@ -182,6 +188,17 @@ def some_of(model: Model, rows: Rows | slice, *, past: bool = False) -> Model:
         earlier = earlier.take(draws[rows].ravel())
     controls = replace(model.controls, matrix=model.controls.matrix[rows])
     return replace(model, moments=replace(moments.take(rows), earlier=earlier), controls=controls)
+
+
+def find_twins(moments: Moments) -> Pairs:
+    """Pairs of touchpoints whose touches come together, so that no data tells them apart."""
+    place = int(np.searchsorted(moments.half_lives, USUAL_DAYS)) - 1
+    exposure = saturate(moments.exposure[:, place], "log")
+    varying = np.flatnonzero(exposure.std(axis=1) > 0)
+    if len(varying) < 2:
+        return ()
+    alike = np.argwhere(np.triu(np.corrcoef(exposure[varying]), 1) > ALIKE)
+    return tuple((int(varying[a]), int(varying[b])) for a, b in alike)
 
 
 class Sets:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -316,6 +316,12 @@ class Drivers(Result):
         rows += [("note", text) for text in self.notes]
         return pd.DataFrame(rows, columns=["what", "seen"])
 
+    def twins_of(self, touchpoint: str) -> list[str]:
+        """Touchpoints that come together with one, so that no data tells them apart."""
+        names = self.moments.touchpoints
+        pairs = [{names[a], names[b]} for a, b in self.model.twins]
+        return sorted(set().union(*(pair for pair in pairs if touchpoint in pair)) - {touchpoint})
+
     def before_and_after(self) -> pd.DataFrame:
         """Incremental outcomes before and after calibration, with the experiment's weight."""
         raise MissingInput("Nothing was calibrated: no experiment bears on this outcome.")
@@ -335,8 +341,8 @@ class Drivers(Result):
         Columns: touchpoint, incremental, ci_low, ci_high, with_touch_rate (no interval).
         """
         own = self.incremental(total=False)[["touchpoint", "incremental", "ci_low", "ci_high"]]
-        moments, saturation = self.moments, self.model.saturation
-        model = Model(moments, build_controls(moments, touch_rate=True), saturation, None)
+        controls = build_controls(self.moments, touch_rate=True)
+        model = replace(self.model, controls=controls)
         given = fit(model).packed[None], LEFT_OUT[:1]
         (lost,) = amounts(model, Earlier.of(model), *given, effects.removal, self._one_cell)
         return own.assign(with_touch_rate=lost[:, 0])
