@@ -148,15 +148,27 @@ def test_perfect_separation():
     assert 0.7 < share < 1.0
 
 
-def test_collinear_touchpoints():
+@pytest.mark.parametrize("seconds", [0, 20])
+def test_touchpoints_that_come_together_share_one_effect(seconds):
     tables = company({"ad": 2, "mail": 2}, rate=0.02)
+    alone, _ = fitted(tables)
     twin = tables["touches"].query("touchpoint == 'ad'").assign(touchpoint="twin")
+    twin["timestamp"] += pd.Timedelta(seconds=seconds)
     tables["touches"] = pd.concat([tables["touches"], twin])
     drivers, told = fitted(tables)
-    assert told == ["ad and twin come together: fitted as one, each is given half of what they bring between them"]
-    table = drivers.incremental().set_index("touchpoint")
-    # equals share equally, and neither alone is sure of anything
+    rule = "fitted as one, each is given half of what they bring between them"
+    assert told == [f"ad and twin come together: {rule}"]
+    checks = tl.check_drivers(tl.open_data(tables), drivers)
+    table = drivers.incremental(checks=checks).set_index("touchpoint")
     assert table.incremental["ad"] == pytest.approx(table.incremental["twin"], abs=0.5)
+    # as narrow as that of the one which they are
+    before, width = (t.ci_high["ad"] - t.ci_low["ad"] for t in (
+        alone.incremental().set_index("touchpoint"), table
+    ))  # fmt: skip
+    assert width < before
+    assert table.badge["ad"] == table.badge["twin"] == "descriptive"
+    warning = checks.table.set_index("touchpoint").warning["ad"]
+    assert "ad: comes with twin; only what they bring together shows." in warning
 
 
 def test_a_touchpoint_with_two_touches():

@@ -19,6 +19,7 @@ from touchlab.drivers.hazard import fit, learn_shrinkage, leave_group_out
 from touchlab.drivers.model import Model, some_of
 from touchlab.moments.sample import Moments, sample_moments
 from touchlab.numeric import GROUPS, jackknife
+from touchlab.simulate import OutcomeSpec, TouchpointSpec, World, simulate
 
 # Rossi, Berk & Lenihan (1980): 432 men for a year after release from prison; the rows as
 # in lifelines' datasets (MIT licence). fin: financial aid. arrest in `week`, or week 52.
@@ -171,6 +172,25 @@ def test_leaving_a_group_out_by_one_step_agrees_with_refits(churn_model):
     assert np.median(np.abs(one / two - 1)) < 0.03
     # two touchpoints have a handful of touches in their whole time at risk
     assert np.sort(np.abs(one / two - 1))[-3] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("lives", "low", "high"), [((3, 3, 3, 3), 0.6, 3), ((1, 2, 8, 16), 0, 0.45)]
+)
+def test_half_lives_are_drawn_together_as_far_as_they_are_alike(lives, low, high):
+    names = [f"t{i}" for i in range(len(lives))]
+    touchpoints = [
+        TouchpointSpec(name, 0.02, {"conversion": 1.2}, life)
+        for name, life in zip(names, lives, strict=True)
+    ]
+    world = World(tuple(touchpoints), 6_000, 150, {"conversion": OutcomeSpec(0.002)})
+    tables = {name: t for name, t in simulate(world, seed=3).tables.items() if len(t)}
+    drivers = fit_drivers(tl.open_data(tables), intent="ignore")
+    assert low < drivers.model.shrinkage < high
+    table = drivers.hazard_ratios
+    true = np.array(lives)
+    held = (table.half_life_low <= true) & (true <= table.half_life_high)
+    assert held.sum() >= 3
 
 
 def test_hazard_ratio_of_a_known_touchpoint_is_covered(sample):
