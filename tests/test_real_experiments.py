@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import touchlab as tl
+from touchlab.drivers.checks import CAUSAL
 
 SHARED = Path(__file__).parents[1] / ".." / "shared" / "data"
 
@@ -47,3 +48,15 @@ def test_an_ad_against_a_public_service_announcement() -> None:
     assert found.ci_low == pytest.approx(60, abs=0.6)
     assert found.ci_high == pytest.approx(283, abs=0.6)
     assert found.p == pytest.approx(0.003, abs=0.0006)
+
+
+@pytest.mark.parametrize("name", ["offers_in_waves", "email_value", "ad_against_psa"])
+def test_no_badge_assures_what_an_experiment_denies(name: str) -> None:
+    data = opened(name)
+    drivers = tl.fit_drivers(data)
+    table = drivers.incremental(total=False, checks=tl.check_drivers(data, drivers))
+    assured = set(table.touchpoint[table.badge.isin(CAUSAL)])
+    found = tl.calibrate(drivers, tl.holdout_effects(data)).experiments.set_index("touchpoint")
+    ends = tl.holdout_effects(data).table.set_index("touchpoint")[["ci_low", "ci_high"]]
+    inside = (ends.ci_low <= found.model) & (found.model <= ends.ci_high)
+    assert not assured & set(inside.index[~inside])

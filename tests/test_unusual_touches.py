@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import touchlab as tl
-from touchlab.drivers.gate import about_calibration, hazard_calibration
+from touchlab.drivers.gate import hazard_calibration, misfits, runaways
 from touchlab.moments.sample import sample_moments
 from touchlab.moments.unusual import concentration, occasions, without_extremes
-from touchlab.simulate import OutcomeSpec, TouchpointSpec, World, simulate
+from touchlab.simulate import WORLDS, OutcomeSpec, TouchpointSpec, World, simulate
 
 SALE = {"conversion": OutcomeSpec(0.004)}
 SPECS = (
@@ -109,8 +111,57 @@ def test_the_fitted_hazard_meets_what_happened_or_says_where_it_does_not() -> No
     assert set(table["by"]) == {"size", "time", "ad"} and len(table) == 30
     whole = table[table["by"] == "size"][["expected", "observed"]].sum()
     assert whole.expected == pytest.approx(whole.observed, rel=0.01)
-    assert about_calibration(drivers.model, drivers.parameters) == []
+    assert misfits(drivers.model, drivers.parameters) == {}
     packed = drivers.parameters.packed.copy()
     packed[0] = 0.0
-    said = about_calibration(drivers.model, drivers.model.parameters(packed))
-    assert any("the fit is off where ad is present: in one tenth of it" in text for text in said)
+    said = misfits(drivers.model, drivers.model.parameters(packed))
+    assert said["ad"].startswith("the fit is off where ad is present: in one tenth of it")
+    table = tl.check_drivers(drivers.moments.data, replace(drivers, misfit=("size",))).table
+    assert table.badge.tolist() == ["descriptive"]
+    assert "ad: the fit is off by the size of the fitted rate, see the notes." in table.warning[0]
+
+
+@pytest.mark.slow
+def test_an_effect_beyond_all_outcomes_is_left_out_by_name() -> None:
+    """Touches so many that they harm: without them nobody was seen whom they reach."""
+    tables = simulate(WORLDS["fatigue"](10_000, 180), seed=5).tables
+    drivers = tl.fit_drivers(tl.open_data({n: t for n, t in tables.items() if len(t)}))
+    rule = "its effect would be beyond all conversion outcomes that there are"
+    assert [note.partition(",")[0] for note in drivers.left_out] == [f"t4: {rule}"]
+    assert "t4" not in drivers.moments.touchpoints
+    assert drivers.baseline.ci_high.item() < 2 * drivers.moments.events
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_nobody_says_what_would_be_where_no_moments_are(others: int) -> None:
+    specs = (TouchpointSpec("ad", 0.3, {}, 5.0), TouchpointSpec("mail", 0.02, {}, 3.0))
+    tables = simulate(World(specs[: 1 + others], 1_500, 60, SALE), seed=2).tables
+    drivers = tl.fit_drivers(
+        tl.open_data({n: t for n, t in tables.items() if len(t)}), intent="ignore"
+    )
+    assert runaways(drivers) == {}
+    packed = drivers.parameters.packed.copy()
+    packed[0] -= 6.0  # and with it the rate of those who are not touched goes up
+    packed[2 * drivers.model.touchpoints] += 5.0
+    wild = replace(drivers, parameters=drivers.model.parameters(packed))
+    if others:
+        assert list(runaways(wild)) == ["ad"]
+        return
+    with pytest.raises(tl.MissingInput, match="more customers who are not touched would tell"):
+        runaways(wild)
+
+
+@pytest.mark.parametrize("response", ["log", "fatigue"])
+def test_an_effect_that_bends_is_no_adjusted_one(response: str) -> None:
+    spec = TouchpointSpec("ad", 0.3, {"conversion": 1.5}, 5.0, reach=0.6, response=response)
+    other = TouchpointSpec("mail", 0.02, {"conversion": 0.8}, 3.0)
+    world = World((spec, other), 6_000, 120, {"conversion": OutcomeSpec(0.004)})
+    tables = {n: t for n, t in simulate(world, seed=2).tables.items() if len(t)}
+    data = tl.open_data(tables)
+    drivers = tl.fit_drivers(data, intent="ignore")
+    assert ("ad" in drivers.misfit) == (response == "fatigue")
+    assert "mail" not in drivers.misfit
+    badge = tl.check_drivers(data, drivers).table.set_index("touchpoint").badge
+    assert (badge["ad"] == "descriptive") == (response == "fatigue")
+    if response == "fatigue":
+        assert any("many touches of it do less than the curve" in note for note in drivers.notes)

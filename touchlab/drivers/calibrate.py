@@ -49,8 +49,13 @@ class CalibratedDrivers(Drivers):
 
     @property
     def regression(self) -> Any:
-        """statsmodels results before calibration: the likelihood is the same."""
+        """That before calibration: the likelihood is the same."""
         return self.uncalibrated.regression
+
+    @property
+    def beyond_reach(self) -> list[str]:
+        """Touchpoints whose experiment no coefficient repeats."""
+        return list(self.experiments.query("not reached").touchpoint)
 
     @cached_property
     def change(self) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from touchlab.data.customers import directions
 from touchlab.data.dataset import Dataset
 from touchlab.drivers.calibrate import CalibratedDrivers
 from touchlab.drivers.fit import FEW_EVENTS
-from touchlab.drivers.gate import power
+from touchlab.drivers.gate import BY_SIZE, BY_TIME, power, where_off
 from touchlab.drivers.hazard import RIDGE, Tangent
 from touchlab.drivers.lead import fires, follows_outcome, lead_test
 from touchlab.drivers.model import PRESENT, Model, products
@@ -355,6 +355,12 @@ def _reasons(
     if row.present < RARE or row.present > COMMON:
         kind = "hardly ever" if row.present < RARE else "nearly always"
         against.append(f"{name}: {kind} present ({row.present:.1%} of time at risk).")
+    if isinstance(drivers, CalibratedDrivers) and name in drivers.beyond_reach:
+        against.append(
+            f"{name}: no effect that the regression could have agrees with its experiment."
+        )
+    if off := [by for by in (BY_SIZE, BY_TIME, name) if by in drivers.misfit]:
+        against.append(f"{name}: the fit is off {where_off(off[0])}, see the notes.")
     if twins := drivers.twins_of(name):
         against.append(f"{name}: comes with {listing(twins)}; only what they bring together shows.")
     if drivers.moments.events < FEW_EVENTS:

@@ -15,8 +15,8 @@ from touchlab.data.customers import outcome_counts, seconds
 from touchlab.data.dataset import Dataset
 from touchlab.drivers.design import build_controls
 from touchlab.drivers.effects import Pairs, tie
-from touchlab.drivers.gate import about_calibration
-from touchlab.drivers.hazard import Scorer, fit, learn_shrinkage, leave_group_out
+from touchlab.drivers.gate import misfits, runaways
+from touchlab.drivers.hazard import Flags, Scorer, fit, learn_shrinkage, leave_group_out
 from touchlab.drivers.intent import NOT_LOOKED_FOR, take_out
 from touchlab.drivers.model import (
     PRESENT,
@@ -154,23 +154,32 @@ def fit_drivers(
                 f"few to tell what brings them\n  with {FEWEST_EVENTS} or more, this is answered"
             )
         moments, parts = _without_occasions(moments)
+        drivers, troubles = fit_moments(moments, parts)
+        while wild := runaways(drivers):
+            out = np.isin(moments.touchpoints, list(wild))
+            moments, parts = _without(moments, out), [*parts, *wild.values()]
+            drivers, troubles = fit_moments(moments, parts)
+        for trouble in troubles:
+            warnings.warn(trouble, TouchlabWarning, stacklevel=4)
+        return drivers
+
+    def fit_moments(moments: Moments, parts: list[str]) -> tuple[Drivers, list[str]]:
         controls = build_controls(moments, touch_rate=touch_rate, traits=traits)
         twins = find_twins(moments)
         model = Model(moments, controls, saturation, _fixed(moments, half_lives), twins=twins)
         model, parameters = learn_shrinkage(model)
         model, parameters, found = choose_pairs(model, parameters, synergy)
         # before intent is taken out: what is learnt of customers from their outcomes foretells none
-        misfit = about_calibration(model, parameters)
+        misfit = misfits(model, parameters)
         unseen, replicates = NOT_LOOKED_FOR, None
         if intent == "auto":
             unseen, model, parameters, replicates = take_out(model, parameters)
-        troubles = _find_troubles(model, parameters, misfit)
-        for trouble in troubles:
-            warnings.warn(trouble, TouchlabWarning, stacklevel=4)
+        troubles = _find_troubles(model, parameters, list(misfit.values()))
         notes = (*controls.notes, *_left_out(moments), *parts, *found, *troubles)
         if replicates is None:
             replicates = leave_group_out(model, parameters)
-        return Drivers(model, parameters, replicates, notes, unseen, tuple(parts))
+        left_out, off = tuple(parts), tuple(misfit)
+        return Drivers(model, parameters, replicates, notes, unseen, left_out, off), troubles
 
     if isinstance(data, Moments):
         return fitted()
@@ -209,12 +218,18 @@ def _without_occasions(moments: Moments) -> tuple[Moments, list[str]]:
         "occasion, so it is descriptive, and the others were fitted without it"
         for row in met[part].itertuples()
     ]
+    return _without(moments, part), found
+
+
+def _without(moments: Moments, part: Flags) -> Moments:
+    """The moments, and their data, without some touchpoints."""
     own, tables = moments.data.touches, dict(moments.data.tables)
-    tables["touches"] = own.filter(own.touchpoint.isin(list(met.touchpoint[~part])))
+    names = [name for name, out in zip(moments.touchpoints, part, strict=True) if not out]
+    tables["touches"] = own.filter(own.touchpoint.isin(names))
     earlier = moments.earlier
     earlier = earlier and replace(earlier, exposure=earlier.exposure[~part])
     left = only(moments, np.flatnonzero(~part).tolist())
-    return replace(left, earlier=earlier, data=replace(moments.data, tables=tables)), found
+    return replace(left, earlier=earlier, data=replace(moments.data, tables=tables))
 
 
 def _left_out(moments: Moments) -> list[str]:

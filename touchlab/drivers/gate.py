@@ -1,4 +1,4 @@
-"""What figures have to pass: the fitted hazard meets what happened, checks could have spoken."""
+"""What figures have to pass: the fit meets what happened, stays within it, and could be checked."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from scipy import stats
 
 from touchlab.drivers.calibrate import CalibratedDrivers
 from touchlab.drivers.effects import Ratios, removal
+from touchlab.drivers.hazard import Scorer
 from touchlab.drivers.model import PRESENT, Model, Parameters, chance
 from touchlab.drivers.result import Drivers
+from touchlab.errors import MissingInput, listing
 from touchlab.numeric import Floats
 
 PIECES, FEWEST_EXPECTED = 10, 20.0
 OFF, LEVEL = 1.5, 1e-4
 """A piece is off if what happened is so many times more or less than expected, beyond chance."""
+BENDING = 1e-3
+"""Chance that any effect is said to bend where none does."""
 BY_SIZE, BY_TIME = "size", "time"
 
 
@@ -51,21 +55,55 @@ def _pieces(by: str, values: Floats, used: Floats, p: Floats, event: Floats) -> 
     return pd.DataFrame({"by": by, **columns})
 
 
-def about_calibration(model: Model, given: Parameters) -> list[str]:
-    """Name what the fitted hazard does not meet, the worst piece of each, and what to do."""
+def misfits(model: Model, given: Parameters) -> dict[str, str]:
+    """Say what the fitted hazard does not meet, by size, time or touchpoint, and what to do."""
     table = hazard_calibration(model, given)
     with np.errstate(divide="ignore"):
         times = np.abs(np.log(table.observed / table.expected))
     bad = table.assign(times=times)[(table.p < LEVEL / len(table)) & (times > np.log(OFF))]
     worst = bad.sort_values("times", ascending=False).drop_duplicates("by")
-    where = {BY_SIZE: "by the size of the fitted rate", BY_TIME: "over time"}
     outcome = model.moments.risk.outcome
-    return [
-        f"the fit is off {where.get(row.by, f'where {row.by} is present')}: in one tenth of it "
+    return bends(model, given) | {
+        row.by: f"the fit is off {where_off(row.by)}: in one tenth of it "
         f"{row.expected:,.0f} {outcome} outcomes were expected and {row.observed:,.0f} seen; "
         "another saturation, or a trait that tells these customers apart, may mend it"
         for row in worst.itertuples()
-    ]
+    }
+
+
+def bends(model: Model, given: Parameters) -> dict[str, str]:
+    """Say of which touchpoints many touches do less, or more, than the curve says [Rao 1948]."""
+    exposure = model.exposure(given)
+    z = Scorer(model, given).z(exposure**2)
+    beyond = stats.norm.isf(BENDING / 2 / max(len(z), 1))
+    return {
+        name: f"the fit is off {where_off(name)}: many touches of it do "
+        f"{'more' if own > 0 else 'less'} than the curve of saturation says, few the contrary; "
+        "another saturation may mend it"
+        for name, own in zip(model.moments.touchpoints, z, strict=True)
+        if abs(own) > beyond
+    }
+
+
+def where_off(by: str) -> str:
+    """Say where a fit is off."""
+    where = {BY_SIZE: "by the size of the fitted rate", BY_TIME: "over time"}
+    return where.get(by, f"where {by} is present")
+
+
+def runaways(drivers: Drivers) -> dict[str, str]:
+    """Say of which touchpoints the effect is beyond all outcomes: no data reaches there."""
+    lost, outcome = drivers.removed, drivers.moments.risk.outcome
+    wild = ~np.isfinite(lost) | (np.abs(lost) > drivers.moments.events)
+    beyond = f"beyond all {outcome} outcomes that there are, so no moments tell what would be"
+    names = [drivers.moments.touchpoints[i] for i in np.flatnonzero(wild)]
+    if names and wild.all():
+        raise MissingInput(
+            f"drivers: what {listing(names, most=5)} would bring or cost is {beyond} without\n"
+            "  more customers who are not touched would tell"
+        )
+    left = "without it; the others were fitted without it"
+    return {name: f"{name}: its effect would be {beyond} {left}" for name in names}
 
 
 def power(drivers: Drivers, lead_seen: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:

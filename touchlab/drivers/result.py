@@ -47,6 +47,8 @@ class Drivers(Result):
     intent: Intent = NOT_LOOKED_FOR
     left_out: tuple[str, ...] = ()
     """Those of the notes that name touchpoints left out of the fit, and say why."""
+    misfit: tuple[str, ...] = ()
+    """Where the fitted hazard does not meet what happened: size, time, touchpoints."""
 
     def __repr__(self) -> str:
         # the default would print the moments, and with them ids of customers
@@ -148,6 +150,11 @@ class Drivers(Result):
         row |= {"ci_low": low[0].clip(min=0), "ci_high": high[0], "n": n}
         self._need_sense(point)
         return pd.DataFrame([row])
+
+    @property
+    def removed(self) -> Floats:
+        """(touchpoints,): outcomes lost with each touchpoint, all told."""
+        return self._removed[0][:, 0]
 
     @cached_property
     def value(self) -> Value:
