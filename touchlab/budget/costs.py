@@ -14,7 +14,7 @@ import pandas as pd
 
 from touchlab.budget.response import Responses
 from touchlab.credit.attribute import attribute
-from touchlab.data.checks import nearest
+from touchlab.errors import nearest
 from touchlab.data.contract import listing
 from touchlab.data.customers import seconds
 from touchlab.drivers.checks import DESCRIPTIVE

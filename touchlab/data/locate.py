@@ -17,6 +17,7 @@ import ibis.expr.types as ir
 import pandas as pd
 from ibis.backends import BaseBackend
 
+from touchlab.data.alike import Clean, read_clean
 from touchlab.data.connect import ADDRESS, Connection, connect, is_spark, of_frames, of_session
 from touchlab.data.contract import NEEDED, PATHS, SPECS, Note, Problem
 from touchlab.data.readers import (
@@ -32,7 +33,7 @@ from touchlab.errors import DataError, listing, nearest
 from touchlab.once import once_about
 
 SETTINGS = "touchlab.toml"
-REPORT, SWEEP, DATA = "report", "sweep", "data"
+REPORT, SWEEP, DATA, CLEAN = "report", "sweep", "data", "clean"
 ENDINGS = (".parquet", ".csv", ".csv.gz")
 FILE_DATABASES = ("duckdb", "sqlite")
 FOLDER = "give a folder with touches.parquet (or .csv) and outcomes.parquet"
@@ -57,12 +58,20 @@ class Located:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    clean: Clean = field(default_factory=Clean)
+    """What [clean] in touchlab.toml asks for."""
+    semicolons: set[str] = field(default_factory=set)
+    """Tables from files whose columns a semicolon parts, where numbers often have commas."""
     files: tuple[object, ...] = ()
     """The files that all of it was read from, with what tells that they have not changed."""
 
     def ask(self, what: str, compute: Callable[[], Row]) -> Row:
         """Count something in the tables; of files in one state, once in a report run."""
         return once_about(self.files, what, compute)
+
+    def bring(self, what: str, table: ir.Table) -> list[Row]:
+        """Bring back a small table, once in a report run."""
+        return list(self.ask(what, lambda: {"rows": table.to_pyarrow().to_pylist()})["rows"])
 
     def load(self, table: str, read: Callable[[str, Any], ir.Table], given: Any) -> None:
         """Read a table; what cannot be read is a problem. All but Parquet is copied."""
@@ -87,9 +96,9 @@ def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{SETTINGS}: {error}\n  give valid TOML, such as name = 'text'") from None
     for section, values in settings.items():
-        if section not in (*SPECS, REPORT, SWEEP, DATA):
+        if section not in (*SPECS, REPORT, SWEEP, DATA, CLEAN):
             rule = f"[{section}] is not a section" + nearest(section, [*SPECS])
-            mend = f"the sections are {', '.join(SPECS)}, report, sweep and data"
+            mend = f"the sections are {', '.join(SPECS)}, report, sweep, data and clean"
             raise DataError(f"{SETTINGS}: {rule}\n  {mend}")
         if not isinstance(values, dict):
             rule = f"{SETTINGS}: {section} is a value, not a section"
@@ -158,6 +167,7 @@ def _folder(path: Path) -> Located:
     else:
         located = _files(path, {table: name.lower() for table, name in names.items()})
     located.name, located.parameters = path.resolve().name, settings.get(REPORT, {})
+    located.clean = read_clean(settings.get(CLEAN, {}))
     _rename(located, own)
     return located
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from touchlab.data.checks import EXACT
+from touchlab.data.columns import EXACT
 from touchlab.data.contract import Note
 from touchlab.data.readers import keep
 from touchlab.errors import DataError, shorten

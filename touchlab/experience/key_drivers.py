@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from touchlab.data.checks import nearest
+from touchlab.errors import nearest
 from touchlab.data.contract import METRIC_RANGES, listing
 from touchlab.data.customers import outcome_counts
 from touchlab.data.dataset import Dataset

@@ -10,7 +10,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from touchlab.data.checks import nearest
+from touchlab.errors import nearest
 from touchlab.data.contract import listing
 from touchlab.data.customers import DAY_SECONDS, seconds
 from touchlab.data.dataset import Dataset
