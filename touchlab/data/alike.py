@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from touchlab.errors import DataError, listing, nearest, shorten
@@ -81,13 +82,13 @@ def _digits(values: ir.StringColumn) -> ir.StringColumn:
     return ibis.ifelse(values.re_search(r"^\d+(\.0+)?$"), plain, values)
 
 
-@ibis.udf.scalar.builtin
-def nfc_normalize(text: str) -> str:
+@ibis.udf.scalar.builtin(signature=((dt.string,), dt.string))
+def nfc_normalize(text: ir.StringValue) -> ir.StringValue:
     """Name DuckDB's own function."""
 
 
-@ibis.udf.scalar.builtin
-def normalize(text: str) -> str:
+@ibis.udf.scalar.builtin(signature=((dt.string,), dt.string))
+def normalize(text: ir.StringValue) -> ir.StringValue:
     """Name PostgreSQL's own function."""
 
 
@@ -114,7 +115,7 @@ def fold(name: str) -> str:
     >>> fold("E-Mail\N{NO-BREAK SPACE} ") == fold("e-mail")
     True
     """
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
 def fold_id(name: str) -> str:
@@ -133,21 +134,33 @@ def twins(counts: Mapping[str, int]) -> list[list[str]]:
 
 
 def mend_of(pairs: Iterable[tuple[str, str]], key: str) -> str:
-    """Give the line of touchlab.toml that makes these pairs one."""
-    pairs = list(pairs)
-    ways = [way for way, differs in DIFFERS.items() if any(differs(*pair) for pair in pairs)]
+    """Give the line of touchlab.toml that makes these pairs one: all ways that it takes.
+
+    >>> mend_of([("Email", "email")], "names")
+    'names = ["casefold"] under [clean] in touchlab.toml makes them one'
+    """
+    known = {way: write for way, write in WRITTEN.items() if way != "digits" or key == "ids"}
+    ways = [
+        way
+        for way in known
+        if any(
+            _written(one, known, but=way) != _written(other, known, but=way) for one, other in pairs
+        )
+    ]
     shown = ", ".join(f'"{way}"' for way in ways)
     return f"{key} = [{shown}] under [clean] in touchlab.toml makes them one"
 
 
-def _but_for(write: Callable[[str], str]) -> Callable[[str, str], bool]:
-    """Say whether two names still differ by what `write` takes away."""
-    return lambda one, other: (one != write(one)) or (other != write(other))
+def _written(name: str, ways: Mapping[str, Callable[[str], str]], but: str) -> str:
+    for way, write in ways.items():
+        name = write(name) if way != but else name
+    return name
 
 
-DIFFERS: dict[str, Callable[[str, str], bool]] = {
-    "trim": _but_for(lambda name: " ".join(name.split())),
-    "casefold": _but_for(str.lower),
-    "nfc": _but_for(lambda name: unicodedata.normalize("NFC", name)),
-    "digits": _but_for(lambda name: fold_id(name) if name.replace(".", "").isdecimal() else name),
+WRITTEN: dict[str, Callable[[str], str]] = {
+    "trim": lambda name: " ".join(name.split()),
+    "casefold": str.lower,
+    "nfc": lambda name: unicodedata.normalize("NFC", name),
+    "digits": lambda name: fold_id(name) if name.replace(".", "", 1).isdecimal() else name,
 }
+"""`WAYS` in Python, for the few names of a note."""

@@ -34,8 +34,20 @@ IN_RANGE = (
     f"give times from {EARLIEST} to {LATEST}; January 1970 comes of seconds read as milliseconds"
 )
 IDS = "give ids as text or integers"
-NOTHING = ("NA", "N/A", "n/a", "#N/A", "NULL", "null", "Null", "(null)", r"\N", "None", "NaN")
-NOTHING = (*NOTHING, "nan", "undefined", "(not set)")
+NOTHING = (
+    "NA",
+    "N/A",
+    "n/a",
+    "#N/A",
+    "NULL",
+    "null",
+    "Null",
+    "(null)",
+    r"\N",
+    "None",
+    "NaN",
+    "nan",
+)
 PLACED = "give an offset (+02:00) or a place (Europe/London): letters mean several zones"
 
 
@@ -92,13 +104,17 @@ def _clean_id(values: ir.Column, column: Column) -> Cleaned:
         return values.cast("int64"), []
     if kind.is_floating() or kind.is_decimal():
         number = values.cast("float64")
-        inexact = ~number.isnan() & ((number != number.floor()) | (number.abs() > EXACT))
-        return number.cast("int64"), [Probe(name, inexact, "are not whole numbers", IDS)]
+        lost = number.isnan() | (number.abs() > EXACT)
+        held = ibis.ifelse(lost, ibis.null("float64"), number)
+        inexact = ~number.isnan() & (held.isnull() | (held != held.floor()))
+        return held.cast("int64"), [Probe(name, inexact, "are not whole numbers", IDS)]
     raise WrongType(kind, "an id", IDS)
 
 
 def _clean_time(values: ir.Column, column: Column) -> Cleaned:
     """Times become naive UTC; text is parsed, a time without a zone is read as UTC."""
+    if "timestamp" in repr(values.type()).lower():  # in nanoseconds Ibis may not know it
+        values = values.cast("timestamp('UTC')") if values.type().is_unknown() else values
     kind, name = values.type(), column.name
     of_day = WHOLE_DAY if column.until else DAY
     date, probes = ibis.literal(False), []

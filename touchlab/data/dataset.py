@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import ibis
@@ -35,7 +35,7 @@ NO_WINDOWS = (
 OUTSIDE = "outside the customer's observation window, dropped"
 ALL_OUTSIDE = "are outside the customer's observation window"
 STRANGERS = "no customer with an outcome has a touch; are the ids of the same kind?"
-FEW_KNOWN = 0.5
+FEWEST, FEW_KNOWN = 5, 0.5
 SOME, MANY = 1000, 1_000_000
 AT_MIDNIGHT = (
     "timestamp: all are at midnight, touches have times of day: those of the same day come after"
@@ -244,8 +244,9 @@ def _open_tables(located: Located) -> Dataset:
         notes.append(Note("customers", 0, NO_WINDOWS))
     _refuse(problems, located.name)
     notes += _names_apart(checked)
-    if checked["outcomes"].dates and not checked["touches"].dates:
-        notes.append(Note("outcomes", checked["outcomes"].rows, AT_MIDNIGHT))
+    one, other = checked["touches"], checked["outcomes"]
+    if other.dates and not one.dates and other.rows >= FEWEST:
+        notes.append(Note("outcomes", other.rows, AT_MIDNIGHT))
     changed = {name: one.table for name, one in cut.items() if one.table is not None}
     tables |= changed
     if located.embedded:
@@ -331,7 +332,7 @@ def _strangers(located: Located, tables: Mapping[str, ir.Table]) -> list[Note]:
     for name in [name for name in ("outcomes", "surveys") if name in tables]:
         if "customer_id" not in tables[name].columns:
             continue
-        found = located.ask(f"{name}: touched", lambda n=name: _matched(tables[n], touches))
+        found = located.ask(f"{name}: touched", partial(_matched, tables[name], touches))
         if found["known"] >= FEW_KNOWN * found["all"]:
             continue
         lost = found["all"] - found["known"]

@@ -123,9 +123,11 @@ def busiest(located: Located, name: str, table: ir.Table) -> list[Note]:
     much = [b for b, n in sizes.items() if n >= max(MUCH * rows, OVERLY * usual)]
     if not much or rows < BUCKETS:
         return []
-    some = table.filter(bucket.isin(much)).group_by("customer_id").aggregate(n=table.count())
-    most = some.filter(some.n >= MUCH * rows).aggregate(n=some.count(), rows=some.n.sum())
-    (one,) = located.bring(f"{name}: busiest", most)
+    some = table.filter(bucket.isin(much))
+    some = some.group_by("customer_id").aggregate(n=some.count())
+    most = some.filter(some.n >= MUCH * rows)
+    sums = most.aggregate(n=most.count(), rows=most.n.sum())
+    (one,) = located.bring(f"{name}: busiest", sums)
     if not one["n"]:
         return []
     who = "1 customer has" if one["n"] == 1 else f"{one['n']:,} customers have"

@@ -23,6 +23,7 @@ from touchlab.data.contract import NEEDED, PATHS, SPECS, Note, Problem
 from touchlab.data.readers import (
     Unreadable,
     engine_errors,
+    header,
     in_our_words,
     open_duckdb,
     read_csv,
@@ -185,18 +186,30 @@ def _files(path: Path, names: Mapping[str, str]) -> Located:
         if len(sources) > 1:
             rule = f"found twice: {listing(f.name for f in sources)}"
             located.problems.append(Problem(table, "", rule, "keep one of them"))
+        elif lake := next(filter(None, map(_lake, sources)), ""):
+            rule = f"{sources[0].name} is {lake} table: its files hold old rows too"
+            mend = (
+                "export what is valid now to Parquet, or give the table of an engine that reads it"
+            )
+            located.problems.append(Problem(table, "", rule, mend))
         elif len(kinds) > 1:
             rule = f"Parquet and CSV are mixed: {listing(f.name for f in files)}"
             located.problems.append(Problem(table, "", rule, "keep one kind"))
         elif files:
             states += map(_state, files)  # as they were before they are read
             located.load(table, read_parquet if True in kinds else read_csv, files)
+            if table in located.loaded and header(table, files[0])[0] == ";":
+                located.semicolons.add(table)
     located.untyped, located.files = set(located.loaded), tuple(states)
-    for file in entries:  # one that looks meant but has no table's name would go unnoticed
+    for file in entries:  # one that looks meant but is not read would go unnoticed
         stem = file.name.split(".")[0]
         near = nearest(stem, list(SPECS), cutoff=0.75)
-        if near and _is_data(file) and stem.lower() not in {*SPECS, *names.values()}:
+        named = stem.lower() in {*SPECS, *names.values()}
+        if near and _is_data(file) and not named:
             located.notes.append(Note(stem, 0, f"{file.name} is not used{near}"))
+        elif near and file.is_file() and not _is_data(file):
+            note = f"{file.name} is not used: only Parquet and CSV are read; export it as CSV"
+            located.notes.append(Note(stem, 0, note))
     return located
 
 
@@ -204,7 +217,14 @@ def _data_files(source: Path) -> list[Path]:
     """Give the files of a folder of parts, or the one file."""
     if source.is_file():
         return [source]
-    return [f for f in sorted(source.rglob("*")) if _is_data(f) and f.name[0] not in "._"]
+    files = [f for f in sorted(source.rglob("*")) if _is_data(f)]
+    return [f for f in files if not any(p[0] in "._" for p in f.relative_to(source).parts)]
+
+
+def _lake(source: Path) -> str:
+    """Name the kind of table whose log says which files are valid; nothing for plain files."""
+    logs = {"a Delta": "_delta_log", "a Hudi": ".hoodie", "an Iceberg": "metadata"}
+    return next((kind for kind, log in logs.items() if (source / log).is_dir()), "")
 
 
 def _state(file: Path) -> tuple[str, int, int, int]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import ibis.expr.types as ir
 
 from touchlab.data.contract import Note, Problem, Spec
-from touchlab.data.locate import Located
+from touchlab.data.locate import Located, Row
 from touchlab.data.readers import forget, keep
 from touchlab.errors import shorten
 
@@ -109,11 +109,18 @@ def _look(located: Located, table: ir.Table, key: tuple[str, ...], asked: str) -
     """Find the rows whose key repeats, and each of them once; None where no key does."""
     keys = table.group_by(*key).aggregate(n=table.count())
     found = keys.filter(keys.n > 1)
-    sums = found.aggregate(keys=found.count(), rows=found.n.sum())
-    (counts,) = located.bring(asked, sums)
+    made: list[ir.Table] = []
+
+    def counted() -> Row:
+        made.append(keep(found, "repeated"))
+        sums = made[0].aggregate(keys=made[0].count(), rows=made[0].n.sum())
+        return dict(sums.to_pyarrow().to_pylist()[0])
+
+    counts = located.ask(asked, counted)
     if not counts["rows"]:
+        forget(made)
         return None
-    repeated = keep(found, "repeated")
+    repeated = made[0] if made else keep(found, "repeated")
     distinct = keep(table.semi_join(repeated, key).distinct(), "distinct")
     return Repeats(int(counts["rows"]), int(counts["keys"]), repeated, distinct, count(distinct))
 

@@ -73,7 +73,7 @@ def _check(located: Located, spec: Spec, checked: Checked) -> None:
     probes: list[Probe] = []
     pointed = _pointed(located, spec, checked)
     for column in spec.columns:
-        if column.name in raw.columns:
+        if column.name in raw.columns and pointed.get(column.name, raw) is not None:
             values = pointed.get(column.name, raw[column.name])
             try:
                 clean[column.name], found = clean_column(values, column, located.clean)
@@ -139,8 +139,11 @@ def _clean_rows(located: Located, table: ir.Table, spec: Spec, checked: Checked)
     return table
 
 
-def _pointed(located: Located, spec: Spec, checked: Checked) -> dict[str, ir.Value]:
-    """Write numbers in text with a decimal point, where the column says what its commas are."""
+def _pointed(located: Located, spec: Spec, checked: Checked) -> dict[str, ir.Value | None]:
+    """Write numbers in text with a decimal point, where the column says what its commas are.
+
+    None for a column that does not.
+    """
     raw = located.tables[spec.name]
     texts = [
         c.name
@@ -162,7 +165,7 @@ def _pointed(located: Located, spec: Spec, checked: Checked) -> dict[str, ir.Val
         for kind, pattern in patterns.items()
     }
     (found,) = located.bring(f"{spec.name}: commas", raw.aggregate(**sums))
-    pointed: dict[str, ir.Value] = {}
+    pointed: dict[str, ir.Value | None] = {}
     for i, name in enumerate(texts):
         n = {kind: int(found[f"{kind}{i}"] or 0) for kind in patterns}
         clear = n["comma"] > n["comma_thousand"]
@@ -183,7 +186,7 @@ def _pointed(located: Located, spec: Spec, checked: Checked) -> dict[str, ir.Val
             example = _first_example(raw, Probe(name, broken, rule), located.embedded)
             total = int(raw.count().to_pyarrow().as_py())
             checked.problems.append(Problem(spec.name, name, rule, mend, unclear, total, example))
-            pointed[name] = ibis.null("float64")
+            pointed[name] = None
     return pointed
 
 
@@ -279,12 +282,12 @@ def _in_one_currency(
     named = raw.select(currency=clean["currency"])
     counted = named.group_by("currency").aggregate(n=named.count())
     rows = located.bring(f"{spec.name}: currencies", counted)
-    found = {row["currency"]: row["n"] for row in rows}
+    found = {row["currency"]: row["n"] for row in sorted(rows, key=str)}
     if len(found) < 2 and not rates:
         return clean
     unknown = [name for name in found if name not in rates]
     if unknown:
-        shown = listing(f"{name} ({n:,})" for name, n in sorted(found.items(), key=str))
+        shown = listing(f"{name} ({n:,})" for name, n in found.items())
         rule = f"amounts in {len(found)} currencies cannot be added: {shown}"
         mend = "give rates for all under [clean] in touchlab.toml: rates = { EUR = 1, USD = 0.92 }"
         checked.problems.append(Problem(spec.name, "currency", rule, mend))
