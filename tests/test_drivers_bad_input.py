@@ -153,7 +153,9 @@ def test_collinear_touchpoints():
     twin = tables["touches"].query("touchpoint == 'ad'").assign(touchpoint="twin")
     tables["touches"] = pd.concat([tables["touches"], twin])
     drivers, told = fitted(tables)
-    assert told == ["ad and twin come together: fitted as one, each is given half of what they bring between them"]
+    assert told == [
+        "ad and twin come together: fitted as one, each is given half of what they bring between them"
+    ]
     table = drivers.incremental().set_index("touchpoint")
     # equals share equally, and neither alone is sure of anything
     assert table.incremental["ad"] == pytest.approx(table.incremental["twin"], abs=0.5)

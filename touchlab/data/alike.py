@@ -39,18 +39,14 @@ def read_clean(settings: Mapping[str, Any]) -> Clean:
     >>> read_clean({"names": ["trim", "casefold"], "ids": "digits"}).ids
     ('digits',)
     """
-    allowed = Clean.__dataclass_fields__
-    given = dict(settings)
-    for key in given:
-        if key not in allowed:
-            _refuse(f"{key} is not known{nearest(key, [*allowed])}", f"it holds {listing(allowed)}")
+    allowed, given = Clean.__dataclass_fields__, dict(settings)
+    for key in given.keys() - allowed.keys():
+        _refuse(f"{key} is not known{nearest(key, [*allowed])}", f"it holds {listing(allowed)}")
     for key in ("names", "ids"):
         words = given.get(key, ())
         given[key] = (words,) if isinstance(words, str) else tuple(words)
-        for word in given[key]:
-            if word not in WAYS:
-                known = nearest(str(word), [*WAYS])
-                _refuse(f"{key} names {shorten(word)}{known}", f"use {listing(WAYS)}")
+        for word in [word for word in given[key] if word not in WAYS]:
+            _refuse(f"{key} names {shorten(word)}", f"use {listing(WAYS)}")
     if given.get("duplicates", "keep") not in ("keep", "drop"):
         _refuse(f"duplicates is {given['duplicates']!r}", 'use "keep" or "drop"')
     rates = given.get("rates", {})
@@ -133,34 +129,12 @@ def twins(counts: Mapping[str, int]) -> list[list[str]]:
     return [names for names in alike.values() if len(names) > 1]
 
 
-def mend_of(pairs: Iterable[tuple[str, str]], key: str) -> str:
-    """Give the line of touchlab.toml that makes these pairs one: all ways that it takes.
+def mend_of(one: str, other: str, key: str) -> str:
+    """Give the line of touchlab.toml that makes two ways to write one.
 
-    >>> mend_of([("Email", "email")], "names")
-    'names = ["casefold"] under [clean] in touchlab.toml makes them one'
+    >>> mend_of("00123", "123", "ids")
+    'ids = ["digits"] under [clean] in touchlab.toml makes them one'
     """
-    known = {way: write for way, write in WRITTEN.items() if way != "digits" or key == "ids"}
-    ways = [
-        way
-        for way in known
-        if any(
-            _written(one, known, but=way) != _written(other, known, but=way) for one, other in pairs
-        )
-    ]
-    shown = ", ".join(f'"{way}"' for way in ways)
-    return f"{key} = [{shown}] under [clean] in touchlab.toml makes them one"
-
-
-def _written(name: str, ways: Mapping[str, Callable[[str], str]], but: str) -> str:
-    for way, write in ways.items():
-        name = write(name) if way != but else name
-    return name
-
-
-WRITTEN: dict[str, Callable[[str], str]] = {
-    "trim": lambda name: " ".join(name.split()),
-    "casefold": str.lower,
-    "nfc": lambda name: unicodedata.normalize("NFC", name),
-    "digits": lambda name: fold_id(name) if name.replace(".", "", 1).isdecimal() else name,
-}
-"""`WAYS` in Python, for the few names of a note."""
+    digits = key == "ids" and fold_id(one).isdecimal() and fold(one) != fold(other)
+    ways = '"digits"' if digits else '"trim", "casefold", "nfc"'
+    return f"{key} = [{ways}] under [clean] in touchlab.toml makes them one"

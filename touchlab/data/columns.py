@@ -23,7 +23,8 @@ TIME = rf"{DATE}( *$|{CLOCK}( *$|{ZONE}))"
 """All that is read as a time: engines guess further, and take BST for Bangladesh."""
 NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 COMMA = r"^\s*[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+\s*$"
-THOUSAND = r"^\s*[+-]?[1-9]\d{0,2}%s\d{3}\s*$"
+THOUSAND = r"^\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*$"
+UNCLEAR = "write numbers without thousands and with a decimal point (1234 or 1.2340)"
 EXACT = 2**53  # floats hold every whole number up to here
 UNITS = {"seconds": 1e6, "milliseconds": 1e3, "microseconds": 1.0, "nanoseconds": 1e-3}
 SINCE = {"1971": 31_536_000e6, "2200": 7_258_118_400e6}  # in microseconds
@@ -74,14 +75,20 @@ Cleaned = tuple[ir.Value, list[Probe]]
 """The values as the contract wants them, and the rules that they may break."""
 
 
-def clean_column(values: ir.Column, column: Column, clean: Clean) -> Cleaned:
-    """Bring the values to the type of the contract."""
+def clean_column(
+    values: ir.Column, column: Column, clean: Clean, *, commas: bool = False
+) -> Cleaned:
+    """Bring the values to the type of the contract; `commas` says that decimals may have them."""
+    signs: list[Probe] = []
     if values.type().is_string():
         if column.kind in {"time", "number"}:
             values = values.strip().nullif("")
+        if column.kind == "number" and commas:
+            values, signs = _with_point(values, column.name)
         wanted = {"id": clean.ids, "text": () if column.choices else clean.names}
         values = write_alike(values, wanted.get(column.kind, ()))
     cleaned, probes = CLEANERS[column.kind](values, column)
+    probes += signs
     if not column.nullable:
         rule, mend = "have no value", "give a value in every row"
         probes.append(Probe(column.name, _is_missing(values), rule, mend))
@@ -155,9 +162,6 @@ def _clean_time(values: ir.Column, column: Column) -> Cleaned:
 
 def _since_1970(values: ir.NumericColumn, name: str) -> Cleaned:
     """Tell seconds from milliseconds and so on: from 1971 to 2200 their numbers do not overlap."""
-    backend = values.get_backend().name
-    if backend not in FROM_NUMBER:
-        raise WrongType(values.type(), "a time", ISO)
     number = values.cast("float64")
     times = {unit: number * factor for unit, factor in UNITS.items()}
     inside = {unit: us.between(SINCE["1971"], SINCE["2200"]) for unit, us in times.items()}
@@ -166,7 +170,7 @@ def _since_1970(values: ir.NumericColumn, name: str) -> Cleaned:
     mend = f"{ISO}, or seconds, milli-, micro- or nanoseconds since 1970"
     probes = [Probe(name, given & us.isnull(), "are not times", mend)]
     probes += [Probe(name, inside[u], f"numbers, read as {u} since 1970") for u in UNITS]
-    return FROM_NUMBER[backend](us.cast("int64")).cast("timestamp"), probes
+    return ibis.timestamp("1970-01-01 00:00:00") + us.cast("int64").as_interval("us"), probes
 
 
 def _clean_text(values: ir.Column, column: Column) -> Cleaned:
@@ -185,6 +189,16 @@ def _clean_text(values: ir.Column, column: Column) -> Cleaned:
         return text, []
     mend = f"use {', '.join(column.choices)}"
     return text, [Probe(column.name, text.notin(column.choices), "are not an allowed word", mend)]
+
+
+def _with_point(values: ir.StringValue, name: str) -> Cleaned:
+    comma = values.re_search(COMMA)
+    pointed = ibis.ifelse(comma, values.replace(".", "").replace(",", "."), values)
+    unclear = values.re_search(THOUSAND)
+    return pointed, [
+        Probe(name, comma, "decimal commas, read as such"),
+        Probe(name, unclear, "may be thousands or decimals (1.234)", UNCLEAR),
+    ]
 
 
 def _clean_number(values: ir.Column, column: Column) -> Cleaned:
@@ -243,14 +257,6 @@ def epoch_us(time: ir.TimestampValue) -> ir.IntegerValue:
 @ibis.udf.scalar.builtin(signature=((dt.int64,), dt.timestamp))
 def make_timestamp(us: ir.IntegerValue) -> ir.TimestampValue:
     """Name DuckDB's own time from microseconds."""
-
-
-@ibis.udf.scalar.builtin(signature=((dt.int64,), dt.timestamp))
-def timestamp_micros(us: ir.IntegerValue) -> ir.TimestampValue:
-    """Name Spark's own time from microseconds."""
-
-
-FROM_NUMBER = {"duckdb": make_timestamp, "pyspark": timestamp_micros}
 
 
 def _to_utc(time: ir.TimestampValue) -> ir.TimestampValue:

@@ -346,15 +346,15 @@ def _written_apart(table: ir.Table, known: ir.Table) -> str:
     """Say whether ids that are not known would be, were they written alike."""
     text = known.customer_id.cast("string").name("customer_id")
     unknown = table.anti_join(known, "customer_id").customer_id.cast("string").name("id")
-    some = [row["id"] for row in unknown.as_table().distinct().limit(SOME).to_pyarrow().to_pylist()]
-    theirs = known.select(text).distinct().limit(MANY).to_pyarrow().to_pylist()
-    alike = {fold_id(row["customer_id"]): row["customer_id"] for row in theirs}
+    some = unknown.as_table().distinct().order_by("id").limit(SOME).to_pyarrow()[0].to_pylist()
+    theirs = known.select(text).distinct().limit(MANY).to_pyarrow()[0].to_pylist()
+    alike = {fold_id(one): one for one in theirs}
     pairs = [(one, alike[fold_id(one)]) for one in some if one and fold_id(one) in alike]
     if not pairs:
         return ""
     one, other = pairs[0]
     shown = f"{shorten(one)} and {shorten(other)}"
-    return f" {len(pairs):,} of {len(some):,} look alike, as {shown}: {mend_of(pairs, 'ids')}"
+    return f" {len(pairs):,} of {len(some):,} look alike, as {shown}: {mend_of(one, other, 'ids')}"
 
 
 def _names_apart(checked: Mapping[str, Checked]) -> list[Note]:
@@ -367,7 +367,7 @@ def _names_apart(checked: Mapping[str, Checked]) -> list[Note]:
         pairs = [(name, known[fold(name)]) for name in strange if name not in known.values()]
         if pairs:
             shown = " is ".join(map(shorten, pairs[0]))
-            said = f"touchpoint: {shown} in touches; {mend_of(pairs, 'names')}"
+            said = f"touchpoint: {shown} in touches; {mend_of(*pairs[0], 'names')}"
             notes.append(Note(table, sum(names[one] for one, _ in pairs), said))
         elif names and not any(fold(name) in known for name in names):
             notes.append(Note(table, sum(names.values()), "touchpoint: no name is in touches"))

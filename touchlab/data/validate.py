@@ -6,20 +6,14 @@ along, and what a table that keeps the rules is still cleaned of.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import ibis
 import ibis.expr.types as ir
 
 from touchlab.data.alike import mend_of, twins
-from touchlab.data.columns import (
-    COMMA,
-    THOUSAND,
-    Probe,
-    WrongType,
-    clean_column,
-    is_nothing,
-)
+from touchlab.data.columns import Probe, WrongType, clean_column, is_nothing
 from touchlab.data.contract import METRIC_RANGES, SPECS, Note, Problem, Spec, meant
 from touchlab.data.extremes import Times, busiest, drop_far
 from touchlab.data.locate import Located
@@ -34,6 +28,8 @@ WRITTEN = {  # leading zeros make a name (a postcode), not a number
     "float64": r"^[+-]?(0|[1-9]\d{0,17})(\.\d*)?([eE][+-]?\d{1,2})?$",
     "boolean": r"^([Tt]rue|[Ff]alse|TRUE|FALSE)$",
 }
+Rates = Mapping[str, float]
+RATES = "rates = { EUR = 1, USD = 0.92 }"
 ENOUGH_ANSWERS = 30
 MOST_TRAITS = 20
 COLLINEAR = 0.999
@@ -71,15 +67,17 @@ def _check(located: Located, spec: Spec, checked: Checked) -> None:
     checked.problems += _missing_columns(raw, spec)
     clean: dict[str, ir.Value] = {}
     probes: list[Probe] = []
-    pointed = _pointed(located, spec, checked)
+    commas = spec.name in located.semicolons
     for column in spec.columns:
-        if column.name in raw.columns and pointed.get(column.name, raw) is not None:
-            values = pointed.get(column.name, raw[column.name])
+        if column.name in raw.columns:
             try:
-                clean[column.name], found = clean_column(values, column, located.clean)
+                clean[column.name], found = clean_column(
+                    raw[column.name], column, located.clean, commas=commas
+                )
                 probes += found
             except WrongType as wrong:
                 checked.problems.append(Problem(spec.name, column.name, *wrong.args))
+    probes += _in_one_currency(spec, clean, located.clean.rates)
     probes += _rules_between_columns(spec, clean)
     _run_probes(located, spec, probes, checked, clean)
     if checked.rows == 0:
@@ -99,8 +97,6 @@ def _check(located: Located, spec: Spec, checked: Checked) -> None:
         pairs = [f"{theirs!r} as {ours}" for ours, theirs in meant(spec, raw.columns).items()]
         said += f"; did you mean {' and '.join(pairs)}?" if pairs else ""
         checked.notes.append(Note(spec.name, 0, said))
-    if not checked.problems:
-        clean = _in_one_currency(located, spec, clean, checked)
     if not checked.problems:
         compared = {} if spec.traits else {name: raw[name] for name in more if _is_plain(raw[name])}
         table = raw.select(**clean, **compared)
@@ -132,62 +128,11 @@ def _clean_rows(located: Located, table: ir.Table, spec: Spec, checked: Checked)
         for names in twins(checked.names)[:3]:
             n = sum(checked.names[name] for name in names[1:])
             shown = " and ".join(shorten(name) for name in names[:3])
-            mend = mend_of([(names[0], name) for name in names[1:]], "names")
+            mend = mend_of(names[0], names[1], "names")
             checked.notes.append(Note(spec.name, n, f"{what}: {shown} differ; {mend}"))
     if spec.name == "touches":
         checked.notes += busiest(located, spec.name, table)
     return table
-
-
-def _pointed(located: Located, spec: Spec, checked: Checked) -> dict[str, ir.Value | None]:
-    """Write numbers in text with a decimal point, where the column says what its commas are.
-
-    None for a column that does not.
-    """
-    raw = located.tables[spec.name]
-    texts = [
-        c.name
-        for c in spec.columns
-        if c.kind == "number" and c.name in raw.columns and raw[c.name].type().is_string()
-    ]
-    semicolons = spec.name in located.semicolons
-    if not texts:
-        return {}
-    patterns = {
-        "comma": COMMA,
-        "comma_thousand": THOUSAND % ",",
-        "point": r"^\s*[+-]?\d*\.\d+\s*$",
-        "point_thousand": THOUSAND % r"\.",
-    }
-    sums = {
-        f"{kind}{i}": raw[name].re_search(pattern).sum()
-        for i, name in enumerate(texts)
-        for kind, pattern in patterns.items()
-    }
-    (found,) = located.bring(f"{spec.name}: commas", raw.aggregate(**sums))
-    pointed: dict[str, ir.Value | None] = {}
-    for i, name in enumerate(texts):
-        n = {kind: int(found[f"{kind}{i}"] or 0) for kind in patterns}
-        clear = n["comma"] > n["comma_thousand"]
-        if clear and n["point"] == n["point_thousand"]:
-            plain = raw[name].replace(".", "").replace(",", ".")
-            pointed[name] = plain
-            said = f"{name}: decimal commas, read as such"
-            checked.notes.append(Note(spec.name, n["comma"], said))
-            continue
-        unclear = n["comma_thousand"] if not clear else 0
-        if semicolons and not n["comma"] and n["point"] == n["point_thousand"]:
-            unclear = n["point_thousand"]
-        if unclear:
-            sign = "," if n["comma_thousand"] else "."
-            rule = f"may be thousands or decimals (1{sign}234)"
-            mend = "write numbers without thousands and with a decimal point (1234 or 1.234)"
-            broken = raw[name].re_search(THOUSAND % (r"\." if sign == "." else ","))
-            example = _first_example(raw, Probe(name, broken, rule), located.embedded)
-            total = int(raw.count().to_pyarrow().as_py())
-            checked.problems.append(Problem(spec.name, name, rule, mend, unclear, total, example))
-            pointed[name] = None
-    return pointed
 
 
 def _missing_columns(raw: ir.Table, spec: Spec) -> list[Problem]:
@@ -237,6 +182,8 @@ def _run_probes(
     if spec.name in EVENTS and "timestamp" in clean:
         of_day = clean["timestamp"] != clean["timestamp"].truncate("D")
         sums["timed"] = of_day.fill_null(False).sum()
+    if "currency" in clean and not located.clean.rates:
+        sums |= {"one": clean["currency"].min(), "other": clean["currency"].max()}
     if spec.name == "surveys" and {"metric", "score"} <= clean.keys():
         nps = (clean["metric"] == "nps") & clean["score"].notnull()
         sums |= {"nps": nps.fill_null(False).sum(), "low": clean["score"].min(where=nps)}
@@ -249,6 +196,10 @@ def _run_probes(
         rule = f"all {int(counts['nps']):,} answers of nps are from 1 to 5, as on a scale of 1 to 5"
         mend = "nps is asked from 0 to 10; name answers from 1 to 5 csat"
         checked.problems.append(Problem(spec.name, "score", rule, mend))
+    if (one := counts.get("one")) != (other := counts.get("other")):
+        rule = f"amounts in several currencies cannot be added ({one}, {other})"
+        mend = f"name all under [clean] in touchlab.toml: {RATES}"
+        checked.problems.append(Problem(spec.name, "currency", rule, mend))
     for i, probe in enumerate(probes):
         broken = int(counts[f"p{i}"] or 0)
         if broken and probe.mend:
@@ -272,31 +223,18 @@ def _first_example(raw: ir.Table, probe: Probe, ordered: bool) -> str:
     return ", ".join([*parts, f"value {text[probe.column]}"])
 
 
-def _in_one_currency(
-    located: Located, spec: Spec, clean: dict[str, ir.Value], checked: Checked
-) -> dict[str, ir.Value]:
-    """Bring amounts to one currency by the rates given; without rates there can only be one."""
-    if "currency" not in clean:
-        return clean
-    raw, rates = located.tables[spec.name], located.clean.rates
-    named = raw.select(currency=clean["currency"])
-    counted = named.group_by("currency").aggregate(n=named.count())
-    rows = located.bring(f"{spec.name}: currencies", counted)
-    found = {row["currency"]: row["n"] for row in sorted(rows, key=str)}
-    if len(found) < 2 and not rates:
-        return clean
-    unknown = [name for name in found if name not in rates]
-    if unknown:
-        shown = listing(f"{name} ({n:,})" for name, n in found.items())
-        rule = f"amounts in {len(found)} currencies cannot be added: {shown}"
-        mend = "give rates for all under [clean] in touchlab.toml: rates = { EUR = 1, USD = 0.92 }"
-        checked.problems.append(Problem(spec.name, "currency", rule, mend))
-        return clean
-    rate = ibis.cases(*((clean["currency"] == name, float(rates[name])) for name in found))
+def _in_one_currency(spec: Spec, clean: dict[str, ir.Value], rates: Rates) -> list[Probe]:
+    """Bring amounts to one currency by the rates given."""
     amount = "cost" if spec.name == "touches" else "value"
-    note = f"{amount}: brought to one currency by the rates of {listing(found)}"
-    checked.notes.append(Note(spec.name, sum(found.values()), note))
-    return clean | ({amount: clean[amount] * rate} if amount in clean else {})
+    if not rates or not {"currency", amount} <= clean.keys():
+        return []
+    currency = clean["currency"]
+    clean[amount] *= ibis.cases(*((currency == name, float(rate)) for name, rate in rates.items()))
+    unknown = currency.isnull() | currency.notin([*rates])
+    return [
+        Probe("currency", unknown, "have no rate", f"name all under [clean]: {RATES}"),
+        Probe(amount, ~unknown, "brought to one currency by the rates given"),
+    ]
 
 
 def _bare(value: str | None) -> str:
