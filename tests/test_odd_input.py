@@ -592,7 +592,7 @@ ODD = [
     Odd(
         "Repeats",
         "equal answers of one customer",
-        tables(surveys=pd.concat([surveys(customer_id=["a", "b"])] * 2)),
+        tables(surveys=pd.concat([surveys(customer_id=["a", "b"], timestamp=TIMED[:2])] * 2)),
         noted=(("surveys", 2, DROPPED),),
         gives=rows("surveys"),
         right=2,

@@ -179,7 +179,7 @@ def _run_probes(
 ) -> None:
     raw = located.tables[spec.name]
     sums = {f"p{i}": p.broken.fill_null(False).sum() for i, p in enumerate(probes)}
-    if spec.name in EVENTS and "timestamp" in clean:
+    if "timestamp" in clean:
         of_day = clean["timestamp"] != clean["timestamp"].truncate("D")
         sums["timed"] = of_day.fill_null(False).sum()
     if "currency" in clean and not located.clean.rates:
