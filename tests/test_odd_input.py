@@ -153,7 +153,9 @@ WINDOWS = {
 }
 PEOPLE = pd.DataFrame(WINDOWS)
 ENDED = pd.to_datetime(["2026-03-15"] * 200, utc=True)
-MONTH_END = dt.datetime(2026, 3, 31)
+TODAY = pd.Timestamp.now(tz="UTC").floor("D") + pd.Timedelta(minutes=1)
+UNTIL_NEXT_WEEK = [TODAY + pd.Timedelta(days=day) for day in (*range(-190, 1), *range(3, 10))]
+LAST_WEEK = [TODAY - pd.Timedelta(days=7)] * 20
 
 
 def touches_csv(*rows: str, header: str = CLICKS, **more: str | bytes) -> Files:
@@ -203,6 +205,14 @@ ODD = [
             ("touches", 1, "timestamp: 46 years before all others (1980-01-01), dropped"),
             ("touches", 1, "timestamp: 24 years after all others (2050-01-01), dropped"),
         ),
+        gives=rows("touches"),
+        right=198,
+    ),
+    Odd(
+        "Times",
+        "7 touches of 198 from the days to come",
+        log(touches=many(198, timestamp=UNTIL_NEXT_WEEK), outcomes=bought(timestamp=LAST_WEEK)),
+        noted=(("touches", 7, "timestamp: later than today"),),
         gives=rows("touches"),
         right=198,
     ),
@@ -778,7 +788,8 @@ ODD = [
                 "surveys",
                 2,
                 f"only 0 of 2 customers have a touch; {SAME_IDS} 2 of 2 look alike, as 'A' and "
-                '\'a\': ids = ["trim", "casefold", "nfc"] under [clean] in touchlab.toml makes them one',
+                "'a': "
+                'ids = ["trim", "casefold", "nfc"] under [clean] in touchlab.toml makes them one',
             ),
         ),
     ),
