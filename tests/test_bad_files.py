@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from tiny import OUTCOMES_CSV, TOUCHES_CSV, notes, outcomes, refusal, touches, write
+from tiny import OUTCOMES_CSV, TOUCHES_CSV, notes, outcomes, refusal, touches, utc, write
 
 import touchlab as tl
 
@@ -19,7 +19,7 @@ WHOLE_FILE = "  give a whole Parquet file, or a CSV file in UTF-8 with one heade
 FOLDER = "  give a folder with touches.parquet (or .csv) and outcomes.parquet"
 SECTIONS = (
     "  the sections are touches, outcomes, customers, surveys, touchpoints, experiments, paths, "
-    "report, sweep and data"
+    "report, sweep, data and clean"
 )
 OWN_NAMES = TOUCHES_CSV.replace("customer_id,timestamp,touchpoint", "who,when,what")
 MAPPED = '[touches]\ncustomer_id = "who"\ntimestamp = "when"\n'
@@ -135,7 +135,8 @@ REFUSED: dict[str, tuple[dict[str, str | bytes], list[str]]] = {
         [
             "touches.campain: touchlab.toml maps a column that the table does not have; "
             "did you mean 'campaign'?",
-            "  its columns are customer_id, timestamp, touchpoint, cost, campaign, direction",
+            "  its columns are customer_id, timestamp, touchpoint, cost, campaign, direction, "
+            "touch_id, currency",
             "touches.touchpoint: the column is missing; found customer_id, timestamp, campain",
             '  rename one, or map it in touchlab.toml: [touches] touchpoint = "your_name"',
         ],
@@ -338,14 +339,16 @@ def _duckdb_file(path: Path, **frames: pd.DataFrame) -> Path:
 
 
 def test_duckdb_file(tmp_path: Path) -> None:
-    twice = pd.concat([touches(), touches()])
-    file = _duckdb_file(tmp_path / "shop.duckdb", touches=twice, outcomes=outcomes())
+    times = utc("2026-03-01T10:00", "2026-03-04T10:00", "2026-03-02T10:00")
+    timed, bought = touches(timestamp=times), outcomes(timestamp=utc("2026-03-05T10:00"))
+    twice = pd.concat([timed, timed])
+    file = _duckdb_file(tmp_path / "shop.duckdb", touches=twice, outcomes=bought)
     data = tl.open_data(file)
     assert data.name == "shop"
     assert data.overview.rows.tolist() == [3, 1]
     assert notes(data) == [("touches", 3, "exact duplicates dropped")]
     assert tl.open_data(f"duckdb://{file}").fingerprint == data.fingerprint
-    frames = tl.open_data({"touches": touches(), "outcomes": outcomes()})
+    frames = tl.open_data({"touches": timed, "outcomes": bought})
     assert data.fingerprint == frames.fingerprint
     with pytest.raises(duckdb.InvalidInputException, match="read-only"):
         data.touches.get_backend().con.execute("DROP TABLE touches")
@@ -379,7 +382,8 @@ def test_types_that_only_a_database_has(tmp_path: Path) -> None:
         "  give numbers",
         "outcomes.timestamp: 1 of 1 rows are out of range",
         "  first: customer 1, value infinity",
-        "  give times from 1970-01-02 to 2200-01-01",
+        "  give times from 1971-01-01 to 2200-01-01; "
+        "January 1970 comes of seconds read as milliseconds",
     ]
 
 

@@ -30,12 +30,14 @@ import touchlab as tl
 from touchlab.data import readers
 
 ISO = "  give ISO 8601 (2026-02-28 or 2026-02-28T09:30:00Z)"
-EPOCH = f"{ISO}; convert epoch numbers, for example by pandas.to_datetime(..., unit='s')"
+EPOCH = f"{ISO}, or seconds, milli-, micro- or nanoseconds since 1970"
 EVERY_ROW = "  give a value in every row"
 IDS = "  give ids as text or integers"
 NUMBERS = "  use digits and a decimal point (1.50)"
 REFUND = "  give values of at least 0; record refunds as an outcome of their own"
-RANGE = "  give times from 1970-01-02 to 2200-01-01"
+RANGE = (
+    "  give times from 1971-01-01 to 2200-01-01; January 1970 comes of seconds read as milliseconds"
+)
 
 
 def days(*days: str) -> np.ndarray:
@@ -52,9 +54,13 @@ REFUSED = {
             '  rename one, or map it in touchlab.toml: [touches] touchpoint = "your_name"',
         ],
     ),
-    "time as epoch number": (
-        {"touches": touches(timestamp=[1767225600, 1, 2])},
-        ["touches.timestamp: is of type int64, not a time", EPOCH],
+    "times as numbers, two of them none": (
+        {"touches": touches(timestamp=[1767225600, 20260301, 44_000])},
+        [
+            "touches.timestamp: 2 of 3 rows are not times",
+            "  first: row 2, customer 'a', value 20260301",
+            EPOCH,
+        ],
     ),
     "times that are none": (
         {"touches": touches(timestamp=["31/02/2026", "2026-03-01", "soon"])},
@@ -372,18 +378,25 @@ ODD_TRAITS = {"words": [["x"], ["y"]], "more": [{"x": 1}, {"x": 2}], "raw": [b"x
 NO_ZONE = "timestamp: without a zone, read as UTC"
 DATES = "timestamp: dates without a time of day, read as its start in UTC"
 
+TIMED = touches(timestamp=utc("2026-03-01T10:00", "2026-03-04T10:00", "2026-03-02T10:00"))
+BOUGHT = outcomes(timestamp=utc("2026-03-05T10:00"))
+
 # name: (tables, notes)
 NOTED = {
     "times in text, with and without a zone": (
         {
             "touches": touches(
                 timestamp=["2026-03-01T10:00+02:00", "2026-03-01 10:00", "2026-03-01"]
-            )
+            ),
+            "outcomes": BOUGHT,
         },
         [("touches", 1, NO_ZONE), ("touches", 1, DATES)],
     ),
     "times as objects, with and without a zone": (
-        {"touches": touches(timestamp=pd.Series([*MIXED, dt.date(2026, 3, 3)], dtype=object))},
+        {
+            "touches": touches(timestamp=pd.Series([*MIXED, dt.date(2026, 3, 3)], dtype=object)),
+            "outcomes": BOUGHT,
+        },
         [("touches", 1, NO_ZONE), ("touches", 1, DATES)],
     ),
     "times without a zone": (
@@ -395,7 +408,7 @@ NOTED = {
         [("touches", 3, DATES)],
     ),
     "duplicate rows": (
-        {"touches": pd.concat([touches(), touches().iloc[:2]])},
+        {"touches": pd.concat([TIMED, TIMED.iloc[:2]]), "outcomes": BOUGHT},
         [("touches", 2, "exact duplicates dropped")],
     ),
     "touches outside the windows": (
@@ -403,8 +416,8 @@ NOTED = {
         [("touches", 1, "outside the customer's observation window, dropped")],
     ),
     "no customer in common": (
-        {"outcomes": outcomes(customer_id=["A"])},
-        [("outcomes", 1, "no customer with an outcome has a touch; are the ids of the same kind?")],
+        {"outcomes": outcomes(customer_id=["z"])},
+        [("outcomes", 1, "only 0 of 1 customers have a touch; are the ids of the same kind?")],
     ),
     "columns of one's own": (
         {"touches": touches(colour=["red"] * 3, **{"size\n": [1, 2, 3]})},

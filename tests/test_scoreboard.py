@@ -99,3 +99,10 @@ def test_worlds_like_the_data_take_its_sizes_and_rates_and_nothing_else() -> Non
     days = window.dt.total_seconds().sum() / 86_400
     np.testing.assert_allclose(shape.touch_rates.sort_index(), by_name.sort_index() / days)
     assert list(worlds_like(data)) == ["touches at random", "hidden intent"]
+
+
+def test_touchpoints_may_be_called_what_outcomes_are_called() -> None:
+    tables, _ = simulate_paths({"ad": 0.2, "mail": 0.1}, customers=2000, seed=3)
+    tables["touches"]["touchpoint"] = tables["touches"].touchpoint.replace("mail", "referral")
+    game = worlds_like(tl.open_data(tables))["touches at random"]
+    assert {"ad", "referral (touch)"} < set(game(2000, 90, 1, {}).touchpoint)

@@ -66,11 +66,14 @@ def touchlab() -> None:
 @_DATA
 def check(data: str) -> None:
     """Open DATA (folder, .duckdb file or database URL); say what it holds and what was mended."""
-    from touchlab.data.dataset import open_data
+    from touchlab.data.dataset import match_rates, open_data
     from touchlab.show import readable
 
     opened = open_data(data)
     print(readable(opened.overview).to_string(index=False))
+    for row in match_rates(opened).itertuples():
+        of = f"{row.touched:,} of {row.customers:,} customers"
+        print(f"match: {row.table}: {of} have a touch ({row.share:.1%})")
     for note in opened.notes.itertuples():
         print(f"note: {note.table}: {note.note}" + (f" ({note.rows:,} rows)" if note.rows else ""))
     print(f"{opened.name} keeps the contract")

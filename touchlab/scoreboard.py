@@ -30,6 +30,7 @@ from touchlab.simulate import (
     simulate_paths,
     true_effects,
 )
+from touchlab.simulate.world import OUTCOMES
 
 EFFECTS = (0.9, 0.0, 0.5, 0.3, 0.0, 0.7, 0.2, -0.2)
 HALF_LIVES = (3.0, 5.0, 2.0, 8.0)
@@ -85,7 +86,7 @@ def worlds_like(data: Dataset, *, outcome: str = "conversion") -> Mapping[str, G
     def at_random(customers: int, days: int) -> World:
         touchpoints = tuple(
             TouchpointSpec(
-                str(name),
+                f"{name} (touch)" if name in OUTCOMES else str(name),
                 rate,
                 {OUTCOME: EFFECTS[i % len(EFFECTS)]},
                 HALF_LIVES[i % len(HALF_LIVES)],

@@ -14,12 +14,11 @@ import pandas as pd
 
 from touchlab.budget.response import Responses
 from touchlab.credit.attribute import attribute
-from touchlab.data.checks import nearest
 from touchlab.data.contract import listing
 from touchlab.data.customers import seconds
 from touchlab.drivers.checks import DESCRIPTIVE
 from touchlab.drivers.result import Drivers
-from touchlab.errors import MissingInput, ParameterError
+from touchlab.errors import MissingInput, ParameterError, nearest
 from touchlab.moments.risk import ENDING, risk_windows
 from touchlab.numeric import Floats, interval, one_thread
 

@@ -1,10 +1,11 @@
 """The data contract: which tables, which columns, which rules, and the words of a problem.
 
-Only declarations; `touchlab.data.checks` holds a table against them.
+Only declarations; `touchlab.data.validate` holds a table against them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -32,7 +33,9 @@ class Column:
     minimum: float | None = None
     choices: tuple[str, ...] = ()
     until: bool = False
-    """A time that ends something: given as a date, it means the end of that day."""
+    """A time that ends something: given as a date, it means the end of that day; none is open."""
+    checked_only: bool = False
+    """Tells rows or amounts apart while opening, and is left out after."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,10 @@ class Spec:
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
     """Two rows that are equal share these columns, so where no key repeats, no row does.
-    Empty where two equal rows can both be true (anonymous answers, counted journeys)."""
+    Empty where two equal rows can both be true (counted journeys)."""
+    identity: str = ""
+    """An id of the row itself, where given: rows of one id, and one of `identity_of`, are one."""
+    identity_of: tuple[str, ...] = ()
     unique: bool = False
     """Rows that share the key but differ are a problem."""
     traits: bool = False
@@ -86,6 +92,7 @@ class Note:
     note: str
 
 
+ID = partial(Column, kind="text", required=False, nullable=True, checked_only=True)
 CUSTOMER, WHEN = Column("customer_id", "id"), Column("timestamp", "time")
 TOUCHPOINT = Column("touchpoint", "text")
 optional = partial(Column, required=False, nullable=True)
@@ -100,17 +107,33 @@ _SPECS = (
             optional("cost", "number", minimum=0),
             optional("campaign", "text"),
             optional("direction", "text", choices=("in", "out")),
+            ID("touch_id"),
+            ID("currency"),
         ),
         key=("customer_id", "timestamp"),
+        identity="touch_id",
     ),
     Spec(
         "outcomes",
-        (CUSTOMER, WHEN, Column("outcome", "text"), optional("value", "number", minimum=0)),
+        (
+            CUSTOMER,
+            WHEN,
+            Column("outcome", "text"),
+            optional("value", "number", minimum=0),
+            ID("order_id"),
+            ID("currency"),
+        ),
         key=("customer_id", "timestamp"),
+        identity="order_id",
+        identity_of=("outcome",),
     ),
     Spec(
         "customers",
-        (CUSTOMER, Column("observed_from", "time"), Column("observed_to", "time", until=True)),
+        (
+            CUSTOMER,
+            Column("observed_from", "time"),
+            Column("observed_to", "time", nullable=True, until=True),
+        ),
         key=("customer_id",),
         unique=True,
         traits=True,
@@ -124,7 +147,11 @@ _SPECS = (
             Column("score", "number", nullable=True),
             optional("customer_id", "id"),
             optional("sent_at", "time"),
+            ID("answer_id"),
         ),
+        key=("customer_id", "timestamp"),
+        identity="answer_id",
+        identity_of=("touchpoint", "metric"),
     ),
     Spec(
         "touchpoints",
@@ -146,7 +173,7 @@ _SPECS = (
             TOUCHPOINT,
             Column("arm", "text", choices=ARMS),
             Column("start", "time"),
-            Column("end", "time", until=True),
+            Column("end", "time", nullable=True, until=True),
         ),
         key=("customer_id", "touchpoint", "start"),
         unique=True,
@@ -167,3 +194,31 @@ PATHS = Spec(
 """In place of touches and outcomes: journeys already counted, as attribution tools take them."""
 
 SPECS = {**TABLES, PATHS.name: PATHS}
+
+USUAL = {
+    "customer_id": ("client_id", "user_id", "user_pseudo_id", "contact_id", "email", "visitor_id"),
+    "timestamp": ("time", "date", "datetime", "created_at", "event_time", "occurred_at"),
+    "touchpoint": ("channel", "source", "source_medium", "interaction", "activity"),
+    "cost": ("costs", "spend", "price"),
+    "value": ("revenue", "amount", "total", "order_value", "price"),
+    "outcome": ("event", "event_name", "goal", "type"),
+    "score": ("rating", "answer", "response"),
+    "observed_from": ("signup_date", "start_date", "created_at"),
+    "observed_to": ("end_date", "cancelled_at", "churned_at"),
+}
+"""What columns are called elsewhere."""
+
+
+def meant(spec: Spec, there: Sequence[str]) -> dict[str, str]:
+    """Pair columns of the contract that are not there with columns that may be meant."""
+    pairs: dict[str, str] = {}
+    for name in (column for column in spec.order if column not in there):
+        plain = {_plain(one): one for one in there if one not in (*spec.order, *pairs.values())}
+        words = [_plain(word) for word in (name, *USUAL.get(name, ())) if _plain(word) in plain]
+        if words:
+            pairs[name] = plain[words[0]]
+    return pairs
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).casefold()

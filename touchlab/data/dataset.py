@@ -6,18 +6,21 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from touchlab.data.checks import Checked, check_table, one_row
+from touchlab.data.alike import fold, fold_id, mend_of
 from touchlab.data.contract import NEEDED, PATHS, TABLES, Note, Problem
+from touchlab.data.extremes import close_ends
 from touchlab.data.locate import Located, locate
 from touchlab.data.paths import split_paths
 from touchlab.data.readers import WHOLE_FILE, engine_errors, forget, in_our_words, keep, view
+from touchlab.data.repeats import count
+from touchlab.data.validate import Checked, check_table
 from touchlab.errors import DataError, MissingInput, listing, shorten
 from touchlab.once import once_about
 
@@ -32,6 +35,11 @@ NO_WINDOWS = (
 OUTSIDE = "outside the customer's observation window, dropped"
 ALL_OUTSIDE = "are outside the customer's observation window"
 STRANGERS = "no customer with an outcome has a touch; are the ids of the same kind?"
+FEWEST, FEW_KNOWN = 5, 0.5
+SOME, MANY = 1000, 1_000_000
+AT_MIDNIGHT = (
+    "timestamp: all are at midnight, touches have times of day: those of the same day come after"
+)
 
 
 class Tables(dict[str, ir.Table]):
@@ -222,6 +230,11 @@ def _open_tables(located: Located) -> Dataset:
             mend = f"give {name} as a Parquet or CSV file, a database table or a frame"
             problems.append(Problem(name, "", rule, mend))
     tables = _same_ids({n: c.table for n, c in checked.items() if c.table is not None})
+    ends = [c.times[1] for name, c in checked.items() if name in NEEDED and c.times]
+    if ends:
+        for name in [name for name in ("customers", "experiments") if name in tables]:
+            tables[name], more = close_ends(located, name, tables[name], max(ends))
+            notes += more
     cut = {}
     if "customers" in tables:
         cut = {n: _cut_to_windows(located, tables, n) for n in NEEDED if n in tables}
@@ -230,6 +243,10 @@ def _open_tables(located: Located) -> Dataset:
     elif not problems:
         notes.append(Note("customers", 0, NO_WINDOWS))
     _refuse(problems, located.name)
+    notes += _names_apart(checked)
+    one, other = checked["touches"], checked["outcomes"]
+    if other.dates and not one.dates and other.rows >= FEWEST:
+        notes.append(Note("outcomes", other.rows, AT_MIDNIGHT))
     changed = {name: one.table for name, one in cut.items() if one.table is not None}
     tables |= changed
     if located.embedded:
@@ -276,7 +293,7 @@ def _cut_to_windows(located: Located, tables: Mapping[str, ir.Table], name: str)
         outside=(~unknown & ~inside).sum(),
         example=joined.customer_id.min(where=unknown),
     )
-    row = located.ask(f"{name}: windows", lambda: one_row(counts))
+    (row,) = located.bring(f"{name}: windows", counts)
     if row["unknown"]:
         rule = "are of customers that the customers table does not have"
         mend = "add them to customers with their windows, or leave the customers table out"
@@ -293,11 +310,65 @@ def _cut_to_windows(located: Located, tables: Mapping[str, ir.Table], name: str)
     return Checked(cut, notes=[Note(name, row["outside"], OUTSIDE)])
 
 
+def match_rates(data: Dataset) -> pd.DataFrame:
+    """Say how many customers of each table have a touch: table, customers, touched, share."""
+    rows = []
+    for name in data.tables:
+        if name != "touches" and "customer_id" in data.tables[name].columns and data.has("touches"):
+            row = _matched(data.tables[name], data.touches)
+            rows.append((name, row["all"], row["known"], row["known"] / row["all"]))
+    return pd.DataFrame(rows, columns=["table", "customers", "touched", "share"])
+
+
+def _matched(table: ir.Table, touches: ir.Table) -> dict[str, int]:
+    ids = table.filter(table.customer_id.notnull()).select("customer_id").distinct()
+    known = ids.semi_join(touches, "customer_id")
+    return {"all": count(ids), "known": count(known)}
+
+
 def _strangers(located: Located, tables: Mapping[str, ir.Table]) -> list[Note]:
-    """Note it if touches and outcomes share no customer: their ids may be of two kinds."""
-    touches, outcomes = tables["touches"], tables["outcomes"]
-    shared = touches.semi_join(outcomes, "customer_id").select("customer_id").limit(1)
-    found = located.ask("shared customers", lambda: {"rows": shared.to_pyarrow().num_rows})
-    if found["rows"]:
-        return []
-    return [Note("outcomes", int(outcomes.count().to_pyarrow().as_py()), STRANGERS)]
+    """Note it if few customers of a table have a touch, and whether their ids look alike."""
+    notes, touches = [], tables["touches"]
+    for name in [name for name in ("outcomes", "surveys") if name in tables]:
+        if "customer_id" not in tables[name].columns:
+            continue
+        found = located.ask(f"{name}: touched", partial(_matched, tables[name], touches))
+        if found["known"] >= FEW_KNOWN * found["all"]:
+            continue
+        lost = found["all"] - found["known"]
+        said = f"only {found['known']:,} of {found['all']:,} customers have a touch"
+        said += "; are the ids of the same kind?" + _written_apart(tables[name], touches)
+        notes.append(Note(name, lost, said))
+    return notes
+
+
+def _written_apart(table: ir.Table, known: ir.Table) -> str:
+    """Say whether ids that are not known would be, were they written alike."""
+    text = known.customer_id.cast("string").name("customer_id")
+    unknown = table.anti_join(known, "customer_id").customer_id.cast("string").name("id")
+    some = unknown.as_table().distinct().order_by("id").limit(SOME).to_pyarrow()[0].to_pylist()
+    theirs = known.select(text).distinct().limit(MANY).to_pyarrow()[0].to_pylist()
+    alike = {fold_id(one): one for one in theirs}
+    pairs = [(one, alike[fold_id(one)]) for one in some if one and fold_id(one) in alike]
+    if not pairs:
+        return ""
+    one, other = pairs[0]
+    shown = f"{shorten(one)} and {shorten(other)}"
+    return f" {len(pairs):,} of {len(some):,} look alike, as {shown}: {mend_of(one, other, 'ids')}"
+
+
+def _names_apart(checked: Mapping[str, Checked]) -> list[Note]:
+    """Note names of touchpoints that differ from those of touches by how they are written."""
+    known = {fold(name): name for name in checked["touches"].names}
+    notes = []
+    for table in ("surveys", "touchpoints", "experiments"):
+        names = checked[table].names if table in checked else {}
+        strange = [name for name in names if known.get(fold(name), name) != name]
+        pairs = [(name, known[fold(name)]) for name in strange if name not in known.values()]
+        if pairs:
+            shown = " is ".join(map(shorten, pairs[0]))
+            said = f"touchpoint: {shown} in touches; {mend_of(*pairs[0], 'names')}"
+            notes.append(Note(table, sum(names[one] for one, _ in pairs), said))
+        elif names and not any(fold(name) in known for name in names):
+            notes.append(Note(table, sum(names.values()), "touchpoint: no name is in touches"))
+    return notes

@@ -17,11 +17,13 @@ import ibis.expr.types as ir
 import pandas as pd
 from ibis.backends import BaseBackend
 
+from touchlab.data.alike import Clean, read_clean
 from touchlab.data.connect import ADDRESS, Connection, connect, is_spark, of_frames, of_session
 from touchlab.data.contract import NEEDED, PATHS, SPECS, Note, Problem
 from touchlab.data.readers import (
     Unreadable,
     engine_errors,
+    header,
     in_our_words,
     open_duckdb,
     read_csv,
@@ -32,7 +34,7 @@ from touchlab.errors import DataError, listing, nearest
 from touchlab.once import once_about
 
 SETTINGS = "touchlab.toml"
-REPORT, SWEEP, DATA = "report", "sweep", "data"
+REPORT, SWEEP, DATA, CLEAN = "report", "sweep", "data", "clean"
 ENDINGS = (".parquet", ".csv", ".csv.gz")
 FILE_DATABASES = ("duckdb", "sqlite")
 FOLDER = "give a folder with touches.parquet (or .csv) and outcomes.parquet"
@@ -57,12 +59,20 @@ class Located:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    clean: Clean = field(default_factory=Clean)
+    """What [clean] in touchlab.toml asks for."""
+    semicolons: set[str] = field(default_factory=set)
+    """Tables from files whose columns a semicolon parts, where numbers often have commas."""
     files: tuple[object, ...] = ()
     """The files that all of it was read from, with what tells that they have not changed."""
 
     def ask(self, what: str, compute: Callable[[], Row]) -> Row:
         """Count something in the tables; of files in one state, once in a report run."""
         return once_about(self.files, what, compute)
+
+    def bring(self, what: str, table: ir.Table) -> list[Row]:
+        """Bring back a small table, once in a report run."""
+        return list(self.ask(what, lambda: {"rows": table.to_pyarrow().to_pylist()})["rows"])
 
     def load(self, table: str, read: Callable[[str, Any], ir.Table], given: Any) -> None:
         """Read a table; what cannot be read is a problem. All but Parquet is copied."""
@@ -87,9 +97,9 @@ def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{SETTINGS}: {error}\n  give valid TOML, such as name = 'text'") from None
     for section, values in settings.items():
-        if section not in (*SPECS, REPORT, SWEEP, DATA):
+        if section not in (*SPECS, REPORT, SWEEP, DATA, CLEAN):
             rule = f"[{section}] is not a section" + nearest(section, [*SPECS])
-            mend = f"the sections are {', '.join(SPECS)}, report, sweep and data"
+            mend = f"the sections are {', '.join(SPECS)}, report, sweep, data and clean"
             raise DataError(f"{SETTINGS}: {rule}\n  {mend}")
         if not isinstance(values, dict):
             rule = f"{SETTINGS}: {section} is a value, not a section"
@@ -158,6 +168,7 @@ def _folder(path: Path) -> Located:
     else:
         located = _files(path, {table: name.lower() for table, name in names.items()})
     located.name, located.parameters = path.resolve().name, settings.get(REPORT, {})
+    located.clean = read_clean(settings.get(CLEAN, {}))
     _rename(located, own)
     return located
 
@@ -175,18 +186,30 @@ def _files(path: Path, names: Mapping[str, str]) -> Located:
         if len(sources) > 1:
             rule = f"found twice: {listing(f.name for f in sources)}"
             located.problems.append(Problem(table, "", rule, "keep one of them"))
+        elif lake := next(filter(None, map(_lake, sources)), ""):
+            rule = f"{sources[0].name} is {lake} table: its files hold old rows too"
+            mend = (
+                "export what is valid now to Parquet, or give the table of an engine that reads it"
+            )
+            located.problems.append(Problem(table, "", rule, mend))
         elif len(kinds) > 1:
             rule = f"Parquet and CSV are mixed: {listing(f.name for f in files)}"
             located.problems.append(Problem(table, "", rule, "keep one kind"))
         elif files:
             states += map(_state, files)  # as they were before they are read
             located.load(table, read_parquet if True in kinds else read_csv, files)
+            if table in located.loaded and header(table, files[0])[0] == ";":
+                located.semicolons.add(table)
     located.untyped, located.files = set(located.loaded), tuple(states)
-    for file in entries:  # one that looks meant but has no table's name would go unnoticed
+    for file in entries:  # one that looks meant but is not read would go unnoticed
         stem = file.name.split(".")[0]
         near = nearest(stem, list(SPECS), cutoff=0.75)
-        if near and _is_data(file) and stem.lower() not in {*SPECS, *names.values()}:
+        named = stem.lower() in {*SPECS, *names.values()}
+        if near and _is_data(file) and not named:
             located.notes.append(Note(stem, 0, f"{file.name} is not used{near}"))
+        elif near and file.is_file() and not _is_data(file):
+            note = f"{file.name} is not used: only Parquet and CSV are read; export it as CSV"
+            located.notes.append(Note(stem, 0, note))
     return located
 
 
@@ -194,7 +217,14 @@ def _data_files(source: Path) -> list[Path]:
     """Give the files of a folder of parts, or the one file."""
     if source.is_file():
         return [source]
-    return [f for f in sorted(source.rglob("*")) if _is_data(f) and f.name[0] not in "._"]
+    files = [f for f in sorted(source.rglob("*")) if _is_data(f)]
+    return [f for f in files if not any(p[0] in "._" for p in f.relative_to(source).parts)]
+
+
+def _lake(source: Path) -> str:
+    """Name the kind of table whose log says which files are valid; nothing for plain files."""
+    logs = {"a Delta": "_delta_log", "a Hudi": ".hoodie", "an Iceberg": "metadata"}
+    return next((kind for kind, log in logs.items() if (source / log).is_dir()), "")
 
 
 def _state(file: Path) -> tuple[str, int, int, int]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from touchlab.data.checks import EXACT
+from touchlab.data.columns import EXACT
 from touchlab.data.contract import Note
 from touchlab.data.readers import keep
-from touchlab.errors import DataError, shorten
+from touchlab.errors import DataError, listing, shorten
 from touchlab.numeric import GROUPS, Floats
 
 SEPARATOR = ">"
+ARROW = r"\s*(?:[-=]*>+|[→⇒⟶➔»])\s*"
+OTHERS = r"\s*[{}]\s*"
+ENDS = {"start": "first", "conversion": "last", "conv": "last", "null": "last"}
+"""States that some tools write at the ends of a path; they are no touchpoints."""
 SEED = 20260228  # only decides which journey falls in which group
 NO_INTERVALS = "fractional counts, or fewer journeys than groups: no intervals"
 NO_CONVERSIONS = "have a value but no conversions; the value is left out"
@@ -25,7 +31,7 @@ def split_paths(paths: pd.DataFrame) -> tuple[dict[str, ir.Table], list[Note]]:
     Counts of whole journeys are dealt out to customer groups at random, with a fixed seed, as
     if each journey were its own customer; fractional counts cannot be, and stay in one group.
     """
-    names = paths.path.str.split(SEPARATOR).map(lambda parts: [p.strip() for p in parts])
+    names, notes = _split(paths.path)
     nothing = pd.Series(0.0, index=paths.index)
     null = paths.get("null", nothing).fillna(0.0)
     counts = np.column_stack([paths.conversions, null]).astype(np.float64)
@@ -43,7 +49,7 @@ def split_paths(paths: pd.DataFrame) -> tuple[dict[str, ir.Table], list[Note]]:
     steps["step"] = steps.groupby("customer").cumcount().to_numpy()
     ends = journeys.loc[journeys.conversions > 0, ["customer", "group", "value"]]
     ends = ends.assign(weight=journeys.conversions, step=journeys.length)
-    notes = [] if whole else [Note("paths", len(paths), NO_INTERVALS)]
+    notes += [] if whole else [Note("paths", len(paths), NO_INTERVALS)]
     if lost := int(((value > 0) & (counts[:, 0] == 0)).sum()):
         notes.append(Note("paths", lost, NO_CONVERSIONS))
     parts = {"steps": steps, "ends": ends}
@@ -51,6 +57,28 @@ def split_paths(paths: pd.DataFrame) -> tuple[dict[str, ir.Table], list[Note]]:
         name: keep(pa.Table.from_pandas(part, preserve_index=False), name)
         for name, part in parts.items()
     }, notes
+
+
+def _split(paths: pd.Series) -> tuple[pd.Series, list[Note]]:
+    """Cut paths at their arrows; where there is none at all, at the sign that most of them have."""
+    notes, pattern = [], ARROW
+    arrows = paths.str.contains(ARROW)
+    if not arrows.any():
+        have = {sign: int(paths.str.contains(re.escape(sign)).sum()) for sign in ",;|"}
+        sign = max(have, key=lambda sign: have[sign])
+        if have[sign]:
+            pattern = OTHERS.format(re.escape(sign))
+            notes.append(Note("paths", have[sign], f"path: no arrow anywhere, cut at {sign!r}"))
+    elif whole := int((~arrows & paths.str.contains("[,;|]")).sum()):
+        notes.append(Note("paths", whole, "path: no arrow beside , ; or |, taken for one name"))
+    names = paths.str.strip().str.split(pattern, regex=True)
+    for end, place in ((0, "first"), (-1, "last")):
+        words = names.map(lambda parts, end=end: parts[end].strip("() ").casefold())
+        if len(paths) > 1 and words.map(ENDS).eq(place).all() and names.map(len).gt(1).all():
+            names = names.map(lambda parts, end=end: parts[1:] if end == 0 else parts[:-1])
+            shown = listing(sorted(words.unique()))
+            notes.append(Note("paths", len(paths), f"path: {place} step is no touchpoint: {shown}"))
+    return names, notes
 
 
 def _refuse_paths(paths: pd.DataFrame, names: pd.Series, counts: Floats) -> None:

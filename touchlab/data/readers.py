@@ -13,13 +13,15 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, reduce
 from pathlib import Path
 from uuid import uuid4
 
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
@@ -27,7 +29,11 @@ from ibis.backends.duckdb import Backend
 from ibis.common.exceptions import IbisError
 
 from touchlab.data.contract import Problem
-from touchlab.errors import DataError, ParameterError, shorten
+from touchlab.errors import DataError, ParameterError, listing, shorten
+
+# of Ibis 12 on DuckDB 2 and pandas 3, at every question; `python -W error` has to work
+warnings.filterwarnings("ignore", ".*fetch_arrow_table", DeprecationWarning)
+warnings.filterwarnings("ignore", ".*infer_string")
 
 DELIMITERS = ",;\t|"
 HEADER_BYTES = 65_536
@@ -151,12 +157,27 @@ def kept(table: ir.Table, name: str) -> Iterator[ir.Table]:
 
 
 def read_parquet(table: str, files: Sequence[Path]) -> ir.Table:
-    """Read Parquet files as one lazy table; columns are matched by name."""
+    """Read Parquet files as one lazy table; columns are matched by name.
+
+    NaN comes as missing. The statistics in the files leave it out, and DuckDB, which believes
+    them, answers that nothing is NaN where some is; `isfinite` it does not answer from them.
+    """
     try:
-        return engine().read_parquet([str(file) for file in files], union_by_name=True)
+        found = engine().read_parquet([str(file) for file in files], union_by_name=True)
+        floats = [found[name] for name, kind in found.schema().items() if kind.is_floating()]
+        numbers = {
+            values.get_name(): ibis.ifelse(isfinite(values) | values.isinf(), values, ibis.null())
+            for values in floats
+        }
+        return found.mutate(**numbers) if numbers else found
     except engine_errors() as error:
         rule = f"{_names(files)} cannot be read: {in_our_words(error)}"
         raise Unreadable(table, rule, WHOLE_FILE) from None
+
+
+@ibis.udf.scalar.builtin(signature=((dt.float64,), dt.boolean))
+def isfinite(number: ir.FloatingValue) -> ir.BooleanValue:
+    """Name DuckDB's own function."""
 
 
 def read_csv(table: str, files: Sequence[Path]) -> ir.Table:
@@ -165,11 +186,12 @@ def read_csv(table: str, files: Sequence[Path]) -> ir.Table:
     The header alone tells delimiter and columns. The engine's own guess would look
     at the values too, and skip lines until they fit.
     """
-    headers = {file: _header(table, file) for file in files}
-    every = tuple(dict.fromkeys(column for _, columns in headers.values() for column in columns))
+    headers = {file: header(table, file) for file in files}
+    _refuse_headerless(table, {file: columns for file, (_, columns, _) in headers.items()})
+    every = tuple(dict.fromkeys(column for _, columns, _ in headers.values() for column in columns))
     alike: dict[tuple[object, ...], list[Path]] = {}
-    for file, header in headers.items():
-        alike.setdefault((*header, _is_gzip(file)), []).append(file)
+    for file, start in headers.items():
+        alike.setdefault((*start, _is_gzip(file)), []).append(file)
     try:
         parts = [_parse_csv(some, *headers[some[0]], every) for some in alike.values()]
         return keep(reduce(lambda one, more: one.union(more), parts), table)
@@ -186,11 +208,24 @@ def _is_gzip(file: Path) -> bool:
     return file.suffix.lower() == ".gz"
 
 
-def _parse_csv(files: list[Path], delimiter: str, columns: Names, every: Names) -> ir.Table:
+def _refuse_headerless(table: str, headers: Mapping[Path, Names]) -> None:
+    """Refuse a part whose first line names nothing that the first part names."""
+    first, *rest = headers.items()
+    for file, columns in rest:
+        if not set(columns) & set(first[1]) and len(columns) == len(first[1]):
+            rule = f"{file.name} does not begin with the header line of {first[0].name}"
+            mend = f"give every part the header; its first line is {listing(columns, 3)}"
+            raise Unreadable(table, rule, mend)
+
+
+def _parse_csv(
+    files: list[Path], delimiter: str, columns: Names, skip: int, every: Names
+) -> ir.Table:
     part = engine().read_csv(
         [str(file) for file in files],
         auto_detect=False,
         header=True,
+        skip=skip,
         compression="gzip" if _is_gzip(files[0]) else "none",
         columns=dict.fromkeys(columns, "VARCHAR"),
         delim=delimiter,
@@ -201,8 +236,11 @@ def _parse_csv(files: list[Path], delimiter: str, columns: Names, every: Names) 
     return part.select(**{c: part[c].nullif("") if c in columns else null for c in every})
 
 
-def _header(table: str, file: Path) -> tuple[str, Names]:
-    """Return the delimiter that cuts the header into most columns, and the columns."""
+def header(table: str, file: Path) -> tuple[str, Names, int]:
+    """Return the delimiter that cuts the header into most columns, the columns, lines before.
+
+    A line such as ``sep=;`` before the header says the delimiter to spreadsheets.
+    """
     try:
         with gzip.open(file) if _is_gzip(file) else file.open("rb") as opened:
             start = opened.read(HEADER_BYTES)
@@ -211,14 +249,17 @@ def _header(table: str, file: Path) -> tuple[str, Names]:
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start:
         raise Unreadable(table, f"{file.name} is not UTF-8 text", AS_UTF8)
     text = start.decode("utf-8-sig", errors="replace")
-    rows = {d: next(csv.reader(io.StringIO(text, newline=""), delimiter=d), []) for d in DELIMITERS}
+    said = re.match(r"(?i)sep=(.)\r?\n", text)
+    text = text[said.end() :] if said else text
+    known = said[1] if said else DELIMITERS
+    rows = {d: next(csv.reader(io.StringIO(text, newline=""), delimiter=d), []) for d in known}
     delimiter = max(rows, key=lambda d: len(rows[d]))
     columns = [name.strip() or f"column {i}" for i, name in enumerate(rows[delimiter], 1)]
     if not columns:
         rule = f"{file.name} does not begin with a header line"
         raise Unreadable(table, rule, "give a CSV file with the columns' names in its first line")
     _refuse_twins(table, columns)
-    return delimiter, tuple(columns)
+    return delimiter, tuple(columns), int(said is not None)
 
 
 def _csv_trouble(name: str, text: str) -> tuple[str, str]:

@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from touchlab.data.checks import nearest
 from touchlab.data.contract import METRIC_RANGES, listing
 from touchlab.data.customers import outcome_counts
 from touchlab.data.dataset import Dataset
-from touchlab.errors import MissingInput, ParameterError
+from touchlab.errors import MissingInput, ParameterError, nearest
 from touchlab.experience.followup import USUAL, followed_answers
 from touchlab.experience.importance import MOST_EXACT, correlations, relative_importance
 from touchlab.experience.surveys import NO_SCORES, need_ids, of_metric, scaled, surveys_of

@@ -12,11 +12,10 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from touchlab.data.checks import nearest
 from touchlab.data.contract import METRIC_RANGES, PHASES, STAGES, listing
 from touchlab.data.customers import UNKNOWN, need_group, trait_groups, traits
 from touchlab.data.dataset import Dataset
-from touchlab.errors import MissingInput, ParameterError
+from touchlab.errors import MissingInput, ParameterError, nearest
 from touchlab.numeric import LEVEL, Floats, Z
 
 SCALE = "scale"

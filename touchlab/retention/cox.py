@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2, sem
 
-from touchlab.data.checks import nearest
 from touchlab.data.contract import listing
 from touchlab.data.customers import DAY_SECONDS, seconds, traits
 from touchlab.data.dataset import Dataset
-from touchlab.errors import ParameterError, TooThin, TouchlabWarning
+from touchlab.errors import ParameterError, TooThin, TouchlabWarning, nearest
 from touchlab.numeric import Z, customer_group, interval
 from touchlab.results import Result
 from touchlab.retention.curves import Spells, find_spells

@@ -10,11 +10,10 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from touchlab.data.checks import nearest
 from touchlab.data.contract import listing
 from touchlab.data.customers import DAY_SECONDS, seconds
 from touchlab.data.dataset import Dataset
-from touchlab.errors import MissingInput, ParameterError, TooThin
+from touchlab.errors import MissingInput, ParameterError, TooThin, nearest
 from touchlab.numeric import Floats, Z
 from touchlab.results import Result
 from touchlab.retention.cox import (
