@@ -137,7 +137,7 @@ def report(
 
 def _parameters(data: str, file: str | None, typed: Sequence[str]) -> dict[str, Any]:
     """Collect the values: beside the data, from a file, from the command line."""
-    from touchlab.data.locate import REPORT, settings_of
+    from touchlab.data.settings import REPORT, settings_of
     from touchlab.reporting.notebooks import declared_parameters, notebooks_folder
     from touchlab.reporting.parameters import parse_assignments, read_parameter_file
     from touchlab.reporting.source import data_place

@@ -124,6 +124,7 @@ _SPECS = (
             Column("score", "number", nullable=True),
             optional("customer_id", "id"),
             optional("sent_at", "time"),
+            optional("comment", "text"),
         ),
     ),
     Spec(
@@ -151,6 +152,15 @@ _SPECS = (
         key=("customer_id", "touchpoint", "start"),
         unique=True,
     ),
+    Spec(
+        "spend",
+        (
+            Column("date", "time"),
+            TOUCHPOINT,
+            Column("cost", "number", minimum=0),
+            optional("campaign", "text"),
+        ),
+    ),
 )
 TABLES = {spec.name: spec for spec in _SPECS}
 NEEDED = ("touches", "outcomes")
@@ -166,4 +176,7 @@ PATHS = Spec(
 )
 """In place of touches and outcomes: journeys already counted, as attribution tools take them."""
 
-SPECS = {**TABLES, PATHS.name: PATHS}
+IDENTITIES = Spec("identities", (CUSTOMER, Column("alias", "id")))
+"""Ids that mean a customer: they are exchanged before anything else."""
+
+SPECS = {**TABLES, PATHS.name: PATHS, IDENTITIES.name: IDENTITIES}

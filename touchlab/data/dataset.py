@@ -15,9 +15,11 @@ import pandas as pd
 
 from touchlab.data.checks import Checked, check_table, one_row
 from touchlab.data.contract import NEEDED, PATHS, TABLES, Note, Problem
+from touchlab.data.identities import merge_identities
 from touchlab.data.locate import Located, locate
 from touchlab.data.paths import split_paths
 from touchlab.data.readers import WHOLE_FILE, engine_errors, forget, in_our_words, keep, view
+from touchlab.data.spend import spread_spend
 from touchlab.errors import DataError, MissingInput, listing, shorten
 from touchlab.once import once_about
 
@@ -210,6 +212,7 @@ def _dataset(located: Located, tables: Mapping[str, ir.Table], notes: list[Note]
 
 
 def _open_tables(located: Located) -> Dataset:
+    merge_identities(located)
     problems, notes = list(located.problems), list(located.notes)
     known = {(problem.table, problem.column) for problem in problems}
     checked = {name: check_table(located, name) for name in TABLES if name in located.tables}
@@ -232,6 +235,11 @@ def _open_tables(located: Located) -> Dataset:
     _refuse(problems, located.name)
     changed = {name: one.table for name, one in cut.items() if one.table is not None}
     tables |= changed
+    if "spend" in tables and "touches" in tables:
+        tables["touches"], problems, more = spread_spend(tables)
+        _refuse(problems, located.name)
+        del tables["spend"]
+        changed["touches"], notes = tables["touches"], notes + more
     if located.embedded:
         copied = changed.keys() | located.loaded.keys()
         tables = {n: (keep if n in copied else view)(table, n) for n, table in tables.items()}
