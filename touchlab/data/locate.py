@@ -209,7 +209,8 @@ def _without_table(
 
 def _left_over(makes: str, table: ir.Table, own: Sequence[Recipe]) -> list[Note]:
     """Say how many touches the channel rules leave without a channel, or with nobody's."""
-    if makes != "touches" or not any("channel" in str(r.columns.get("touchpoint")) for r in own):
+    ruled = any("'channel'" in str(recipe.columns.get("touchpoint")) for recipe in own)
+    if makes != "touches" or not ruled or "touchpoint" not in table.columns:
         return []
     counts = table.group_by("touchpoint").aggregate(n=table.count()).to_pyarrow().to_pylist()
     number = {row["touchpoint"]: row["n"] for row in counts}
