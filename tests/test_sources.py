@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 import touchlab as tl
+from touchlab.data.connect import of_session
 from touchlab.data.settings import source_named, source_names
 
 SOURCES = Path(__file__).parent / "data" / "sources"
@@ -196,3 +198,46 @@ def test_parquet_means_the_same(tmp_path: Path) -> None:
     (tmp_path / "touchlab.toml").write_text('[data]\nsource = "ga4"\n')
     data = tl.open_data(tmp_path)
     assert (rows(data, "touches", *TOUCHES), rows(data, "outcomes", *OUTCOMES)) == EXPECTED["ga4"]
+
+
+def read_text(folder: Path) -> dict[str, pd.DataFrame]:
+    files = {file.stem: file for file in folder.glob("*.csv")}
+    return {n: pd.read_csv(f, dtype=object, keep_default_na=False) for n, f in files.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["segment", "snowplow", "hubspot", "stripe"])
+def test_postgres_makes_the_same(source: str, postgres: str, tmp_path: Path) -> None:
+    import psycopg
+
+    with psycopg.connect(postgres, autocommit=True) as server:
+        server.execute(f"CREATE SCHEMA {source}")
+        for name, table in read_text(SOURCES / source).items():
+            columns = ", ".join(f'"{column}" text' for column in table.columns)
+            server.execute(f"CREATE TABLE {source}.{name} ({columns})")
+            with server.cursor().copy(f"COPY {source}.{name} FROM STDIN") as copy:
+                for row in table.itertuples(index=False):
+                    copy.write_row([value or None for value in row])
+    settings = (SOURCES / source / "touchlab.toml").read_text()
+    (tmp_path / "touchlab.toml").write_text(f'{settings}address = "{postgres}/{source}"\n')
+    data = tl.open_data(tmp_path)
+    assert (rows(data, "touches", *TOUCHES), rows(data, "outcomes", *OUTCOMES)) == EXPECTED[source]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["ga4", "segment", "snowplow", "hubspot", "stripe"])
+def test_spark_makes_the_same(
+    source: str, spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, table in read_text(SOURCES / source).items():
+        columns = ", ".join(f"`{column}` string" for column in table.columns)
+        spark.createDataFrame(
+            table.replace("", None).to_numpy().tolist(), columns
+        ).createOrReplaceTempView(name)
+    if source == "ga4":
+        spark.read.json(str(SOURCES / "ga4" / "events.jsonl")).createOrReplaceTempView("events")
+    monkeypatch.setattr("touchlab.data.locate.connect", lambda _address: of_session(spark))
+    settings = (SOURCES / source / "touchlab.toml").read_text()
+    (tmp_path / "touchlab.toml").write_text(f'{settings}address = "spark://local"\n')
+    data = tl.open_data(tmp_path)
+    assert (rows(data, "touches", *TOUCHES), rows(data, "outcomes", *OUTCOMES)) == EXPECTED[source]

@@ -46,11 +46,11 @@ def merge_identities(located: Located) -> None:
         )
         return
     located.notes.append(Note(IDENTITIES.name, _rows(pairs), EXCHANGED))
-    for name, table in located.tables.items():
+    for name, table in [*located.tables.items()]:
         if "customer_id" in table.columns:
             table = _exchanged(table, pairs)
             table = _one_row_each(table) if name == "customers" else table.drop("exchanged")
-            located.tables[name] = located.loaded[name] = keep(table, name)
+            located.hold(name, table)
 
 
 def _rows(table: ir.Table) -> int:

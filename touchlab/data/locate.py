@@ -77,6 +77,13 @@ class Located:
         """Count something in the tables; of files in one state, once in a report run."""
         return once_about(self.files, what, compute)
 
+    def hold(self, name: str, table: ir.Table) -> ir.Table:
+        """Compute a table once; in our own engine it is copied again once it is checked."""
+        self.tables[name] = keep(table, name)
+        if self.embedded:
+            self.loaded[name] = self.tables[name]
+        return self.tables[name]
+
     def load(self, table: str, read: Callable[[str, Any], ir.Table], given: Any) -> None:
         """Read a table; what cannot be read is a problem. All but Parquet is copied."""
         try:
@@ -180,7 +187,7 @@ def _make(located: Located, recipes: Sequence[Recipe], rules: Rules) -> None:
             located.untyped.add(makes)
             table = table.select(**{c: as_text(table[c]) for c in table.columns})
         if any(recipe.costly for recipe in own) or names & located.nested:
-            table = located.loaded[makes] = keep(table, makes)
+            table = located.hold(makes, table)
         elif names & copied:
             located.loaded[makes] = table
         located.tables[makes] = table
