@@ -146,13 +146,20 @@ def find(table: ir.Table, path: str) -> ir.Value | None:
         if kind.is_struct() and step in kind.names:
             value = value[step]
         elif kind.is_array() and kind.value_type.is_struct() and "key" in kind.value_type.names:
-            value = value.filter(lambda pair, key=step: pair.key == key)[0]["value"]
+            value = _first_of(value.filter(lambda pair, key=step: pair.key == key))["value"]
         else:
             return None
     kind = value.type()
     if kind.is_struct():  # as GA4 writes a value: a field a type, all but one of them empty
         return ibis.coalesce(*(value[name].cast("string") for name in kind.names))
     return value
+
+
+def _first_of(pairs: ir.ArrayValue) -> ir.Value:
+    if pairs.get_backend().name != "pyspark":
+        return pairs[0]
+    nothing = ibis.null(pairs.type().value_type)  # Spark stops at a place that is not there
+    return ibis.ifelse(pairs.length() > 0, pairs[0], nothing)
 
 
 def _form(given: Mapping[str, Any]) -> tuple[str, Any]:
