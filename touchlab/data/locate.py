@@ -256,6 +256,15 @@ def _files(path: Path, names: Mapping[str, str]) -> Located:
     return located
 
 
+def read_files(folder: Path, only: Sequence[str] = ()) -> Located:
+    """Read every table of a folder under its own name, or those of some files."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: is not a folder\n  give a folder of files, or files of one")
+    named = [f for f in folder.iterdir() if _is_data(f) or (f.is_dir() and _data_files(f))]
+    stems = {f.name.split(".")[0] for f in named if not only or f.name in only}
+    return _files(folder, {stem: stem.lower() for stem in stems if stem})
+
+
 def _data_files(source: Path) -> list[Path]:
     """Give the files of a folder of parts, or the one file."""
     if source.is_file():
