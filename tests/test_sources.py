@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import touchlab as tl
+from touchlab.cli import main
 from touchlab.data.connect import of_session
 from touchlab.data.settings import source_named, source_names
 
@@ -241,3 +242,67 @@ def test_spark_makes_the_same(
     (tmp_path / "touchlab.toml").write_text(f'{settings}address = "spark://local"\n')
     data = tl.open_data(tmp_path)
     assert (rows(data, "touches", *TOUCHES), rows(data, "outcomes", *OUTCOMES)) == EXPECTED[source]
+
+
+UNKNOWN = {
+    "orders_2026.csv": "Order No;Client ID;Ordered on;Total\n1;17;31.01.2026 10:12;1.204,50\n",
+    "contact log.csv": "client,channel,when\n17,newsletter,1767225600\n18,search,1769870000\n",
+    "members.csv": "Member No,Plan,Joined,Cancelled\n17,gold,2026-01-01,2026-02-01\n"
+    "18,basic,2026-01-01,\n",
+    "weather.csv": "day,temperature\n2026-01-01,3\n",
+}
+
+
+def test_init_guesses_files_of_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, text in UNKNOWN.items():
+        (tmp_path / name).write_text(text)
+    assert main(["init", str(tmp_path)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[:6] == [
+        'contact log: touches, from customer_id = "client", '
+        'timestamp = { column = "when", unit = "s" }, touchpoint = "channel"',
+        'members: customers, from customer_id = "Member No", observed_from = "Joined", '
+        'observed_to = { latest = ["Joined", "Cancelled"] }',
+        'members: outcomes, from customer_id = "Member No", timestamp = "Cancelled", '
+        'outcome = { constant = "churn" }',
+        'orders_2026: outcomes, from customer_id = "Client ID", '
+        'timestamp = { column = "Ordered on", day_first = true }, '
+        'outcome = { constant = "conversion" }, value = { column = "Total", decimal = "," }',
+        "weather: not placed; its columns are day, temperature",
+        f"written: {tmp_path / 'touchlab.toml'}",
+    ]
+    data = tl.open_data(tmp_path)
+    assert rows(data, "touches", *TOUCHES) == [
+        "17 | 01-01 00:00 | newsletter", "18 | 01-31 14:33 | search",
+    ]  # fmt: skip
+    assert rows(data, "outcomes", *OUTCOMES) == [
+        "17 | 01-31 10:12 | conversion | 1204.5", "17 | 02-01 00:00 | churn | ",
+    ]  # fmt: skip
+    assert main(["init", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        "DataError: touchlab.toml: the file exists and is left as it is\n"
+        "  edit it, or move it away to have one proposed\n"
+    )
+
+
+@pytest.mark.parametrize("source", [*EXPECTED, "typeform", "ads"])
+def test_init_knows_exports(source: str, tmp_path: Path) -> None:
+    """By their columns, whatever the file is called; what it writes opens as one's own does."""
+    folder = shutil.copytree(SOURCES / source, tmp_path / source)
+    (folder / "touchlab.toml").unlink()
+    for name in ("events.jsonl", "events.csv", "subscriptions.csv", "google_ads.csv"):
+        if (folder / name).exists():
+            (folder / name).rename(folder / f"export-{name}")
+    assert main(["init", str(folder)]) == 0
+    data, own = tl.open_data(folder), tl.open_data(SOURCES / source)
+    for table in ("touches", "outcomes"):
+        assert rows(data, table) == rows(own, table)
+
+
+def test_init_takes_the_files_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, text in UNKNOWN.items():
+        (tmp_path / name).write_text(text)
+    assert main(["init", str(tmp_path / "weather.csv")]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "weather: not placed; its columns are day, temperature", "nothing to write",
+    ]  # fmt: skip

@@ -75,27 +75,26 @@ def _exchanged(table: ir.Table, pairs: ir.Table) -> ir.Table:
     table = table.mutate(customer_id=as_text(table.customer_id))
     meant = pairs.select(other=pairs.other, meant=pairs.customer_id)
     joined = table.left_join(meant, table.customer_id == meant.other)
-    columns = {c: joined[c] for c in table.columns}
-    columns["customer_id"] = ibis.coalesce(joined.meant, joined.customer_id)
+    columns = {"customer_id": ibis.coalesce(joined.meant, joined.customer_id)}
+    columns |= {c: joined[c] for c in table.columns if c != "customer_id"}
     return joined.select(**columns, exchanged=joined.meant.notnull())
 
 
 def _one_row_each(customers: ir.Table) -> ir.Table:
     """Join the windows of a customer's ids; traits are those of the id that stays."""
+    own = ibis.window(group_by="customer_id")
+    customers = customers.mutate(exchanged=customers.exchanged.cast("int64"))
+    customers = customers.mutate(joined=customers.exchanged.max().over(own))
+    merged, others = (customers.filter(customers.joined == joined) for joined in (1, 0))
+    columns = [c for c in customers.columns if c not in ("exchanged", "joined")]
     traits = {}
-    for name in customers.columns:
-        value = customers[name]
-        if name == "observed_from":
-            traits[name] = value.min()
-        elif name == "observed_to":
-            traits[name] = value.max()
-        elif name not in ("customer_id", "exchanged"):
-            rank = ibis.struct({"exchanged": customers.exchanged, "value": value})
-            traits[name] = value.argmin(rank, where=value.notnull())
-    one = customers.group_by("customer_id").aggregate(**traits)
-    repeated = customers.group_by("customer_id").aggregate(
-        n=customers.count(), any=customers.exchanged.max()
-    )
-    merged = repeated.filter(repeated.any & (repeated.n > 1))
-    kept = customers.anti_join(merged, "customer_id").drop("exchanged")
-    return kept.union(one.semi_join(merged, "customer_id").select(kept.columns))
+    for name in columns[1:]:
+        value = merged[name]
+        rank = ibis.struct({"exchanged": merged.exchanged, "value": value})
+        traits[name] = (
+            value.min() if name == "observed_from"
+            else value.max() if name == "observed_to"
+            else value.argmin(rank, where=value.notnull())
+        )  # fmt: skip
+    one = merged.group_by("customer_id").aggregate(**traits)
+    return others.select(columns).union(one.select(columns))
