@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from touchlab.data.locate import SETTINGS
+from touchlab.data.settings import SETTINGS
 from touchlab.errors import DataError, ParameterError
 
 NAME = "completejourney"

@@ -220,7 +220,7 @@ REFUSED = {
         [
             "touch: is not a table of the contract; did you mean 'touches'?",
             "  the tables are touches, outcomes, customers, surveys, touchpoints, experiments, "
-            "paths",
+            "spend, paths, identities",
         ],
     ),
     "table that is a list": (

@@ -68,7 +68,7 @@ def test_simulate_writes_a_folder_that_opens(
 
 
 def test_report_takes_its_parameters_from_beside_the_data(tmp_path: Path) -> None:
-    from touchlab.data.locate import settings_of
+    from touchlab.data.settings import settings_of
 
     folder = _write(tmp_path / "shop", GOOD, SOLD)
     assert settings_of(str(folder), "report") == {}

@@ -66,13 +66,29 @@ def test_starter_map_keeps_the_contract() -> None:
         ("welcome_email", "retention", "email"),  # not the plain `email`
         ("In-Store Display", "purchase", "store"),  # not `display`
         ("order confirmation", "retention", "email"),
-        ("Referral", "advocacy", "email"),
+        ("Referral", "consideration", "partner site"),  # as web analytics says: a link elsewhere
+        ("referral program", "advocacy", "email"),
     ],
 )
 def test_names_are_read_as_words(name: str, stage: str, channel: str) -> None:
     row = guess([name]).iloc[0]
     assert (row.stage, row.channel) == (stage, channel)
     assert row.reason.startswith("named like '")
+
+
+USUAL = """social media, ratings and reviews, testimonials, word of mouth, community, advertising,
+PR, store, website, catalog, promotions, sales team, phone system, point of sale, billing,
+transactional emails, marketing emails, service team, help center, follow-ups, thank-you cards,
+referral program, packaging, chatbot, voice assistant, AR/VR, connected devices, SMS, WhatsApp,
+events, inspection, closing, AI Assistants, Paid Shopping, Organic Video, Mobile Push"""
+
+
+def test_usual_touchpoints_are_known() -> None:
+    names = USUAL.replace("\n", " ").split(", ")
+    known = guess([*names, *(f"{name}s" for name in names if name[-1] in "etlnr")])
+    assert known.touchpoint[known.reason == NOT_KNOWN].tolist() == []
+    row = guess(["Landing Pages"]).iloc[0]
+    assert (row.stage, row.reason) == ("consideration", "named like 'landing page'")
 
 
 def test_a_name_within_a_word_is_not_taken() -> None:

@@ -113,6 +113,11 @@ def test_last_non_direct_passes_over_direct(open_events: Open) -> None:
     assert credit(data, "last") == {"ad": 1, "direct": 3, "mail": 1}
 
 
+def test_direct_is_known_however_tools_write_it(open_events: Open) -> None:
+    data = open_events({"ann": "ad@0 (direct)@1 Direct@2 direct_traffic@3 *@4"})
+    assert credit(data, "last_non_direct")["ad"] == 1
+
+
 def test_last_non_direct_is_last_where_nothing_is_direct(four: tl.Dataset) -> None:
     assert credit(four, "last_non_direct") == credit(four, "last")
 

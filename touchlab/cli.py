@@ -66,6 +66,10 @@ def touchlab() -> None:
 @_DATA
 def check(data: str) -> None:
     """Open DATA (folder, .duckdb file or database URL); say what it holds and what was mended."""
+    _show_check(data)
+
+
+def _show_check(data: str) -> None:
     from touchlab.data.dataset import match_rates, open_data
     from touchlab.show import readable
 
@@ -77,6 +81,27 @@ def check(data: str) -> None:
     for note in opened.notes.itertuples():
         print(f"note: {note.table}: {note.note}" + (f" ({note.rows:,} rows)" if note.rows else ""))
     print(f"{opened.name} keeps the contract")
+
+
+@touchlab.command(short_help="propose touchlab.toml for files as they were exported")
+@click.argument("files", nargs=-1, required=True, metavar="FOLDER|FILES")
+def init(files: tuple[str, ...]) -> None:
+    """Look at a FOLDER, or FILES of one, and write the touchlab.toml that opens them."""
+    from touchlab.data.propose import propose, write_settings
+
+    paths = [Path(file) for file in files]
+    folder = paths[0] if paths[0].is_dir() else paths[0].parent
+    proposal = propose(folder, [path.name for path in paths if path != folder])
+    print("\n".join(proposal.said))
+    if not proposal.sources and not proposal.sections:
+        print("nothing to write")
+        return
+    print(f"written: {write_settings(folder, proposal.text())}")
+    print(f"next: read every line of it; touchlab check {folder} says\n")
+    try:
+        _show_check(str(folder))
+    except TouchlabError as problem:
+        print(problem)
 
 
 @touchlab.command(short_help="run the notebooks into report pages", epilog=_EPILOG)
@@ -140,7 +165,7 @@ def report(
 
 def _parameters(data: str, file: str | None, typed: Sequence[str]) -> dict[str, Any]:
     """Collect the values: beside the data, from a file, from the command line."""
-    from touchlab.data.locate import REPORT, settings_of
+    from touchlab.data.settings import REPORT, settings_of
     from touchlab.reporting.notebooks import declared_parameters, notebooks_folder
     from touchlab.reporting.parameters import parse_assignments, read_parameter_file
     from touchlab.reporting.source import data_place

@@ -148,6 +148,7 @@ _SPECS = (
             optional("customer_id", "id"),
             optional("sent_at", "time"),
             ID("answer_id"),
+            optional("comment", "text"),
         ),
         key=("customer_id", "timestamp"),
         identity="answer_id",
@@ -178,6 +179,15 @@ _SPECS = (
         key=("customer_id", "touchpoint", "start"),
         unique=True,
     ),
+    Spec(
+        "spend",
+        (
+            Column("date", "time"),
+            TOUCHPOINT,
+            Column("cost", "number", minimum=0),
+            optional("campaign", "text"),
+        ),
+    ),
 )
 TABLES = {spec.name: spec for spec in _SPECS}
 NEEDED = ("touches", "outcomes")
@@ -193,7 +203,10 @@ PATHS = Spec(
 )
 """In place of touches and outcomes: journeys already counted, as attribution tools take them."""
 
-SPECS = {**TABLES, PATHS.name: PATHS}
+IDENTITIES = Spec("identities", (CUSTOMER, Column("alias", "id")))
+"""Ids that mean a customer: they are exchanged before anything else."""
+
+SPECS = {**TABLES, PATHS.name: PATHS, IDENTITIES.name: IDENTITIES}
 
 USUAL = {
     "customer_id": ("client_id", "user_id", "user_pseudo_id", "contact_id", "email", "visitor_id"),

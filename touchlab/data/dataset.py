@@ -16,10 +16,12 @@ import pandas as pd
 from touchlab.data.alike import fold, fold_id, mend_of
 from touchlab.data.contract import NEEDED, PATHS, TABLES, Note, Problem
 from touchlab.data.extremes import close_ends
+from touchlab.data.identities import merge_identities
 from touchlab.data.locate import Located, locate
 from touchlab.data.paths import split_paths
 from touchlab.data.readers import WHOLE_FILE, engine_errors, forget, in_our_words, keep, view
 from touchlab.data.repeats import count
+from touchlab.data.spend import spread_spend
 from touchlab.data.validate import Checked, check_table
 from touchlab.errors import DataError, MissingInput, listing, shorten
 from touchlab.once import once_about
@@ -218,6 +220,7 @@ def _dataset(located: Located, tables: Mapping[str, ir.Table], notes: list[Note]
 
 
 def _open_tables(located: Located) -> Dataset:
+    merge_identities(located)
     problems, notes = list(located.problems), list(located.notes)
     known = {(problem.table, problem.column) for problem in problems}
     checked = {name: check_table(located, name) for name in TABLES if name in located.tables}
@@ -249,6 +252,11 @@ def _open_tables(located: Located) -> Dataset:
         notes.append(Note("outcomes", other.rows, AT_MIDNIGHT))
     changed = {name: one.table for name, one in cut.items() if one.table is not None}
     tables |= changed
+    if "spend" in tables and "touches" in tables:
+        tables["touches"], problems, more = spread_spend(tables)
+        _refuse(problems, located.name)
+        del tables["spend"]
+        changed["touches"], notes = tables["touches"], notes + more
     if located.embedded:
         copied = changed.keys() | located.loaded.keys()
         tables = {n: (keep if n in copied else view)(table, n) for n, table in tables.items()}

@@ -1,13 +1,12 @@
 """Find the raw tables: files of a folder, tables of a database, or frames.
 
-`touchlab.toml` beside the data gives its address, names of one's own, report parameters, sweeps.
+Where a `touchlab.toml` beside them says how, the tables of the contract are made from them.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,28 +17,41 @@ import pandas as pd
 from ibis.backends import BaseBackend
 
 from touchlab.data.alike import Clean, read_clean
+from touchlab.data.channels import DIRECT, OTHER, Rule, default_rules, read_rules
 from touchlab.data.connect import ADDRESS, Connection, connect, is_spark, of_frames, of_session
-from touchlab.data.contract import NEEDED, PATHS, SPECS, Note, Problem
+from touchlab.data.contract import IDENTITIES, NEEDED, PATHS, SPECS, Note, Problem
+from touchlab.data.formats import Misfit, as_text
 from touchlab.data.readers import (
+    JSON_ENDINGS,
     Unreadable,
     engine_errors,
     header,
     in_our_words,
+    keep,
     open_duckdb,
     read_csv,
     read_frame,
+    read_json,
     read_parquet,
+)
+from touchlab.data.recipe import Rules, make_table, union
+from touchlab.data.settings import (
+    CLEAN,
+    REPORT,
+    SETTINGS,
+    Recipe,
+    address_in,
+    file_names,
+    read_settings,
+    recipes_in,
 )
 from touchlab.errors import DataError, listing, nearest
 from touchlab.once import once_about
 
-SETTINGS = "touchlab.toml"
-REPORT, SWEEP, DATA, CLEAN = "report", "sweep", "data", "clean"
-ENDINGS = (".parquet", ".csv", ".csv.gz")
+ENDINGS = (".parquet", ".csv", ".csv.gz", *JSON_ENDINGS)
 FILE_DATABASES = ("duckdb", "sqlite")
 FOLDER = "give a folder with touches.parquet (or .csv) and outcomes.parquet"
 
-Settings = Mapping[str, Mapping[str, Any]]
 Row = dict[str, Any]
 
 
@@ -55,6 +67,8 @@ class Located:
     """Raw copies in the engine, not needed once the tables are checked."""
     untyped: set[str] = field(default_factory=set)
     """Tables from files in which everything is text."""
+    nested: set[str] = field(default_factory=set)
+    """Tables from JSON, which is read anew for each question."""
     found: list[str] = field(default_factory=list)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -74,6 +88,13 @@ class Located:
         """Bring back a small table, once in a report run."""
         return list(self.ask(what, lambda: {"rows": table.to_pyarrow().to_pylist()})["rows"])
 
+    def hold(self, name: str, table: ir.Table) -> ir.Table:
+        """Compute a table once; in our own engine it is copied again once it is checked."""
+        self.tables[name] = keep(table, name)
+        if self.embedded:
+            self.loaded[name] = self.tables[name]
+        return self.tables[name]
+
     def load(self, table: str, read: Callable[[str, Any], ir.Table], given: Any) -> None:
         """Read a table; what cannot be read is a problem. All but Parquet is copied."""
         try:
@@ -81,44 +102,10 @@ class Located:
         except Unreadable as unreadable:
             self.problems.append(unreadable.problem)
         else:
-            if read is not read_parquet:
+            if read is read_json:
+                self.nested.add(table)
+            elif read is not read_parquet:
                 self.loaded[table] = self.tables[table]
-
-
-def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
-    """Read `touchlab.toml`: a section for each table, [data], [report] and [sweep.name]."""
-    path = folder / SETTINGS
-    if not path.is_file():
-        return {}
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError:
-        raise DataError(f"{SETTINGS}: it is not UTF-8 text\n  save it again in UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"{SETTINGS}: {error}\n  give valid TOML, such as name = 'text'") from None
-    for section, values in settings.items():
-        if section not in (*SPECS, REPORT, SWEEP, DATA, CLEAN):
-            rule = f"[{section}] is not a section" + nearest(section, [*SPECS])
-            mend = f"the sections are {', '.join(SPECS)}, report, sweep, data and clean"
-            raise DataError(f"{SETTINGS}: {rule}\n  {mend}")
-        if not isinstance(values, dict):
-            rule = f"{SETTINGS}: {section} is a value, not a section"
-            raise DataError(f"{rule}\n  write [{section}] on a line of its own")
-    if DATA in settings and [*settings[DATA]] != ["address"]:
-        rule = f"{SETTINGS}: [{DATA}] holds {', '.join(settings[DATA]) or 'nothing'}"
-        raise DataError(f"{rule}\n  give one line: address = 'postgres://user@host/database'")
-    return settings
-
-
-def settings_of(source: str, section: str) -> dict[str, Any]:
-    """Read one section beside the data; empty if there is none, or the data is no folder."""
-    folder = Path(source)
-    return dict(read_settings(folder).get(section, {})) if folder.is_dir() else {}
-
-
-def address_in(settings: Settings) -> str:
-    """Read where the tables are, if they are not in the folder of the settings itself."""
-    return str(settings.get(DATA, {}).get("address", ""))
 
 
 def locate(source: Any) -> Located:
@@ -161,16 +148,98 @@ def _beside_notebooks(path: Path) -> Path:
 
 def _folder(path: Path) -> Located:
     settings = read_settings(path)
-    own = {table: values for table, values in settings.items() if table in SPECS}
-    names = {table: str(own.get(table, {}).get("table", table)) for table in SPECS}
+    recipes, own = recipes_in(settings), file_names(settings)
+    made = {recipe.makes for recipe in recipes}
+    read = [*(name for name in SPECS if name not in made), *(t for r in recipes for t in r.tables)]
+    names = {name: own.get(name, name) for name in read}
     if address := address_in(settings):
         located = _connected(connect(address), names)
     else:
         located = _files(path, {table: name.lower() for table, name in names.items()})
     located.name, located.parameters = path.resolve().name, settings.get(REPORT, {})
     located.clean = read_clean(settings.get(CLEAN, {}))
-    _rename(located, own)
+    _make(located, recipes, lambda name: _rules(path, name, located))
     return located
+
+
+def _rules(folder: Path, name: str, located: Located) -> tuple[Rule, ...]:
+    """Read channel rules that lie beside the data, or those that ship."""
+    if not name:
+        return default_rules()
+    if Path(name).name != name or not (folder / name).is_file():
+        raise Misfit(f"rules: {name!r} is not a file beside the data", "name a CSV file there")
+    located.files = (*located.files, _state(folder / name))
+    return read_rules(folder / name)
+
+
+def _make(located: Located, recipes: Sequence[Recipe], rules: Rules) -> None:
+    """Make tables of the contract by their recipes; several of one table are put together."""
+    raw, copied, untyped = located.tables, set(located.loaded), set(located.untyped)
+    made, parted = {recipe.makes for recipe in recipes}, set(located.semicolons)
+    located.tables = {n: t for n, t in raw.items() if n in SPECS and n not in made}
+    for makes in dict.fromkeys(recipe.makes for recipe in recipes):
+        own = [recipe for recipe in recipes if recipe.makes == makes]
+        pairs = [(r, name) for r in own if (name := next((t for t in r.tables if t in raw), ""))]
+        try:
+            done = [make_table(recipe, raw[name], rules) for recipe, name in pairs]
+        except engine_errors(AttributeError, TypeError) as error:
+            rule = f"{SETTINGS} cannot be followed: {in_our_words(error)}"
+            mend = "ask of each column only what its type allows"
+            located.problems.append(Problem(makes, "", rule, mend))
+            continue
+        problems = [problem for _, found in done for problem in found]
+        if problems and makes == IDENTITIES.name and not any(recipe.own for recipe in own):
+            continue  # a source without ids to bring together
+        located.problems += [*problems, *_without_table(own, [r for r, _ in pairs], located)]
+        parts = [table for table, _ in done if table is not None]
+        if not parts:
+            continue
+        table, names = union(parts), {name for _, name in pairs}
+        if names & untyped:
+            located.untyped.add(makes)
+            table = table.select(**{c: as_text(table[c]) for c in table.columns})
+        if names & parted:
+            located.semicolons.add(makes)
+        if any(recipe.costly for recipe in own) or names & located.nested:
+            table = located.hold(makes, table)
+        elif names & copied:
+            located.loaded[makes] = table
+        located.tables[makes] = table
+        located.notes += _left_over(makes, table, own)
+
+
+def _without_table(
+    own: Sequence[Recipe], used: Sequence[Recipe], located: Located
+) -> Iterator[Problem]:
+    """Name recipes whose table is not there; a source may lack some of its tables, not all."""
+    unread = {problem.table for problem in located.problems}
+    for recipe in own:
+        if recipe in used or unread & {*recipe.tables, recipe.makes}:
+            continue
+        found = f"found {listing(located.found)}"
+        if not recipe.source and (recipe.columns or recipe.words):
+            rule = f"{SETTINGS} names a table that is not there; {found}"
+            mend = f"add the table, or take [{recipe.makes}] out"
+            yield Problem(recipe.makes, "", rule, mend)
+        elif recipe.source and not used and recipe.makes in NEEDED:
+            rule = f"source {recipe.source!r} makes it from {recipe.tables[0]}; {found}"
+            mend = f"name the file, under [data] in {SETTINGS}: {recipe.tables[0]} = 'your_file'"
+            yield Problem(recipe.makes, "", rule, mend)
+            return
+
+
+def _left_over(makes: str, table: ir.Table, own: Sequence[Recipe]) -> list[Note]:
+    """Say how many touches the channel rules leave without a channel, or with nobody's."""
+    ruled = any("'channel'" in str(recipe.columns.get("touchpoint")) for recipe in own)
+    if makes != "touches" or not ruled or "touchpoint" not in table.columns:
+        return []
+    counts = table.group_by("touchpoint").aggregate(n=table.count()).to_pyarrow().to_pylist()
+    number = {row["touchpoint"]: row["n"] for row in counts}
+    shares = [
+        f"{100 * number.get(name, 0) / max(sum(number.values()), 1):.1f} % are {name}"
+        for name in (OTHER, DIRECT)
+    ]
+    return [Note("touches", 0, f"by channel rules {' and '.join(shares)}")]
 
 
 def _files(path: Path, names: Mapping[str, str]) -> Located:
@@ -182,7 +251,7 @@ def _files(path: Path, names: Mapping[str, str]) -> Located:
         allowed = {name, *(f"{name}{ending}" for ending in ENDINGS)}
         sources = [f for f in entries if f.name.lower() in allowed and (_is_data(f) or f.is_dir())]
         files = [file for source in sources for file in _data_files(source)]
-        kinds = {file.suffix.lower() == ".parquet" for file in files}
+        kinds = {_kind(file) for file in files}
         if len(sources) > 1:
             rule = f"found twice: {listing(f.name for f in sources)}"
             located.problems.append(Problem(table, "", rule, "keep one of them"))
@@ -193,12 +262,12 @@ def _files(path: Path, names: Mapping[str, str]) -> Located:
             )
             located.problems.append(Problem(table, "", rule, mend))
         elif len(kinds) > 1:
-            rule = f"Parquet and CSV are mixed: {listing(f.name for f in files)}"
+            rule = f"{' and '.join(kinds)} are mixed: {listing(f.name for f in files)}"
             located.problems.append(Problem(table, "", rule, "keep one kind"))
         elif files:
             states += map(_state, files)  # as they were before they are read
-            located.load(table, read_parquet if True in kinds else read_csv, files)
-            if table in located.loaded and header(table, files[0])[0] == ";":
+            located.load(table, READERS[kinds.pop()], files)
+            if table in located.loaded and kinds == {"CSV"} and header(table, files[0])[0] == ";":
                 located.semicolons.add(table)
     located.untyped, located.files = set(located.loaded), tuple(states)
     for file in entries:  # one that looks meant but is not read would go unnoticed
@@ -211,6 +280,15 @@ def _files(path: Path, names: Mapping[str, str]) -> Located:
             note = f"{file.name} is not used: only Parquet and CSV are read; export it as CSV"
             located.notes.append(Note(stem, 0, note))
     return located
+
+
+def read_files(folder: Path, only: Sequence[str] = ()) -> Located:
+    """Read every table of a folder under its own name, or those of some files."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: is not a folder\n  give a folder of files, or files of one")
+    named = [f for f in folder.iterdir() if _is_data(f) or (f.is_dir() and _data_files(f))]
+    stems = {f.name.split(".")[0] for f in named if not only or f.name in only}
+    return _files(folder, {stem: stem.lower() for stem in stems if stem})
 
 
 def _data_files(source: Path) -> list[Path]:
@@ -231,6 +309,14 @@ def _state(file: Path) -> tuple[str, int, int, int]:
     """The system sets the time of change, so a file exchanged and dated back is another."""
     found = file.stat()
     return str(file), found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+READERS = {"Parquet": read_parquet, "CSV": read_csv, "JSON": read_json}
+
+
+def _kind(file: Path) -> str:
+    name = file.name.lower()
+    return "Parquet" if name.endswith(".parquet") else "CSV" if ".csv" in name else "JSON"
 
 
 def _is_data(file: Path) -> bool:
@@ -256,7 +342,8 @@ def _file_database(text: str) -> Located:
 
 def _connected(connection: Connection, names: Mapping[str, str] | None = None) -> Located:
     """Take the tables of the contract out of a database; what else is there is of no concern."""
-    looked_up = {table: connection.table((names or {}).get(table, table)) for table in SPECS}
+    names = names or {table: table for table in SPECS}
+    looked_up = {table: connection.table(name) for table, name in names.items()}
     there = {name: table for name, table in looked_up.items() if table is not None}
     enough = set(NEEDED) <= there.keys() or PATHS.name in there
     return Located(connection.name, False, there, found=[] if enough else connection.found())
@@ -293,33 +380,3 @@ def _given(tables: Mapping[str, Any]) -> Located:
 
 def _engine_of(table: ir.Table) -> int:
     return id(table.get_backend())
-
-
-def _rename(located: Located, settings: Settings) -> None:
-    """Give columns the names of the contract; a column already so named makes room."""
-    for table, mapping in settings.items():
-        renames = {ours: theirs for ours, theirs in mapping.items() if ours != "table"}
-        if table in located.tables:
-            raw = located.tables[table]
-            located.problems += _bad_renames(table, raw, renames)
-            renames = {ours: theirs for ours, theirs in renames.items() if theirs in raw.columns}
-            used = {*renames, *renames.values()}
-            columns = {c: c for c in raw.columns if c not in used} | renames
-            located.tables[table] = raw.select(**{ours: raw[c] for ours, c in columns.items()})
-        elif mapping and not any(problem.table == table for problem in located.problems):
-            rule = f"{SETTINGS} names a table that is not there; found {listing(located.found)}"
-            mend = f"add the table, or take [{table}] out"
-            located.problems.append(Problem(table, "", rule, mend))
-
-
-def _bad_renames(table: str, raw: ir.Table, renames: Mapping[str, Any]) -> Iterator[Problem]:
-    spec = SPECS[table]
-    for ours, theirs in renames.items():
-        if ours not in spec.order and not spec.traits:
-            rule = f"{SETTINGS} maps a column that the table does not have"
-            mend = f"its columns are {', '.join(spec.order)}"
-            yield Problem(table, ours, rule + nearest(ours, spec.order), mend)
-        if theirs not in raw.columns:
-            rule = f"{SETTINGS} maps it to {theirs!r}, which is not a column"
-            mend = f"give one of {listing(raw.columns)}"
-            yield Problem(table, ours, rule + nearest(str(theirs), raw.columns), mend)

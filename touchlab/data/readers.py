@@ -26,6 +26,7 @@ import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
+from ibis.backends.sql.datatypes import DuckDBType
 from ibis.common.exceptions import IbisError
 
 from touchlab.data.contract import Problem
@@ -35,6 +36,9 @@ from touchlab.errors import DataError, ParameterError, listing, shorten
 warnings.filterwarnings("ignore", ".*fetch_arrow_table", DeprecationWarning)
 warnings.filterwarnings("ignore", ".*infer_string")
 
+JSON_ENDINGS = tuple(
+    f".{kind}{zipped}" for kind in ("jsonl", "ndjson", "json") for zipped in ("", ".gz")
+)
 DELIMITERS = ",;\t|"
 HEADER_BYTES = 65_536
 MEMORY = "TOUCHLAB_MEMORY"
@@ -75,6 +79,8 @@ def open_duckdb(path: str = "") -> Backend:
     (shown,) = connection.con.execute("SELECT current_setting('enable_progress_bar')").fetchall()
     if shown[0]:
         connection.con.execute("SET enable_progress_bar = false")
+    # Ibis 12 looks values up in lists by a sign that DuckDB 2 only knows when asked to
+    connection.con.execute("SET lambda_syntax = 'ENABLE_SINGLE_ARROW'")
     threads = os.environ.get("OMP_NUM_THREADS", "")
     if re.fullmatch(r"[1-9]\d{0,3}", threads):
         connection.con.execute(f"SET threads = {threads}")
@@ -197,6 +203,30 @@ def read_csv(table: str, files: Sequence[Path]) -> ir.Table:
         return keep(reduce(lambda one, more: one.union(more), parts), table)
     except engine_errors() as error:
         raise Unreadable(table, *_csv_trouble(_names(files), str(error))) from None
+
+
+def read_json(table: str, files: Sequence[Path]) -> ir.Table:
+    """Read lines of JSON, nested as they are; what looks like a time stays text, as in CSV."""
+    names = [str(file) for file in files]
+    whole = {"union_by_name": True, "sample_size": -1, "map_inference_threshold": -1}
+    try:
+        guessed = engine().read_json(names, **whole, field_appearance_threshold=0).schema()
+        columns = {name: DuckDBType.to_string(_no_times(kind)) for name, kind in guessed.items()}
+        _refuse_twins(table, columns)
+        return engine().read_json(names, columns=columns)
+    except engine_errors() as error:
+        mend = "give a file with an object of JSON on each line, or Parquet"
+        raise Unreadable(
+            table, f"{_names(files)} cannot be read: {in_our_words(error)}", mend
+        ) from None
+
+
+def _no_times(kind: dt.DataType) -> dt.DataType:
+    if kind.is_struct():
+        return dt.Struct({name: _no_times(own) for name, own in kind.items()})
+    if kind.is_array():
+        return dt.Array(_no_times(kind.value_type))
+    return dt.string if kind.is_temporal() or kind.is_uuid() or kind.is_json() else kind
 
 
 def _names(files: Sequence[Path]) -> str:

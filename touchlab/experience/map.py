@@ -275,7 +275,7 @@ def starter_map() -> pd.DataFrame:
     Examples
     --------
     >>> starter_map().groupby("phase").size().to_dict()
-    {'after': 17, 'before': 30, 'during': 5}
+    {'after': 21, 'before': 34, 'during': 7}
     """
     return _starter()[COLUMNS].copy()
 
@@ -312,8 +312,8 @@ def guess(names: Iterable[str]) -> pd.DataFrame:
     )
     rows = []
     for name in names:
-        text = f" {_words(name)} "
-        hit = next(((p, row) for p, row in phrases if f" {p} " in text), None)
+        text = f" {_one(_words(name))} "
+        hit = next(((p, row) for p, row in phrases if f" {_one(p)} " in text), None)
         own = known.loc[hit[1], COLUMNS[1:]].to_dict() if hit else dict.fromkeys(COLUMNS[1:])
         reason = f"named like {hit[0]!r}" if hit else NOT_KNOWN
         rows.append({"touchpoint": name, **own, "reason": reason})
@@ -324,6 +324,11 @@ def _words(name: str) -> str:
     """Write a name as lower-case words: ``emailNewsletter`` and ``email_newsletter`` alike."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", str(name))
     return " ".join(re.findall(r"[^\W_]+", apart.lower()))
+
+
+def _one(words: str) -> str:
+    """Take the plural off: ``emails`` and ``email`` alike."""
+    return re.sub(r"(?<=[^\Ws]{3})s\b", "", words)
 
 
 def default_path(data: Dataset, source: str) -> Path:

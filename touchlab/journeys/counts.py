@@ -11,13 +11,13 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from touchlab.data.channels import is_direct
 from touchlab.data.dataset import Dataset
 from touchlab.errors import ParameterError
 from touchlab.journeys.build import DAY_MS, Journeys, Ordered, build_journeys, order_events
 from touchlab.numeric import Floats, interval, jackknife
 
 Measure = Literal["count", "value"]
-DIRECT = "direct"
 NO_CODE = -1
 """Stands for the touchpoint of an outcome without a touch before it."""
 START, OUTCOME, END = "(start)", "(outcome)", "(end)"
@@ -325,8 +325,9 @@ def _placed(ordered: Ordered) -> ir.Table:
         code=journeys.code(events.order),
         begin=ibis.ifelse(goes_on, 0, events.place).max().over(running),
     )
-    if DIRECT not in journeys.touchpoints:
+    direct = [code for code, name in enumerate(journeys.touchpoints) if is_direct(name)]
+    if not direct:
         return events.mutate(other=events.place - 1)
-    skipped = (journeys.touchpoints.index(DIRECT), journeys.outcome_code)
+    skipped = (*direct, journeys.outcome_code)
     other = ibis.ifelse(events.code.isin(skipped), 0, events.place).max().over(running)
     return events.mutate(other=other)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from touchlab.data.locate import ENDINGS, FILE_DATABASES, REPORT, SWEEP, address_in, read_settings
+from touchlab.data.locate import ENDINGS, FILE_DATABASES
+from touchlab.data.settings import REPORT, SWEEP, address_in, read_settings
 from touchlab.errors import DataError, ParameterError
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from touchlab.data.locate import SETTINGS, SWEEP, settings_of
+from touchlab.data.settings import SETTINGS, SWEEP, settings_of
 from touchlab.errors import ParameterError
 from touchlab.reporting.index import write_index
 from touchlab.reporting.notebooks import choose_tasks, notebooks_folder
