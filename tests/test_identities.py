@@ -37,7 +37,7 @@ def test_aliases_mean_their_customer_over_others(open_events: Open) -> None:
 
 
 def test_touches_that_become_equal_are_one(open_events: Open) -> None:
-    data = open_events({"c": "ad@0", "ann": "ad@0 *@2"}, identities=identities("c=ann"))
+    data = open_events({"c": "ad@0.4", "ann": "ad@0.4 *@2"}, identities=identities("c=ann"))
     assert touched(data) == ["ann"]
 
 

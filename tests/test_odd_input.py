@@ -51,7 +51,7 @@ NEAR = "{} and customer as in another row of the same second, kept; sent or trie
 SAME_IDS = "are the ids of the same kind?"
 DROPPED = "exact duplicates dropped"
 LAKE = "export what is valid now to Parquet, or give the table of an engine that reads it"
-CSV_ONLY = "is not used: only Parquet and CSV are read; export it as CSV"
+CSV_ONLY = "is not used: only Parquet, CSV and JSON lines are read; export it as CSV"
 
 
 @dataclass(frozen=True)
@@ -446,7 +446,7 @@ ODD = [
         "Files",
         "`survey.json` beside CSV files",
         Files({"survey.json": "[]"}),
-        noted=(("survey", 0, f"survey.json {CSV_ONLY}"),),
+        noted=(("survey", 0, "survey.json is not used; did you mean 'surveys'?"),),
     ),
     Odd(
         "Files",

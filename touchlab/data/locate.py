@@ -266,8 +266,9 @@ def _files(path: Path, names: Mapping[str, str]) -> Located:
             located.problems.append(Problem(table, "", rule, "keep one kind"))
         elif files:
             states += map(_state, files)  # as they were before they are read
-            located.load(table, READERS[kinds.pop()], files)
-            if table in located.loaded and kinds == {"CSV"} and header(table, files[0])[0] == ";":
+            (kind,) = kinds
+            located.load(table, READERS[kind], files)
+            if table in located.loaded and kind == "CSV" and header(table, files[0])[0] == ";":
                 located.semicolons.add(table)
     located.untyped, located.files = set(located.loaded), tuple(states)
     for file in entries:  # one that looks meant but is not read would go unnoticed
@@ -277,8 +278,8 @@ def _files(path: Path, names: Mapping[str, str]) -> Located:
         if near and _is_data(file) and not named:
             located.notes.append(Note(stem, 0, f"{file.name} is not used{near}"))
         elif near and file.is_file() and not _is_data(file):
-            note = f"{file.name} is not used: only Parquet and CSV are read; export it as CSV"
-            located.notes.append(Note(stem, 0, note))
+            why = "is not used: only Parquet, CSV and JSON lines are read; export it as CSV"
+            located.notes.append(Note(stem, 0, f"{file.name} {why}"))
     return located
 
 
