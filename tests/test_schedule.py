@@ -147,10 +147,21 @@ def test_what_is_refused(shop: Path, tmp_path: Path) -> None:
     assert "control character" in refused(out=f"{tmp_path}/a\nb")
     assert refused(only=["99"]).startswith("unknown notebook '99'\n")
     assert refused(DataError, data=tmp_path / "nowhere").startswith("data: there is nothing at")
-    said = refused(data="postgres://eva:hunter2@host/shop")
-    assert "holds a password" in said and "hunter2" not in said
+    said = refused(DataError, data="postgres://eva:hunter2@host/shop")
+    assert "a secret is written into the address" in said and "hunter2" not in said
     planned = write_schedule("postgres://eva@host/shop", out=tmp_path / "r")
     assert " postgres://eva@host/shop " in planned.cron
+
+
+def test_the_users_word_for_an_address_goes_with_it(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOUCHLAB_ALLOW_ADDRESS", "")
+    settings = ["--out", str(tmp_path / "r"), "--allow-address", "postgres://${PGUSER}@host/shop"]
+    assert main(["schedule", str(shop), *settings]) == 0
+    planned = write_schedule(shop, out=tmp_path / "r")
+    assert " --allow-address 'postgres://${PGUSER}@host/shop' >>" in planned.cron
+    assert '"--allow-address" "postgres://$${PGUSER}@host/shop"\n' in planned.service
 
 
 def test_the_command(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

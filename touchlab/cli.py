@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,26 @@ if TYPE_CHECKING:
 PROBLEM = 2
 """Exit code where touchlab refuses: bad data, bad parameters; a report has more of its own."""
 INTERRUPTED = 130
-_DATA = click.argument("data")
+
+
+def _allow(_context: click.Context, _option: click.Parameter, given: str | None) -> None:
+    """Let it hold for the processes of a report too."""
+    from touchlab.data.connect import ALLOWED
+
+    if given:
+        os.environ[ALLOWED] = f"{os.environ.get(ALLOWED, '')} {given}".strip()
+
+
+_ALLOW = click.option(
+    "--allow-address", metavar="ADDRESS", expose_value=False, callback=_allow,
+    help="of a server, that a touchlab.toml beside the data may have asked: as written there",
+)  # fmt: skip
+
+
+def _DATA(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.argument("data")(_ALLOW(command))
+
+
 _ONLY = click.option("--only", multiple=True, metavar="NOTEBOOK", help="as for touchlab report")
 _EPILOG = "\n\n".join(
     [
@@ -78,6 +98,7 @@ def check(data: str) -> None:
 
 @touchlab.command(short_help="run the notebooks into report pages", epilog=_EPILOG)
 @click.argument("data", default="data/sample")
+@_ALLOW
 @click.option("--out", default="reports", help="folder of the reports")
 @click.option(
     "--only",
@@ -177,6 +198,7 @@ def params() -> None:
 @click.argument("run")
 @click.option("--out", help="name ending on .zip, or a folder; <run>.zip if not given")
 @click.option("--data", help="what it was made from, to look for customer ids")
+@_ALLOW
 @click.option("--pdf", is_flag=True, help="each page as PDF too (needs Chromium)")
 @click.option("--no-notebooks", is_flag=True, help="pages and tables, no code")
 @click.option("--failed", is_flag=True, help="also a run that did not finish")

@@ -25,6 +25,7 @@ import pandas as pd
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 from ibis.common.exceptions import IbisError
+from pyarrow.parquet import ParquetWriter
 
 from touchlab.data.contract import Problem
 from touchlab.errors import DataError, ParameterError, shorten
@@ -32,6 +33,8 @@ from touchlab.errors import DataError, ParameterError, shorten
 DELIMITERS = ",;\t|"
 HEADER_BYTES = 65_536
 MEMORY = "TOUCHLAB_MEMORY"
+ALONE = ("autoinstall_known_extensions", "autoload_known_extensions", "enable_external_access")
+"""Settings of DuckDB that let a query reach the network, or a view other files."""
 KEPT = "touchlab_"
 """How the names of kept tables begin."""
 AS_UTF8 = "save it again as CSV UTF-8"
@@ -57,21 +60,29 @@ def open_duckdb(path: str = "") -> Backend:
     """Open DuckDB, or a file of it to read: within limits, spilling to a folder of its own.
 
     TOUCHLAB_MEMORY limits its memory, OMP_NUM_THREADS its threads, as those of other libraries.
+    Nothing is fetched from the network, and a view in a file reads no other file.
     """
     limit = os.environ.get(MEMORY, "80%")  # DuckDB's own
     if not re.fullmatch(r"[1-9]\d* ?([KMGT]i?B|%)", limit, re.IGNORECASE):
         found = f"{MEMORY}: {limit!r} is not an amount of memory"
         raise ParameterError(f"{found}\n  give a whole number with a unit: 4GB, or 50%")
     connection = ibis.duckdb.connect(path or ":memory:", read_only=bool(path), memory_limit=limit)
+    asked = (
+        "SELECT current_setting('enable_external_access'), current_setting('enable_progress_bar')"
+    )
+    ((free, shown),) = connection.con.execute(asked).fetchall()
+    if not free:  # open in this process already, with all that follows
+        return connection
     folder = Path(tempfile.gettempdir(), f"touchlab-{uuid4().hex}")
     connection.con.execute("SET temp_directory = $1", [str(folder)])
     # it would be printed into pages; where Jupyter cannot show one, it must not be switched off
-    (shown,) = connection.con.execute("SELECT current_setting('enable_progress_bar')").fetchall()
-    if shown[0]:
+    if shown:
         connection.con.execute("SET enable_progress_bar = false")
     threads = os.environ.get("OMP_NUM_THREADS", "")
     if re.fullmatch(r"[1-9]\d{0,3}", threads):
         connection.con.execute(f"SET threads = {threads}")
+    for setting in ALONE if path else ALONE[:2]:  # in memory it is to read the files of a folder
+        connection.con.execute(f"SET {setting} = false")
     return connection
 
 
@@ -152,8 +163,9 @@ def kept(table: ir.Table, name: str) -> Iterator[ir.Table]:
 
 def read_parquet(table: str, files: Sequence[Path]) -> ir.Table:
     """Read Parquet files as one lazy table; columns are matched by name."""
+    names = list(map(_as_pattern, files))
     try:
-        return engine().read_parquet([str(file) for file in files], union_by_name=True)
+        return engine().read_parquet(names, union_by_name=True, hive_partitioning=False)
     except engine_errors() as error:
         rule = f"{_names(files)} cannot be read: {in_our_words(error)}"
         raise Unreadable(table, rule, WHOLE_FILE) from None
@@ -177,6 +189,18 @@ def read_csv(table: str, files: Sequence[Path]) -> ir.Table:
         raise Unreadable(table, *_csv_trouble(_names(files), str(error))) from None
 
 
+def write_parquet(table: ir.Table, path: Path) -> None:
+    """Write a table from here: the engine of a file of the user's may write nothing."""
+    with table.to_pyarrow_batches() as batches, ParquetWriter(path, batches.schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+
+
+def _as_pattern(file: Path) -> str:
+    """Name one file to the engine, which reads names as patterns."""
+    return re.sub(r"([*?[])", r"[\1]", str(file))
+
+
 def _names(files: Sequence[Path]) -> str:
     """Name the file, or the folder of the parts."""
     return files[0].name if len(files) == 1 else f"a file in {files[0].parent.name}"
@@ -188,8 +212,9 @@ def _is_gzip(file: Path) -> bool:
 
 def _parse_csv(files: list[Path], delimiter: str, columns: Names, every: Names) -> ir.Table:
     part = engine().read_csv(
-        [str(file) for file in files],
+        list(map(_as_pattern, files)),
         auto_detect=False,
+        hive_partitioning=False,
         header=True,
         compression="gzip" if _is_gzip(files[0]) else "none",
         columns=dict.fromkeys(columns, "VARCHAR"),

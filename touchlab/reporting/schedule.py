@@ -1,13 +1,14 @@
 """A report at fixed times, by cron or systemd: the lines to install, printed and no more."""
 
+import os
 import re
 import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from touchlab.data.connect import ALLOWED
 from touchlab.errors import ParameterError
 from touchlab.reporting.notebooks import choose_notebooks, notebooks_folder
 from touchlab.reporting.record import EXIT_CODES
@@ -103,6 +104,8 @@ def write_schedule(
     log = reports.with_name(f"{reports.name}.log")
     command = [*_touchlab(), "report", place, "--out", str(reports)]
     command += [word for name in only for word in ("--only", name)]
+    if allowed := os.environ.get(ALLOWED):
+        command += ["--allow-address", allowed]
     days, date = EVERY[every]
     name = systemd_text(data_name(place))
     return Schedule(
@@ -158,13 +161,6 @@ def _touchlab() -> list[str]:
 
 
 def _check_places(place: str, reports: Path) -> None:
-    if "://" in place and urlsplit(place).password:
-        raise ParameterError(
-            "schedule: the address of the data holds a password, which a crontab or a unit"
-            " would keep in clear\n"
-            "  leave it out of the address, and keep it where the database looks for it,"
-            " such as ~/.pgpass"
-        )
     if not reports.parent.is_dir():
         raise ParameterError(
             f"out: there is no folder {str(reports.parent)!r} for the reports and their log\n"

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from touchlab.data.locate import ENDINGS, FILE_DATABASES, REPORT, SWEEP, address_in, read_settings
+from touchlab.data.connect import FILE, masked, read_address
+from touchlab.data.locate import ENDINGS, REPORT, SWEEP, address_in, read_settings
 from touchlab.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
@@ -53,13 +54,16 @@ class Source:
 def data_place(data: str | Path, root: Path) -> str:
     """Make a data path absolute: from the working directory, or from the notebooks' side."""
     if "://" in str(data):
-        return str(data)
+        address = read_address(str(data))  # refused here, before it is in a list of processes
+        if address.scheme != FILE:
+            return str(data)
+        return f"{FILE}://{data_place(address.shown.partition('://')[2], root)}"
     for base in (Path.cwd(), root):
         place = (base / Path(data).expanduser()).resolve()
         if place.exists():
             return str(place)
     raise DataError(
-        f"data: there is nothing at {str(data)!r}\n"
+        f"data: there is nothing at {masked(data)}\n"
         "  looked in the working directory and beside the notebooks\n"
         "  give a folder of Parquet or CSV files, or a database address"
     )
@@ -107,7 +111,7 @@ def code_key() -> str:
 def data_key(place: str) -> str:
     """Hash the content of the data; empty for a database server, whose content is not known."""
     scheme, found, rest = place.partition("://")
-    if found and scheme not in FILE_DATABASES:
+    if found and scheme != FILE:
         return ""
     path = Path(rest.split("?")[0] if found else place)
     if not path.is_dir():  # a file, perhaps with what its database has not yet written into it
@@ -158,6 +162,7 @@ def cut_data(source: Source, work: Path) -> str:
     if source.cut is None:
         return source.place
     from touchlab.data.dataset import open_data
+    from touchlab.data.readers import write_parquet
 
     data = open_data(source.place)
     backend = next(iter(data.tables.values())).get_backend().name
@@ -175,7 +180,7 @@ def cut_data(source: Source, work: Path) -> str:
                 tables[name] = table.semi_join(customers, "customer_id")
         tables["customers"] = customers
     for name, table in tables.items():
-        table.to_parquet(target / f"{name}.parquet")
+        write_parquet(table, target / f"{name}.parquet")
     return str(target)
 
 
