@@ -25,7 +25,7 @@ import pandas as pd
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 from ibis.common.exceptions import IbisError
-from pyarrow.parquet import ParquetWriter
+from pyarrow.parquet import write_table
 
 from touchlab.data.contract import Problem
 from touchlab.errors import DataError, ParameterError, shorten
@@ -190,10 +190,12 @@ def read_csv(table: str, files: Sequence[Path]) -> ir.Table:
 
 
 def write_parquet(table: ir.Table, path: Path) -> None:
-    """Write a table from here: the engine of a file of the user's may write nothing."""
-    with table.to_pyarrow_batches() as batches, ParquetWriter(path, batches.schema) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
+    """Write a table; of a DuckDB file it comes here first, since that engine may write nothing."""
+    backend = table.get_backend()
+    if backend.name != "duckdb" or backend is engine():
+        table.to_parquet(path)
+    else:
+        write_table(table.to_pyarrow(), path)
 
 
 def _as_pattern(file: Path) -> str:
