@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from touchlab.data.dataset import Dataset
 
+LEVELS = 20
+"""Values of a trait of numbers or times up to which it makes segments: a salary tells of one."""
 _TIMES = {
     "touches": "timestamp", "outcomes": "timestamp", "surveys": "timestamp", "experiments": "start",
 }  # fmt: skip
@@ -163,7 +165,11 @@ def names_in(data: Dataset) -> dict[str, list[str]]:
     }
     if data.has("customers"):
         own = {column.name for column in TABLES["customers"].columns}
-        found["trait"] = [name for name in data.tables["customers"].columns if name not in own]
+        customers = data.tables["customers"]
+        free = [name for name in customers.columns if name not in own]
+        levels = customers.aggregate(**{name: customers[name].nunique() for name in free})
+        most = levels.to_pandas().iloc[0] if free else {}
+        found["trait"] = [n for n in free if customers[n].type().is_string() or most[n] <= LEVELS]
     return found
 
 
