@@ -14,12 +14,16 @@ from urllib.parse import urlsplit
 import nbformat
 import pandas as pd
 import pytest
+from hypothesis import settings
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from nbformat.v4 import new_output
 
 import touchlab as tl
 from touchlab.data.dataset import Dataset, open_data
+
+settings.register_profile("untimed", deadline=None)  # a busy machine makes no law false
+settings.load_profile("untimed")
 
 START = pd.Timestamp("2026-03-01T00:00:00Z")
 CLICKS = Path(__file__).parents[1] / ".." / "shared" / "data" / "clicks4campaigns.parquet"

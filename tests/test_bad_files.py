@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import json
 import sqlite3
 from pathlib import Path
 
 import duckdb
+import ibis
 import pandas as pd
 import pytest
 from tiny import OUTCOMES_CSV, TOUCHES_CSV, notes, outcomes, refusal, touches, utc, write
@@ -259,6 +261,22 @@ def test_read(name: str, tmp_path: Path) -> None:
     assert notes(data) == []
 
 
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+@pytest.mark.parametrize("name", ["touchpoint=EVIL", "shop[12]", "a*b", "a?b", "we{a,b}ird"])
+def test_names_of_folders_are_names(name: str, form: str, tmp_path: Path) -> None:
+    for folder in ("shop1", "a-b", "weaird"):
+        write(tmp_path / folder, {})
+    for folder in (tmp_path / name, tmp_path / "shop" / "touches" / name):
+        folder.mkdir(parents=True)
+        source = touches(touchpoint=["own", "own", "own"])
+        getattr(source, f"to_{form}")(folder / f"touches.{form}", index=False)
+        outcomes().to_parquet(folder.parents[folder.parent != tmp_path] / "outcomes.parquet")
+    outcomes().to_parquet(tmp_path / name / "outcomes.parquet")
+    (tmp_path / "shop" / "touches" / "outcomes.parquet").unlink(missing_ok=True)
+    for shop in (tmp_path / name, tmp_path / "shop"):
+        assert set(tl.open_data(shop).touches.touchpoint.to_pandas()) == {"own"}
+
+
 def test_quotes_and_newlines_in_names(tmp_path: Path) -> None:
     more = 'b,2026-03-02T11:00:00Z,"a ""shop"",\nnext door"\n'
     names = tl.open_data(write(tmp_path, {"touches.csv": TOUCHES_CSV + more})).touches.touchpoint
@@ -308,9 +326,9 @@ def test_passwords_are_never_shown(url: str) -> None:
 
 def test_wrong_scheme() -> None:
     assert refusal("nosuch://ann@host/db") == [
-        "nosuch://host/db: the address cannot be read",
-        "  it begins with postgres://, spark://, duckdb:// or another engine that Ibis knows, "
-        "and its port is a number",
+        "nosuch://host/db: is no address that touchlab opens",
+        "  it begins with postgres://, spark:// or duckdb://; for another engine that Ibis "
+        "reaches, give open_data a connection",
     ]
 
 
@@ -322,12 +340,15 @@ def test_a_secret_in_an_address() -> None:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["duckdb", "sqlite"])
-def test_database_file_missing(scheme: str, tmp_path: Path) -> None:
-    file = tmp_path / "no.db"
-    missing = [f"{scheme}://{file}: the file does not exist", "  check the path"]
-    assert refusal(f"{scheme}://{file}") == missing
-    assert not file.exists()
+@pytest.mark.parametrize("name", ["no.db", "", "a folder", "two\nlines.duckdb"])
+def test_database_file_missing_is_not_made(name: str, tmp_path: Path) -> None:
+    (tmp_path / "a folder").mkdir()
+    file = tmp_path / name
+    missing = f"duckdb://{file}: the file does not exist\n  check the path".split("\n")
+    assert refusal(f"duckdb://{file}") == missing
+    (tmp_path / "touchlab.toml").write_text(f"[data]\naddress = {json.dumps(f'duckdb://{name}')}")
+    assert refusal(tmp_path) == missing
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a folder", "touchlab.toml"]
 
 
 def _duckdb_file(path: Path, **frames: pd.DataFrame) -> Path:
@@ -352,6 +373,51 @@ def test_duckdb_file(tmp_path: Path) -> None:
     assert data.fingerprint == frames.fingerprint
     with pytest.raises(duckdb.InvalidInputException, match="read-only"):
         data.touches.get_backend().con.execute("DROP TABLE touches")
+
+
+def test_a_view_of_a_duckdb_file_reads_no_other_file(tmp_path: Path) -> None:
+    file = _duckdb_file(tmp_path / "shop.duckdb", outcomes=outcomes())
+    touches().to_csv(tmp_path / "private.csv", index=False)
+    with duckdb.connect(str(file)) as connection:
+        query = f"SELECT * FROM read_csv('{tmp_path / 'private.csv'}')"
+        connection.execute(f"CREATE VIEW touches AS {query}")
+    for source in (file, f"duckdb://{file}"):
+        first, *lines = refusal(source)
+        assert first == f"duckdb://{file}: cannot connect"
+        assert "file system operations are disabled by configuration" in lines[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "s3://bucket/a.parquet", "../private.csv", "a*", "read_csv('a')", "x;y"]
+)
+def test_tables_of_a_database_go_by_name_alone(name: str, tmp_path: Path) -> None:
+    _duckdb_file(tmp_path / "shop.duckdb", touches=touches(), outcomes=outcomes())
+    lines = f'[data]\naddress = "duckdb://shop.duckdb"\n[touches]\ntable = "{name}"'
+    (tmp_path / "touchlab.toml").write_text(lines)
+    assert refusal(tmp_path) == [
+        f"touchlab.toml: table = {name!r} is not a name",
+        "  name a table or view, its schema before a dot",
+    ]
+
+
+def test_a_folder_names_a_file_beside_it_and_its_tables(tmp_path: Path) -> None:
+    clicks = touches().rename(columns={"touchpoint": "what"})
+    file = _duckdb_file(tmp_path / "shop.duckdb", **{"clicks": clicks, "outcomes": outcomes()})
+    lines = '[data]\naddress = "duckdb://shop.duckdb"\n[touches]\ntable = "main.clicks"\n'
+    (tmp_path / "touchlab.toml").write_text(f'{lines}touchpoint = "what"')
+    data, before = tl.open_data(tmp_path), file.read_bytes()
+    assert (data.name, data.overview.rows.tolist()) == (tmp_path.name, [3, 1])
+    assert file.read_bytes() == before
+
+
+def test_nothing_is_fetched_for_a_query(tmp_path: Path) -> None:
+    data = tl.open_data({"touches": touches(), "outcomes": outcomes()})
+    engine = data.touches.get_backend().con
+    with pytest.raises(duckdb.Error, match="httpfs"):
+        engine.execute("SELECT * FROM 'https://127.0.0.1:1/a.parquet'")
+    names = "('autoinstall_known_extensions', 'autoload_known_extensions')"
+    found = engine.execute(f"SELECT value FROM duckdb_settings() WHERE name IN {names}").fetchall()
+    assert found == [("false",), ("false",)]
 
 
 def test_duckdb_file_without_a_table(tmp_path: Path) -> None:
@@ -393,7 +459,7 @@ def test_a_database_that_cannot_run_the_check(tmp_path: Path) -> None:
     for name, frame in {"touches": touches(), "outcomes": outcomes()}.items():
         frame.astype({"timestamp": "str"}).to_sql(name, connection, index=False)
     connection.close()
-    problems = refusal(f"sqlite://{file}")
-    assert problems[0] == "shop: 2 problems"
+    problems = refusal(ibis.sqlite.connect(file))
+    assert problems[0] == "sqlite: 2 problems"
     assert problems[1].startswith("touches: cannot be read: ")
     assert problems[2] == "  check the table, or export it to Parquet"

@@ -21,6 +21,8 @@ from touchlab.budget.costs import cost_per_incremental, find_costs, response_cur
 from touchlab.budget.plan import reallocate
 from touchlab.budget.response import Field, Lift, Response, Responses, best_plan, fill
 from touchlab.moments.risk import Risk
+from touchlab.privacy.suppress import hidden_cells, suppress
+from touchlab.sentences.budget import costs_in_brief
 from touchlab.simulate import OutcomeSpec, TouchpointSpec, World, simulate
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "budget.py"
@@ -307,6 +309,21 @@ def test_response_curves_start_at_none_and_pass_through_now(drivers: tl.Drivers)
 
 
 # Plans
+
+
+@pytest.mark.parametrize("k", [10, 60, 200, 400])
+def test_a_hidden_credit_is_not_divided_out_of_the_cost_of_one(
+    drivers: tl.Drivers, shop: tl.Dataset, k: int
+) -> None:
+    """Cost over cost per credited outcome is the credit that another page may hide."""
+    credit = tl.attribute(shop, models=["last"])
+    hidden = set(credit.touchpoint[hidden_cells(credit, k=k).credit])
+    assert (len(hidden) > 1) == (k > 10)
+    table = tl.cost_per_incremental(drivers)
+    known = set(table.touchpoint[table.cost_per_credited.notna()])
+    for shown in (table, costs_in_brief(table), table.sort_values("cost").head(9)):
+        left = suppress(shown, k=k)
+        assert set(left.touchpoint[left.cost_per_credited.notna()]) == known - hidden
 
 
 @pytest.fixture(scope="module")

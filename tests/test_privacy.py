@@ -120,12 +120,31 @@ def test_estimates_count_nobody() -> None:
     assert not hidden_cells(table).any(axis=None)
 
 
-def test_credit_is_a_count_where_whole_outcomes_are_credited() -> None:
+def test_credit_is_a_count_whichever_model_gives_it() -> None:
+    # where all journeys are of one touch, every model credits what the last touch counts
     credit = _table(
         model=["first"] * 3 + ["shapley"] * 3, touchpoint=list("abc") * 2,
         credit=[4.0, 11.0, 85.0, 4.5, 10.5, 85.0], n=100.0,
     )  # fmt: skip
-    assert hidden_cells(credit).credit.tolist() == [True, True, False, False, False, False]
+    hidden = hidden_cells(credit.assign(share=credit.credit / 100, ci_low=0.0, ci_high=9.0))
+    for column in ("credit", "share", "ci_low", "ci_high"):
+        assert hidden[column].tolist() == [True, True, False] * 2
+    lost = _table(touchpoints=["a", "b"], removal=[0.04, 0.6], outcomes_lost=[4.0, 60.0], n=100)
+    assert hidden_cells(lost).removal.tolist() == [True, True]
+
+
+def test_who_answered_tells_of_no_single_answer() -> None:
+    # of 900 who answered, .111 % is one, and 99.889 % leaves one
+    answered = _table(
+        what=["touches", "churn", "plan: basic", "plan: plus", "plan: team", "region: north"],
+        unit=["mean", *["% of customers"] * 5], everyone=[9.0, 4.0, 60.0, 30.0, 10.0, 50.0],
+        asked=9.0, answered=[1.0, 100 / 900, 60.0, 39 + 8 / 9, 100 / 900, 50.0],
+        difference=1.0, ci_low=0.0, ci_high=2.0, n=900,
+    )  # fmt: skip
+    hidden = hidden_cells(answered)
+    # touches are a mean, the regions stay; of the plans a second one goes with the small one
+    assert hidden.answered.tolist() == hidden.difference.tolist()
+    assert hidden.answered.tolist() == [False, True, False, True, True, False]
 
 
 def test_dates_of_few_customers_are_hidden() -> None:
@@ -272,6 +291,35 @@ def test_rare_touchpoints_are_folded_everywhere() -> None:
             "folded into (other)",
         )
     ]
+
+
+def test_of_very_many_touchpoints_those_most_met_are_kept(open_paths: Any) -> None:
+    # t000 has 100 customers, t001 99 and so on; t97 to t99 have fewer than 4
+    words = [f"c{c}:t{t:03d}" for t in range(100) for c in range(100 - t)]
+    for data in (
+        fold_rare(tl.open_data(tiny.tables(touches=_touches(" ".join(words)))), k=4),
+        fold_rare(open_paths(*[(f"t{t:03d}", 1, 99 - t) for t in range(100)]), k=4),
+    ):
+        table = data.tables.get("touches", data.tables.get("steps"))
+        kept = sorted(set(table.touchpoint.to_pandas()))
+        assert kept == ["(other)", *(f"t{t:03d}" for t in range(60))]
+        what = "journeys" if "steps" in data.tables else "customers"
+        assert [note[2] for note in tiny.notes(data) if "names" in note[2]] == [
+            f"touchpoint: 40 names of touchpoint with fewer than 4 {what} each, or beyond the 60 "
+            "most met, folded into (other)"
+        ]
+
+
+def test_touchpoints_of_few_answers_alone_are_folded_too() -> None:
+    surveys = tiny.surveys(touchpoint=["lawsuit", "ad"])
+    for own in (surveys, surveys.assign(customer_id=["a", "b"])):
+        data = _folded(touches=_touches(MANY), surveys=own)
+        assert sorted(data.tables["surveys"].touchpoint.to_pandas()) == ["(other)", "ad"]
+        (note,) = tiny.notes(data)
+        assert note[2] == (
+            "touchpoint: 1 names of touchpoint with fewer than 3 customers each, "
+            "folded into (other)"
+        )
 
 
 def test_what_is_rare_even_together_is_dropped() -> None:

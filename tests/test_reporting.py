@@ -2,6 +2,8 @@
 
 import base64
 import json
+import math
+import os
 import re
 import struct
 import zlib
@@ -11,7 +13,7 @@ import nbformat
 import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from report_runs import Markup, digests, left_over, write_notebook
+from report_runs import Markup, digests, drivers, left_over, write_notebook, write_run
 
 from touchlab import plots
 from touchlab.errors import DataError, ParameterError
@@ -25,7 +27,6 @@ from touchlab.reporting import (
     choose_notebooks,
     declared_parameters,
     export_html,
-    notebooks_folder,
     parse_assignments,
     read_parameters,
     run_report,
@@ -39,7 +40,7 @@ from touchlab.reporting.clean import (
     dress_tables,
 )
 from touchlab.reporting.execute import hide_paths
-from touchlab.reporting.record import read_records
+from touchlab.reporting.record import read_records, tables_of
 from touchlab.reporting.source import data_name, folder_name
 
 HOSTILE = (
@@ -198,12 +199,6 @@ def folder(tmp_path):
         prose="# Which *touchpoints*?\n\nFor the team.",
     )
     return tmp_path / "notebooks"
-
-
-def test_notebooks_are_found_above_the_working_directory(folder, monkeypatch):
-    (folder.parent / "pyproject.toml").touch()
-    deep = folder.parent / "data"
-    assert notebooks_folder(deep) == folder.resolve()
 
 
 def test_notebooks_are_chosen_by_name_or_number(tmp_path):
@@ -466,6 +461,77 @@ def test_hostile_records_do_not_harm_the_index(tmp_path):
     assert_harmless(text)
     assert [run.status for run in read_records(out)].count("unreadable") == 2
     assert "run.json cannot be read" in text
+
+
+def deep(levels: int, end: object = 1) -> object:
+    for _ in range(levels):
+        end = [end]
+    return end
+
+
+ODD = [
+    None,
+    True,
+    7,
+    -1.5,
+    math.nan,
+    math.inf,
+    "",
+    HOSTILE,
+    [],
+    {},
+    deep(8),
+    deep(400),
+    {"a": None},
+]
+
+
+@pytest.mark.parametrize("part", ["", "pages", "failure"])
+def test_records_of_a_stranger_stop_nothing(part, tmp_path):
+    """Every field of a record, a page and a failure with every odd value: read, or skipped."""
+    out = good_report(tmp_path)
+    first = json.loads((out / "20260101T000000Z-shop" / "run.json").read_text())
+    failure = {"notebook": "01_a", "cell": 1, "error": "E", "message": "m", "source": ""}
+    first |= {"failure": failure}
+    of = {"": first, "pages": first["pages"][0], "failure": failure}[part]
+    for number, (field, value) in enumerate((f, v) for f in [*of, "other"] for v in ODD):
+        record = json.loads(json.dumps(first))
+        changed = {"": record, "pages": record["pages"][0], "failure": record["failure"]}[part]
+        changed[field] = value
+        (out / f"r{number}").mkdir()
+        (out / f"r{number}" / "run.json").write_text(json.dumps(record))
+    assert_harmless(write_index(out).read_text(encoding="utf-8"))
+    states = {run.status for run in read_records(out)}
+    assert {"complete", "unreadable"} <= states
+
+
+def test_records_that_are_no_files_are_skipped_and_said(tmp_path):
+    out = good_report(tmp_path)
+    for name, text in {"deep": "[" * 100_000, "large": " " * 2_000_001 + "{}", "bytes": ""}.items():
+        (out / name).mkdir()
+        (out / name / "run.json").write_text(text)
+    (out / "bytes" / "run.json").write_bytes(b"\xff\xfe")
+    for name in ("fifo", "linked", "folder"):
+        (out / name).mkdir()
+    os.mkfifo(out / "fifo" / "run.json")  # which would be waited for
+    (out / "linked" / "run.json").symlink_to(out / "20260101T000000Z-shop" / "run.json")
+    (out / "folder" / "run.json").mkdir()
+    text = write_index(out).read_text(encoding="utf-8")
+    read = {run.folder.name: run for run in read_records(out)}
+    assert read.pop("20260101T000000Z-shop").status == "complete"
+    assert {run.status for run in read.values()} == {"unreadable"} and len(read) == 6
+    assert text.count("run.json cannot be read") == 7  # in the list, and of the newest on top
+    assert "not a file of the size of a record" in text
+
+
+def test_linked_tables_are_not_read(tmp_path):
+    out = tmp_path / "reports"
+    for day in (1, 2):
+        run = write_run(out, day, {"drivers": drivers(mail=day)})
+    outside = (run.folder / "tables").rename(tmp_path / "outside")
+    (run.folder / "tables").symlink_to(outside)
+    assert tables_of(run) is None
+    assert 'id="estimates"' not in write_index(out).read_text(encoding="utf-8")
 
 
 def test_outputs_lose_links_out_and_prose_keeps_them():

@@ -7,13 +7,16 @@ import io
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import nbformat
 import pandas as pd
@@ -30,11 +33,13 @@ from touchlab.reporting import (
     NotWritten,
     Run,
     Step,
+    notebooks,
     parameters,
     publish,
     run_report,
     run_sweep,
     source,
+    sweep,
 )
 from touchlab.reporting import run as running
 from touchlab.reporting.kernel import Kernels
@@ -45,6 +50,7 @@ from touchlab.reporting.run import run_key
 from touchlab.reporting.source import Cut, Source, cut_data
 from touchlab.reporting.sweep import read_sweep
 
+DESCRIBE = Kernels.describe
 NO_DATA = "data = 'data/sample'  # folder"
 
 
@@ -75,6 +81,15 @@ def report(shop: Path, data: str = "shop", **settings: object) -> Run:
     return run_report(shop / data, **{**place, **settings})
 
 
+@pytest.fixture
+def typed(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder of what is typed; its notebooks stand in the place of the nine."""
+    monkeypatch.chdir(shop)
+    for module in (notebooks, running, sweep):
+        monkeypatch.setattr(module, "notebooks_folder", lambda: shop / "notebooks")
+    return shop
+
+
 def written(out: Path) -> dict[Path, int]:
     """When each file was written."""
     return {path: path.lstat().st_mtime_ns for path in out.rglob("*")}
@@ -100,6 +115,23 @@ def test_the_longest_begins_and_what_reads_tables_comes_last(shop: Path):
     write_notebook(notebooks, "02_b", "import time; time.sleep(2)")
     assert begun(shop) == ["01_a", "02_b", "00_o"]
     assert begun(shop) == ["02_b", "01_a", "00_o"]  # now it is known how long each takes
+
+
+def test_data_that_changes_while_it_is_read_makes_no_report(shop: Path):
+    cell = "open(f'{data}/touches.csv', 'a').write('c,2026-01-02T09:00Z,email\\n')"
+    write_notebook(shop / "notebooks", "01_a", cell)
+    with pytest.raises(NotFinished) as error:
+        report(shop)
+    assert str(error.value).splitlines()[0] == (
+        "the run stopped: Data changed: files of the data were written to while it ran; "
+        "run again once they stay as they are"
+    )
+    failed = read_record(next((shop / "reports").glob("failed-*")))
+    assert (failed.status, failed.failure.error) == ("failed", "Data changed")
+    assert "files of the data were written to" in failed.page.read_text()
+    assert not os.path.lexists(shop / "reports" / "latest")
+    write_notebook(shop / "notebooks", "01_a", "'reads alone'")
+    assert report(shop).status == "complete"
 
 
 def test_no_more_at_a_time_than_jobs(shop: Path):
@@ -160,7 +192,7 @@ def test_what_has_changed_is_run_again_whole(shop: Path):
     other = report(shop, parameters={"n": 2}, progress=steps.append)
     assert {step.name for step in steps if step.word == "done"} == {"00_o", "01_a", "02_b"}
     assert (other.key != first.key, other.fingerprint) == (True, first.fingerprint)
-    assert publish.latest_name(shop / "reports") == other.folder.name
+    assert publish.leads_to(shop / "reports" / "latest") == other.folder.name
     assert [run.run_id for run in read_records(shop / "reports")] == [other.run_id, first.run_id]
 
     # Back to the first values: the newest report has others, so a new one is made.
@@ -188,8 +220,8 @@ def test_every_ingredient_changes_the_key(shop: Path, monkeypatch: pytest.Monkey
     def made(
         content: str = "c", name: str = "shop", cut: Cut | None = None, pandas="3", only=(), **given
     ) -> str:
-        tasks = choose_tasks(shop / "notebooks", only, given)
-        return run_key(tasks, Source(name, "x", cut), content, {"pandas": pandas})
+        plan = choose_tasks(shop / "notebooks", only, given)
+        return run_key(plan.tasks, Source(name, "x", cut), content, {"pandas": pandas})
 
     first = made()
     assert made() == first
@@ -321,11 +353,11 @@ def test_latest_leads_to_the_new_run_in_one_step(tmp_path: Path):
             run = replace(read_record(fake_run(work, name)), run_id=name)
             publish.publish(run, out, keep=20, work=work)
         assert (out / "latest" / "index.html").read_text() == name
-        assert publish.latest_name(out) == name
+        assert publish.leads_to(out / "latest") == name
         assert left_over(out) == set()
 
 
-def test_without_links_latest_is_a_page_that_leads_on(
+def test_without_links_there_is_no_latest_and_the_index_leads_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     def refuse(*_: object, **__: object) -> None:
@@ -333,17 +365,32 @@ def test_without_links_latest_is_a_page_that_leads_on(
 
     out, name = tmp_path / "reports", "20260102T000000Z-shop"
     monkeypatch.setattr(Path, "symlink_to", refuse)
-    for name in ("20260101T000000Z-shop", "20260102T000000Z-shop"):
-        with publish.workspace(publish.made(out)) as work:
-            run = replace(read_record(fake_run(work, name)), run_id=name)
-            publish.publish(run, out, keep=20, work=work)
-    assert f'content="0; url=../{name}/index.html"' in (out / "latest/index.html").read_text()
-    assert publish.latest_name(out) == name
-    monkeypatch.undo()  # the folder moves to a system with links
     with publish.workspace(publish.made(out)) as work:
-        run = read_record(fake_run(work, "20260103T000000Z-shop"))
-        publish.publish(run, out, keep=20, work=work)
-    assert (out / "latest").is_symlink()
+        publish.publish(read_record(fake_run(work, name)), out, keep=20, work=work)
+    assert not os.path.lexists(out / "latest")
+    assert f'<h1><a href="{name}/index.html">shop</a></h1>' in (out / "index.html").read_text()
+
+
+def test_latest_is_of_one_data_and_no_part_moves_it(shop: Path):
+    out = shop / "reports"
+    write_notebook(shop / "notebooks", "02_b", "1")
+    shutil.copytree(shop / "shop", shop / "Köln & Co")
+    whole = report(shop)
+    part = report(shop, only=["02"])
+    assert part.folder.name.endswith("Z-shop-only-02")
+    assert report(shop, only=["02"]).status == "unchanged"
+    other = report(shop, "Köln & Co")
+    report(shop, "Köln & Co", only=["01"])
+    linked = {path.name: publish.leads_to(path) for path in out.glob("latest*")}
+    assert linked == {"latest": whole.folder.name, "latest-Koln-Co": other.folder.name}
+    assert (part.part, whole.part, report(shop).status) == ("02", "", "unchanged")
+    # the page of all reports begins with a whole one, though a part is newer
+    page = BeautifulSoup((out / "index.html").read_text(), "html.parser")
+    assert page.h1.a["href"] == f"{quote(other.folder.name)}/index.html"
+    # a kill between the two last steps: the next run lets the link lead on
+    (out / "latest").unlink()
+    assert report(shop).status == "unchanged"
+    assert publish.leads_to(out / "latest") == whole.folder.name
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "link"])
@@ -391,7 +438,7 @@ def test_a_run_is_on_the_disk_itself_before_it_takes_its_name(
         ".work-index.html",
         ".work-index.html -> index.html",
         "reports",
-        "latest -> latest",
+        ".work-latest -> latest",
         "reports",
     ]
 
@@ -447,7 +494,7 @@ def test_a_failed_run_tells_of_every_notebook_and_latest_stays(shop: Path):
     states = {page.name: page.status for page in read_record(failed).pages}
     assert states == {"00_o": "not run", "01_a": "complete", "02_b": "failed"}
     assert read_record(failed).failure.notebook == "02_b"
-    assert publish.latest_name(shop / "reports") == good.folder.name
+    assert publish.leads_to(shop / "reports" / "latest") == good.folder.name
     assert {(s.name, s.word) for s in steps} >= {("02_b", "failed"), ("00_o", "not run")}
 
 
@@ -491,10 +538,8 @@ def test_limits_are_checked(settings: dict[str, float], message: str):
     assert str(error.value) == message
 
 
-def test_exit_codes_are_those_of_the_help(
-    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    monkeypatch.chdir(shop)
+def test_exit_codes_are_those_of_the_help(typed: Path, capsys: pytest.CaptureFixture[str]):
+    shop = typed
     assert main(["report", "shop"]) == 0
     assert main(["report", "shop"]) == 0
     said = capsys.readouterr().out
@@ -537,16 +582,57 @@ def test_kernels_are_on_their_own(shop: Path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_what_a_kernel_started_ends_with_it(shop: Path):
-    cell = "import subprocess; print(subprocess.Popen(['sleep', '321']).pid)"
-    write_notebook(shop / "notebooks", "01_a", cell, "1 / 0")
+@pytest.mark.parametrize("how", ["", "start_new_session=True", "env={}"])
+@pytest.mark.parametrize("end", ["1 / 1", "1 / 0"])
+def test_what_a_kernel_started_ends_with_the_run(shop: Path, how: str, end: str):
+    cell = f"import subprocess; print(subprocess.Popen(['sleep', '321'], {how}).pid)"
+    write_notebook(shop / "notebooks", "01_a", cell, end)
+    with suppress(NotFinished):
+        report(shop)
+    (ended,) = (shop / "reports").glob("*/01_a.ipynb")
+    pid = nbformat.read(ended, as_version=4).cells[-2].outputs[0].text
+    deadline = time.monotonic() + 30  # the system takes the zombie away
+    while Path(f"/proc/{int(pid)}").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not Path(f"/proc/{int(pid)}").exists()
+
+
+def test_much_output_is_cut_and_said(shop: Path, monkeypatch: pytest.MonkeyPatch):
+    from touchlab.reporting import execute
+
+    monkeypatch.setattr(execute, "MOST", 2_000_000)
+    cell = "from IPython.display import HTML, display\ndisplay(HTML('<p>' + 'y' * 3_000_000))"
+    write_notebook(shop / "notebooks", "01_a", "print('x' * 20_000_000)", cell, "print('end')")
+    run = report(shop)
+    page = (run.folder / "01_a.html").read_text()
+    assert len(page) < 1_500_000
+    assert "(and 19,500,001 characters more, left out)" in page
+    assert "(outputs of more than 2 MB in a notebook are left out)" in page
+    assert "yyy" not in page and ">end<" in page
+    assert (run.folder / "01_a.ipynb").stat().st_size < 1_500_000
+
+
+def test_paths_in_colours_are_hidden_on_failed_pages(shop: Path):
+    said = "print(f'\\x1b[32m{data}\\x1b[0m/a \\x1b[1m{data[:9]}\\x1b[0m{data[9:]}')"
+    cell = f"{said}\nopen(data + '/x')"
+    write_notebook(shop / "notebooks", "01_a", cell)
     with pytest.raises(NotFinished):
         report(shop)
-    failed = next((shop / "reports").glob("failed-*")) / "01_a.ipynb"
-    cells = nbformat.read(failed, as_version=4).cells
-    pid = int(cells[-2].outputs[0].text)
-    status = Path(f"/proc/{pid}/status")
-    assert not status.exists() or "zombie" in status.read_text()
+    for file in next((shop / "reports").glob("failed-*")).iterdir():
+        assert str(shop) not in re.sub(r"\x1b\[\d*m|\\u001b\[[\d;]*m|<[^>]*>", "", file.read_text())
+
+
+def test_nothing_is_no_folder_of_reports(typed: Path, capsys: pytest.CaptureFixture[str]):
+    before = set(typed.rglob("*"))
+    for more in ([], ["--sweep"]):
+        assert main(["report", "shop", "--out", " ", *more]) == 2
+        said = capsys.readouterr().err
+        if not more:
+            assert said == (
+                "ParameterError: out: the folder of the reports is empty\n"
+                "  name one, or leave it out\n"
+            )
+    assert set(typed.rglob("*")) == before
 
 
 # --- parameters ---------------------------------------------------------------------------
@@ -577,9 +663,9 @@ def test_ranges_and_choices_are_checked_before_anything_starts(
 
 
 def test_values_come_from_three_places_and_the_last_holds(
-    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    typed: Path, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.chdir(shop)
+    shop = typed
     cell = "n = 1  # days\nm = 1\nk = 1"
     write_notebook(shop / "notebooks", "01_a", "print('seen', n, m, k)", parameters=cell)
     (shop / "shop" / "touchlab.toml").write_text("[report]\nn = 2\nm = 2\nk = 2\n")
@@ -637,7 +723,7 @@ SWEEP = """
 [sweep."../../x"]
 n = 5
 [sweep.north]
-where = { region = ["north", "east"] }
+where = { region = ["north"] }
 [sweep.january]
 from = 2026-01-02
 until = 2026-01-04
@@ -737,26 +823,109 @@ def test_no_name_of_a_sweep_leads_out_of_the_folder(shop: Path, name: str):
     assert "<b>x" not in (shop / "reports" / "index.html").read_text()
 
 
-def test_a_value_of_a_sweep_is_no_query_and_an_empty_part_stops_no_other(shop: Path):
-    (shop / "shop" / "customers.csv").write_text(
-        "customer_id,observed_from,observed_to,region\n"
-        "a,2026-01-01,2026-02-01,north\nb,2026-01-01,2026-02-01,south\n"
-    )
+REGIONS = (
+    "customer_id,observed_from,observed_to,region\n"
+    "a,2026-01-01,2026-02-01,north\nb,2026-01-01,2026-02-01,south\n"
+)
+
+
+def test_wrong_names_and_small_parts_of_a_sweep_are_said_before_anything_runs(
+    typed: Path, capsys: pytest.CaptureFixture[str]
+):
+    data = typed / "shop"
+    (data / "customers.csv").write_text(REGIONS)
+    own = f"{NO_DATA}\noutcome = 'conversion'\nsegment = ''\nmin_customers = 2"
+    write_notebook(typed / "notebooks", "01_a", "1", parameters=own)
     sections = [
         "[sweep.a]\nwhere = { region = \"x' OR '1'='1\" }",
-        '[sweep.b]\nwhere = { region = "north\'; DROP TABLE customers; --" }',
-        '[sweep.c]\nwhere = { region = "north" }',
+        '[sweep.b]\nwhere = { regoin = "north" }',
+        '[sweep.c]\noutcome = "conversoin"\nsegment = "regions"',
+        '[sweep.d]\nwhere = { region = "north" }',
+        '[sweep.e]\nwhere = { region = ["north", "south"] }',
+        "[sweep.f]\nfrom = 2027-01-01",
     ]
-    (shop / "shop" / "touchlab.toml").write_text("\n".join(sections))
-    with pytest.raises(NotFinished) as error:
+    (data / "touchlab.toml").write_text("\n".join(sections))
+    expected = [
+        "ParameterError: a: sweep: customers.region has no \"x' OR '1'='1\"",
+        "  it has north, south",
+        "b: sweep: customers has no column 'regoin'; did you mean 'region'?",
+        "  its columns are customer_id, observed_from, observed_to, region",
+        "c: parameter 'outcome': the data has no outcome 'conversoin'; did you mean 'conversion'?",
+        "  it has conversion",
+        "parameter 'segment': the data has no trait 'regions'; did you mean 'region'?",
+        "  it has region",
+        "d: region = 'north': fewer than 2 customers (parameter min_customers)",
+        "  a report on so few would give single ones away: take more of them together",
+        "f: sweep: no customer is in from 2027-01-01T00:00:00",
+        "  check the values in touchlab.toml",
+    ]
+    for command in (["report", "shop", "--sweep"], ["check", "shop"]):
+        assert main(command) == 2
+        assert capsys.readouterr().err.splitlines() == expected
+    assert not (typed / "reports").exists()
+
+
+def test_wrong_names_and_few_customers_are_said_before_a_notebook_runs(
+    typed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(Kernels, "describe", DESCRIBE)
+    own = f"{NO_DATA}\noutcome = ''\ntarget = 'nps'\ntouchpoint = ''\nmin_customers = 10"
+    write_notebook(typed / "notebooks", "01_a", "1", parameters=own)
+    given = ("outcome=churn", "touchpoint=serach", "target=npx", "min_customers=1")
+    assert main(["report", "shop", *(f"--param={one}" for one in given)]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "ParameterError: parameter 'outcome': the data has no outcome 'churn'",
+        "  it has conversion",
+        "parameter 'touchpoint': the data has no touchpoint 'serach'; did you mean 'search'?",
+        "  it has email, search",
+        "parameter 'target': the data has no outcome 'npx'",
+        "  it has conversion",
+    ]
+    assert main(["report", "shop"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "ParameterError: shop: fewer than 10 customers (parameter min_customers)",
+        "  a report on so few would give single ones away: take more of them together",
+    ]
+    (typed / "shop" / "touchlab.toml").write_text("[report]\nlookbak = '7D'\n")
+    assert main(["check", "shop"]) == 2
+    assert "unknown parameter 'lookbak'" in capsys.readouterr().err
+    assert [path.name for path in (typed / "reports").iterdir()] == [".lock"]
+
+
+def test_own_notebooks_are_named_and_never_found(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(shop)  # here is a folder `notebooks`, and it is not run
+    assert main(["report", "shop", "--only", "01_a"]) == 2
+    assert "unknown notebook '01_a'" in capsys.readouterr().err
+    nine = [path.stem for path in notebooks.choose_notebooks(notebooks.notebooks_folder())]
+    write_notebook(shop / "pages", "04_conversion_drivers", "'mine'")
+    write_notebook(shop / "pages", "10_logo", "print('mine')")
+    (shop / "shop" / "touchlab.toml").write_text('[report]\nnotebooks = "../pages"\n')
+    assert main(["report", "shop", "--only", "10"]) == 2
+    assert capsys.readouterr().err == (
+        "ParameterError: touchlab.toml: it brings notebooks along, '../pages', which would run "
+        "with your rights\n  look at them; if you trust them, add --notebooks shop/../pages\n"
+    )
+    assert main(["report", "shop", "--only", "10", "--notebooks", "pages"]) == 0
+    (run,) = read_records(shop / "reports")
+    assert ([page.name for page in run.pages], run.part) == (["10_logo"], "10")
+    beside = notebooks.choose_notebooks(notebooks.notebooks_folder(), own="pages")
+    assert [path.stem for path in beside] == [*nine, "10_logo"]
+    assert beside[4] == shop / "pages" / "04_conversion_drivers.ipynb"
+
+
+def test_a_value_of_a_sweep_is_no_query_and_a_report_that_stops_stops_no_other(shop: Path):
+    odd = "north'; DROP TABLE customers; --"
+    (shop / "shop" / "customers.csv").write_text(REGIONS.replace("north", odd))
+    (shop / "shop" / "touchlab.toml").write_text(
+        f'[sweep.a]\nwhere = {{ region = "{odd}" }}\n[sweep.b]\nn = 0\n[sweep.c]\nn = 2\n'
+    )
+    write_notebook(shop / "notebooks", "01_a", "1 // n", parameters=f"{NO_DATA}\nn = 1")
+    with pytest.raises(NotFinished, match="b: 01_a stopped in code cell 2: ZeroDivisionError"):
         run_sweep(shop / "shop", out=shop / "reports", folder=shop / "notebooks")
-    assert str(error.value).splitlines() == [
-        "a: sweep: no customer is in region = \"x' OR '1'='1\"",
-        "  check the values in touchlab.toml",
-        'b: sweep: no customer is in region = "north\'; DROP TABLE customers; --"',
-        "  check the values in touchlab.toml",
-    ]
-    assert [name for name, _, _ in rows_of(shop / "reports")] == ["shop c"]
+    states = [read_records(shop / "reports" / name)[0].status for name in "abc"]
+    assert states == ["complete", "failed", "complete"]
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,9 @@
-"""Lines for cron and systemd: right times, quoting that survives, and that they run."""
+"""Lines for cron: right times, quoting that survives, and that they run."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ import yaml
 from touchlab.cli import main
 from touchlab.errors import DataError, ParameterError
 from touchlab.reporting import schedule
-from touchlab.reporting.schedule import cron_command, systemd_word, write_schedule
+from touchlab.reporting.schedule import cron_command, write_schedule
 
 ROOT = Path(__file__).parents[1]
 AWKWARD = 'the shop\'s 100% "new" $HOME & co; `x` \\ ü'
@@ -28,22 +27,18 @@ def shop(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("every", "at", "cron", "calendar"),
+    ("every", "at", "cron"),
     [
-        ("day", "06:00", "0 6 * * * ", "*-*-* 06:00:00"),
-        ("week", "7:30", "30 7 * * 1 ", "Mon *-*-* 07:30:00"),
-        ("month", "23:59", "59 23 1 * * ", "*-*-01 23:59:00"),
+        ("day", "06:00", "0 6 * * * "),
+        ("week", "7:30", "30 7 * * 1 "),
+        ("month", "23:59", "59 23 1 * * "),
     ],
 )
-def test_times_in_the_words_of_both(
-    shop: Path, tmp_path: Path, every: str, at: str, cron: str, calendar: str
+def test_times_in_the_words_of_cron(
+    shop: Path, tmp_path: Path, every: str, at: str, cron: str
 ) -> None:
     planned = write_schedule(shop, every=every, at=at, out=tmp_path / "r")
     assert planned.cron.startswith(cron)
-    assert f"\nOnCalendar={calendar}\n" in planned.timer
-    if shutil.which("systemd-analyze"):
-        checked = subprocess.run(["systemd-analyze", "calendar", calendar], capture_output=True)
-        assert checked.returncode == 0
 
 
 def _as_cron_does(line: str) -> str:
@@ -91,48 +86,6 @@ def test_no_mail_where_it_went_well(tmp_path: Path) -> None:
     assert (tmp_path / "a.log").read_text() == "100 %\n"
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd on this machine")
-def test_systemd_takes_the_units(shop: Path, tmp_path: Path) -> None:
-    planned = write_schedule(shop, out=tmp_path / "re ports 5%", only=["02"])
-    assert _verified(tmp_path / "good", planned) == ""
-    # and it does look: a unit that is wrong is not taken
-    wrong = write_schedule(shop, out=tmp_path / "r")
-    said = _verified(tmp_path / "bad", wrong, ("Type=oneshot", "Type=never"))
-    assert "Failed to parse" in said
-
-
-def _verified(folder: Path, planned: schedule.Schedule, swap: tuple[str, str] = ("", "")) -> str:
-    folder.mkdir()
-    (folder / f"{planned.name}.service").write_text(planned.service.replace(*swap))
-    (folder / f"{planned.name}.timer").write_text(planned.timer)
-    units = [str(path) for path in sorted(folder.iterdir())]
-    command = ["systemd-analyze", "verify", "--man=no", *units]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout + "".join(line for line in done.stderr.splitlines() if str(folder) in line)
-
-
-def test_systemd_words() -> None:
-    # %% and $$ stand for one; quotes and backslashes have a backslash
-    assert systemd_word("100% $HOME") == '"100%% $$HOME"'
-    assert systemd_word('a "b" \\') == '"a \\"b\\" \\\\"'
-
-
-def test_the_units_name_everything_in_full(shop: Path, tmp_path: Path) -> None:
-    planned = write_schedule(shop, out=tmp_path / "r")
-    assert planned.name == "touchlab-the-shop-s-100-new-HOME-co-x-u-day"
-    assert planned.service == (
-        "[Unit]\n"
-        'Description=touchlab report on the shop\'s 100%% "new" $HOME & co; `x` \\\\ ü\n\n'
-        "[Service]\n"
-        "Type=oneshot\n"
-        f"WorkingDirectory={ROOT}\n"
-        f'ExecStart="{Path(sys.executable).with_name("touchlab")}" "report"'
-        f' {systemd_word(str(shop))} "--out" "{tmp_path}/r"\n'
-        f"StandardOutput=append:{tmp_path}/r.log\n"
-        "StandardError=inherit\n"
-    )
-
-
 def test_what_is_refused(shop: Path, tmp_path: Path) -> None:
     def refused(error: type[Exception] = ParameterError, **given: object) -> str:
         settings = {"data": shop, "out": tmp_path / "r", **given}
@@ -147,10 +100,20 @@ def test_what_is_refused(shop: Path, tmp_path: Path) -> None:
     assert "control character" in refused(out=f"{tmp_path}/a\nb")
     assert refused(only=["99"]).startswith("unknown notebook '99'\n")
     assert refused(DataError, data=tmp_path / "nowhere").startswith("data: there is nothing at")
-    said = refused(data="postgres://eva:hunter2@host/shop")
-    assert "holds a password" in said and "hunter2" not in said
+    said = refused(DataError, data="postgres://eva:hunter2@host/shop")
+    assert "a secret is written into the address" in said and "hunter2" not in said
     planned = write_schedule("postgres://eva@host/shop", out=tmp_path / "r")
     assert " postgres://eva@host/shop " in planned.cron
+
+
+def test_the_users_word_for_an_address_goes_with_it(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOUCHLAB_ALLOW_ADDRESS", "")
+    settings = ["--out", str(tmp_path / "r"), "--allow-address", "postgres://${PGUSER}@host/shop"]
+    assert main(["schedule", str(shop), *settings]) == 0
+    planned = write_schedule(shop, out=tmp_path / "r")
+    assert " --allow-address 'postgres://${PGUSER}@host/shop' >>" in planned.cron
 
 
 def test_the_command(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,8 +122,6 @@ def test_the_command(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert said.startswith("# Nothing has been installed.")
     for part in (
         "\n0 6 * * 1 cd ",
-        "\n[Service]\n",
-        "\n[Timer]\n",
         "# MAILTO=",
         "\n#     1  a notebook",
     ):

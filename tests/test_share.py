@@ -292,6 +292,10 @@ def test_links_out_of_the_run_are_not_followed(run: Path, tmp_path: Path) -> Non
     (tmp_path / "other.csv").write_text("a\n1\n")
     (run / "tables/01_a/02-other.csv").symlink_to(tmp_path / "other.csv")
     assert "tables/01_a/02-other.csv" not in share_run(run, tmp_path / "send").files
+    (run / "tables").rename(tmp_path / "outside")
+    (run / "tables").symlink_to(tmp_path / "outside")
+    files = share_run(run, tmp_path / "sent").files
+    assert "index.html" in files and not [name for name in files if name.startswith("tables")]
 
 
 def test_a_run_goes_by_folder_latest_or_name(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -22,8 +23,30 @@ if TYPE_CHECKING:
 PROBLEM = 2
 """Exit code where touchlab refuses: bad data, bad parameters; a report has more of its own."""
 INTERRUPTED = 130
-_DATA = click.argument("data")
+
+
+def _allow(_context: click.Context, _option: click.Parameter, given: str | None) -> None:
+    """Let it hold for the processes of a report too."""
+    from touchlab.data.connect import ALLOWED
+
+    if given:
+        os.environ[ALLOWED] = f"{os.environ.get(ALLOWED, '')} {given}".strip()
+
+
+_ALLOW = click.option(
+    "--allow-address", metavar="ADDRESS", expose_value=False, callback=_allow,
+    help="of a server, that a touchlab.toml beside the data may have asked: as written there",
+)  # fmt: skip
+
+
+def _DATA(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.argument("data")(_ALLOW(command))
+
+
 _ONLY = click.option("--only", multiple=True, metavar="NOTEBOOK", help="as for touchlab report")
+_NOTEBOOKS = click.option(
+    "--notebooks", metavar="FOLDER", help="of your own, that join the nine (or replace one by name)"
+)
 _EPILOG = "\n\n".join(
     [
         "\b\nexit codes:\n" + "\n".join(f"{code:>3}  {said}" for code, said in EXIT_CODES.items()),
@@ -47,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         problem.show()
         return PROBLEM
     except TouchlabError as problem:
-        print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
+        print(visible(f"{type(problem).__name__}: {problem}"), file=sys.stderr)
         return getattr(problem, "exit_code", PROBLEM)
     except BrokenPipeError:
         return 0
@@ -55,6 +78,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def visible(text: str) -> str:
+    """Write out what a terminal would obey or hide; names and values come from data.
+
+    >>> visible("shop\\x1b[2J: \\u200bmail\\n  mend")
+    'shop\\\\x1b[2J: \\\\u200bmail\\n  mend'
+    """
+    kept = (c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    return "".join(kept)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -71,6 +104,7 @@ def check(data: str) -> None:
 
 def _show_check(data: str) -> None:
     from touchlab.data.dataset import match_rates, open_data
+    from touchlab.reporting.sweep import check_beside
     from touchlab.show import readable
 
     opened = open_data(data)
@@ -79,8 +113,10 @@ def _show_check(data: str) -> None:
         of = f"{row.touched:,} of {row.customers:,} customers"
         print(f"match: {row.table}: {of} have a touch ({row.share:.1%})")
     for note in opened.notes.itertuples():
-        print(f"note: {note.table}: {note.note}" + (f" ({note.rows:,} rows)" if note.rows else ""))
-    print(f"{opened.name} keeps the contract")
+        rows = f" ({note.rows:,} rows)" if note.rows else ""
+        print(visible(f"note: {note.table}: {note.note}{rows}"))
+    check_beside(data, opened)
+    print(visible(f"{opened.name} keeps the contract"))
 
 
 @touchlab.command(short_help="propose touchlab.toml for files as they were exported")
@@ -106,6 +142,7 @@ def init(files: tuple[str, ...]) -> None:
 
 @touchlab.command(short_help="run the notebooks into report pages", epilog=_EPILOG)
 @click.argument("data", default="data/sample")
+@_ALLOW
 @click.option("--out", default="reports", help="folder of the reports")
 @click.option(
     "--only",
@@ -115,6 +152,7 @@ def init(files: tuple[str, ...]) -> None:
 )
 @click.option("--param", multiple=True, metavar="NAME=VALUE", help="see touchlab params")
 @click.option("--params", "file", metavar="FILE", help="parameters in a TOML file: name = value")
+@_NOTEBOOKS
 @click.option("--sweep", is_flag=True, help="a report for every [sweep.name] in touchlab.toml")
 @click.option("--force", is_flag=True, help="run also if nothing has changed")
 @click.option("--jobs", type=int, default=2, help="notebooks at a time (2)")
@@ -136,16 +174,20 @@ def init(files: tuple[str, ...]) -> None:
 )  # fmt: skip
 def report(
     data: str, out: str, only: tuple[str, ...], param: tuple[str, ...], file: str | None,
-    sweep: bool, force: bool, **limits: Any,
+    notebooks: str | None, sweep: bool, force: bool, **limits: Any,
 ) -> None:  # fmt: skip
     """Run the notebooks on DATA (folder or database URL) and publish their pages."""
     from touchlab.reporting.run import Limits, run_report
 
-    signal.signal(signal.SIGTERM, _terminated)
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _terminated)
     settings: dict[str, Any] = {
         "out": out,
         "only": only,
-        "parameters": _parameters(data, file, param),
+        "notebooks": notebooks,
+        "parameters": _parameters(data, file, param, notebooks),
         "force": force,
         "limits": Limits(**limits),
     }
@@ -160,10 +202,12 @@ def report(
         if run.status == "unchanged":
             print(f"nothing has changed since the run {run.run_id} (--force runs it anyway)")
         print(f"report: {run.page}")
-    print(f"all of them: {Path(out, 'index.html')}" if sweep else f"newest: {Path(out, 'latest')}")
+    print(f"all of them: {Path(out, 'index.html')}")
 
 
-def _parameters(data: str, file: str | None, typed: Sequence[str]) -> dict[str, Any]:
+def _parameters(
+    data: str, file: str | None, typed: Sequence[str], notebooks: str | None
+) -> dict[str, Any]:
     """Collect the values: beside the data, from a file, from the command line."""
     from touchlab.data.settings import REPORT, settings_of
     from touchlab.reporting.notebooks import declared_parameters, notebooks_folder
@@ -172,8 +216,14 @@ def _parameters(data: str, file: str | None, typed: Sequence[str]) -> dict[str, 
 
     folder = notebooks_folder()
     beside = settings_of(data_place(data, folder.parent), REPORT)
+    if (own := beside.pop("notebooks", None)) and not notebooks:  # a folder may be a stranger's
+        raise ParameterError(
+            f"touchlab.toml: it brings notebooks along, {own!r}, which would run with your rights\n"
+            f"  look at them; if you trust them, add --notebooks {Path(data, str(own))}"
+        )
     listed = read_parameter_file(Path(file)) if file else {}
-    declared = {n: p for own in declared_parameters(folder).values() for n, p in own.items()}
+    every = declared_parameters(folder, notebooks).values()
+    declared = {name: parameter for own in every for name, parameter in own.items()}
     return {**beside, **listed, **parse_assignments(typed, declared)}
 
 
@@ -205,6 +255,7 @@ def params() -> None:
 @click.argument("run")
 @click.option("--out", help="name ending on .zip, or a folder; <run>.zip if not given")
 @click.option("--data", help="what it was made from, to look for customer ids")
+@_ALLOW
 @click.option("--pdf", is_flag=True, help="each page as PDF too (needs Chromium)")
 @click.option("--no-notebooks", is_flag=True, help="pages and tables, no code")
 @click.option("--failed", is_flag=True, help="also a run that did not finish")
@@ -219,14 +270,15 @@ def share(run: str, out: str | None, no_notebooks: bool, **settings: Any) -> Non
     print(f"to send: {shared.path} ({len(shared.files)} files)")
 
 
-@touchlab.command(short_help="print the lines for cron and systemd")
+@touchlab.command(short_help="print the line for cron")
 @_DATA
 @click.option("--every", default="day", help="day, week (Mondays) or month (the first)")
 @click.option("--at", default="06:00", help="time by the machine's clock (06:00)")
 @click.option("--out", default="reports", help="folder of the reports")
 @_ONLY
+@_NOTEBOOKS
 def schedule(data: str, **settings: Any) -> None:
-    """Print the crontab line and the systemd units of a report on DATA at fixed times."""
+    """Print the crontab line of a report on DATA at fixed times."""
     from touchlab.reporting.schedule import write_schedule
 
     print(write_schedule(data, **settings))

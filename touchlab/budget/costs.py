@@ -270,7 +270,11 @@ def cost_per_incremental(
     )
     table["cost_per_credited"] = np.nan
     if sign > 0:
-        table["cost_per_credited"] = table.cost / _credited(drivers, credit, lookback)
+        credited = _credited(drivers, credit, lookback)
+        table["cost_per_credited"] = table.cost / credited.where(credited > 0)
+        # cost over it is the credit again: it is hidden wherever that is
+        base = {"touchpoint": [*credited.index], "credit": [*credited]}
+        table.attrs["stands_on"] = {"cost_per_credited": base}
     table = table.reset_index()
     columns = ["touchpoint", "cost", "incremental", "ci_low", "ci_high", *VALUE]
     columns += [
@@ -285,8 +289,7 @@ def cost_per_incremental(
 def _credited(drivers: Drivers, model: str, lookback: str | None) -> pd.Series[float]:
     moments = drivers.moments
     table = attribute(moments.data, outcome=moments.risk.outcome, models=[model], lookback=lookback)
-    credit = table.set_index("touchpoint").credit
-    return credit.where(credit > 0)
+    return table.set_index("touchpoint").credit
 
 
 @one_thread

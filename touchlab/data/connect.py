@@ -1,7 +1,8 @@
 """Reach a database or a cluster by its address, and say its troubles in our words.
 
 Secrets come from the environment alone: an address with one written into it is refused, so
-none can end up in a notebook, a record, a log or the list of processes.
+none can end up in a notebook, a record or a log. An address that a folder brings along is asked
+on the user's word alone: whoever hands the folder on could have secrets sent to a host of theirs.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ import ibis.expr.types as ir
 from ibis.common.exceptions import TableNotFound
 
 from touchlab.data.readers import driver_errors, in_our_words
-from touchlab.errors import DataError
+from touchlab.errors import DataError, listing
 
 ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
+FILE = "duckdb"
 EXTRAS = {"postgres": "postgres", "postgresql": "postgres", "spark": "spark"}
-"""Extras of touchlab that bring the driver, by scheme; others are Ibis's own."""
+"""Extras of touchlab that bring the driver, by scheme: of the engines that are tested."""
+ALLOWED = "TOUCHLAB_ALLOW_ADDRESS"
+"""Names the addresses of servers that a folder's file may have asked, with blanks between."""
 ASKING = ("execute", "to_pyarrow", "to_pyarrow_batches", "create_table", "create_view", "raw_sql")
 """Where a backend talks to its server."""
 NEEDED_JAVA = 17
@@ -35,7 +39,8 @@ QUIET = {"spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
 ARROW = {"spark.sql.execution.arrow.pyspark.enabled": "true"}
 """Without it small tables go to the cluster through Python there, which it need not have."""
 _NAME = re.compile(r"\$\{(\w+)\}")
-_SECRET = re.compile(r"(?i)pass|secret|token|key|credential")
+_FREE = re.compile(r"TOUCHLAB_(?!KEY$)\w+|PG[A-Z]+")
+_SECRET = re.compile(r"(?i)pass|pwd|secret|token|key|credential")
 
 TROUBLES: tuple[tuple[str, str, str], ...] = (
     (
@@ -173,20 +178,30 @@ def read_address(text: str, environment: Mapping[str, str] = os.environ) -> Addr
     >>> address, address.full
     (Address(scheme='postgres', shown='postgres://host/shop'), 'postgres://ann:a%2Fb@host/shop')
     """
-    scheme, rest = ADDRESS.match(text).groups()  # type: ignore[union-attr]
+    found = ADDRESS.fullmatch(text)
+    scheme, rest = found.groups() if found else ("", "")
     user, _, place = rest.partition("?")[0].rpartition("@")
-    if not user:  # a mistyped one can have its password here
-        place = re.sub(r":(?!\d+(/|$)|//).*", "", place)
-    shown = f"{scheme}://{place}"
+    host = place
+    if scheme != FILE and not user:  # a mistyped one can have its password here
+        host = re.sub(r":.*" if "@" in rest else r":(?!\d+(/|$)|//).*", "", place, flags=re.S)
+    shown = f"{scheme}://{host}" if found else masked(text)
     given = [user.partition(":")[2]]
     settings = re.findall(r"[?&]([^=&]+)=([^&]*)", rest)
-    given += [value for name, value in settings if _SECRET.search(name)]
+    given += [value for name, value in settings if _SECRET.search(unquote(name))]
     if any(_NAME.sub("", value) for value in given):
         raise DataError(
             f"{shown}: a secret is written into the address\n"
             "  write ${NAME} in its place to take it from the environment, or leave it out: "
             "PostgreSQL's driver reads PGPASSWORD and ~/.pgpass"
         )
+    if scheme not in (FILE, *EXTRAS):
+        raise DataError(
+            f"{shown}: is no address that touchlab opens\n"
+            "  it begins with postgres://, spark:// or duckdb://; for another engine that Ibis "
+            "reaches, give open_data a connection"
+        )
+    if host != place:
+        raise _unreadable(shown)
     names = list(dict.fromkeys(_NAME.findall(text)))
     for name in names:
         if name not in environment:
@@ -196,6 +211,35 @@ def read_address(text: str, environment: Mapping[str, str] = os.environ) -> Addr
             )
     full = _NAME.sub(lambda found: quote(environment[found[1]], safe=""), text)
     return Address(scheme, shown, full, tuple(filter(None, (environment[n] for n in names))))
+
+
+def masked(text: object) -> str:
+    """Write what may be a mistyped address, without what may be a password in it.
+
+    >>> masked("postgres:/ann:secret@host/shop"), masked("data/sample")
+    ('postgres:***', 'data/sample')
+    """
+    return listing([re.sub(r"(?<=\w\w:).*", "***", str(text), flags=re.S)], width=200)
+
+
+def trusted(text: str, file: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Give back the address that a folder's file brings along, where it may be asked.
+
+    Of the environment it may name what is meant for it, and a server needs the user's word.
+    """
+    if taken := [name for name in _NAME.findall(text) if not _FREE.fullmatch(name)]:
+        raise DataError(
+            f"{file}: its address takes {taken[0]} from the environment\n"
+            "  it may take what is called PG... or TOUCHLAB_..., but not TOUCHLAB_KEY"
+        )
+    address = read_address(text, environment)
+    if address.scheme != FILE and text not in environment.get(ALLOWED, "").split():
+        raise DataError(
+            f"{file}: its address {address.shown} is asked on your word alone\n"
+            "  read it there; if you trust it, give it as it is written there, in single quotes:"
+            f" --allow-address, or {ALLOWED} in the environment"
+        )
+    return text
 
 
 def connect(text: str) -> Connection:
@@ -213,23 +257,22 @@ def _backend(address: Address) -> Any:
     try:
         backend = ibis.connect(address.full)
     except ValueError:  # its words repeat the address
-        raise DataError(
-            f"{address.shown}: the address cannot be read\n"
-            "  it begins with postgres://, spark://, duckdb:// or another engine that Ibis knows, "
-            "and its port is a number"
-        ) from None
+        raise _unreadable(address.shown) from None
     except ImportError:
-        extra = EXTRAS.get(address.scheme)
-        package = f"touchlab[{extra}]" if extra else f"ibis-framework[{address.scheme}]"
-        raise _no_driver(address.shown, package) from None
-    if backend.name == "postgres":
-        # it compiles each query before it runs, which takes longer than to run it
-        backend.raw_sql("SET jit = off").close()
+        raise _no_driver(address) from None
+    # it compiles each query before it runs, which takes longer than to run it
+    backend.raw_sql("SET jit = off").close()
     return backend
 
 
-def _no_driver(shown: str, package: str) -> DataError:
-    return DataError(f"{shown}: the driver is not installed\n  pip install '{package}'")
+def _unreadable(shown: str) -> DataError:
+    mend = "write scheme://user@host:port/database; the port is a number"
+    return DataError(f"{shown}: the address cannot be read\n  {mend}")
+
+
+def _no_driver(address: Address) -> DataError:
+    package = f"touchlab[{EXTRAS[address.scheme]}]"
+    return DataError(f"{address.shown}: the driver is not installed\n  pip install '{package}'")
 
 
 def in_our_errors(backend: Any, shown: str) -> Any:
@@ -294,18 +337,19 @@ def _connect_spark(address: Address) -> Connection:
     host, _, where = place.rpartition("@")[2].partition("/")
     master = f"spark://{host}" if ":" in host else re.sub(r"^local$", "local[*]", host)
     given = {name: unquote(value) for name, value in re.findall(r"([^&=]+)=([^&]*)", settings)}
-    backend = of_session(_session(master, given, address.shown), address.shown).backend
+    backend = of_session(_session(master, given, address), address.shown).backend
     name = Path(where).name.rpartition(".")[2] or "spark"
     if "/" in where:
         return Connection(name, backend, folder=where if "://" in where else f"/{where}")
     return Connection(name, backend, where or None)
 
 
-def _session(master: str, settings: dict[str, str], shown: str) -> Any:
+def _session(master: str, settings: dict[str, str], address: Address) -> Any:
+    shown = address.shown
     try:
         from pyspark.sql import SparkSession
     except ImportError:
-        raise _no_driver(shown, "touchlab[spark]") from None
+        raise _no_driver(address) from None
     running = SparkSession.getActiveSession()
     if running is not None:
         if running.sparkContext.master != master:

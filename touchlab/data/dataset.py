@@ -162,9 +162,9 @@ def open_data(source: Any) -> Dataset:
         A folder of Parquet or CSV files named after their tables
         (``touches.parquet``, ``outcomes.csv``, or folders of such files); an address
         (``duckdb://shop.duckdb``, ``postgres://user@host/database/schema``,
-        ``spark://host:7077/database``, or another engine that Ibis reaches); a Spark
-        session or an Ibis connection; or a mapping of table names to pandas frames,
-        Spark frames or Ibis tables. Passwords come from the environment:
+        ``spark://host:7077/database``); a Spark session, or a connection of any engine
+        that Ibis reaches; or a mapping of table names to pandas frames, Spark frames or
+        Ibis tables. Passwords come from the environment:
         ``postgres://user:${NAME}@host/database``. ``touches`` and ``outcomes`` are
         needed (or ``paths`` in their place); ``customers``, ``surveys``, ``touchpoints``
         and ``experiments`` are used where they are there. A ``touchlab.toml`` in the

@@ -11,14 +11,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import ibis
 import ibis.expr.types as ir
 import pandas as pd
 from ibis.backends import BaseBackend
 
 from touchlab.data.alike import Clean, read_clean
 from touchlab.data.channels import DIRECT, OTHER, Rule, default_rules, read_rules
-from touchlab.data.connect import ADDRESS, Connection, connect, is_spark, of_frames, of_session
+from touchlab.data.connect import (
+    FILE,
+    Connection,
+    connect,
+    is_spark,
+    masked,
+    of_frames,
+    of_session,
+    read_address,
+    trusted,
+)
 from touchlab.data.contract import IDENTITIES, NEEDED, PATHS, SPECS, Note, Problem
 from touchlab.data.formats import Misfit, as_text
 from touchlab.data.readers import (
@@ -45,12 +54,13 @@ from touchlab.data.settings import (
     read_settings,
     recipes_in,
 )
-from touchlab.errors import DataError, listing, nearest
+from touchlab.errors import DataError, listing, nearest, shorten
 from touchlab.once import once_about
 
 ENDINGS = (".parquet", ".csv", ".csv.gz", *JSON_ENDINGS)
-FILE_DATABASES = ("duckdb", "sqlite")
 FOLDER = "give a folder with touches.parquet (or .csv) and outcomes.parquet"
+
+_NAME = re.compile(r"[\w $-]+(\.[\w $-]+)*")  # a path would be read as a file
 
 Row = dict[str, Any]
 
@@ -116,10 +126,8 @@ def locate(source: Any) -> Located:
         return _connected(of_session(source))
     if isinstance(source, BaseBackend):
         return _connected(Connection(source.name, source))
-    if isinstance(source, str) and (address := ADDRESS.match(source)):
-        if address[1] in FILE_DATABASES:
-            return _file_database(source)
-        return _connected(connect(source))
+    if isinstance(source, str) and "://" in source:
+        return _at(source)
     if not isinstance(source, str | Path):
         raise DataError(
             f"open_data: cannot open a value of type {type(source).__name__}\n"
@@ -127,16 +135,14 @@ def locate(source: Any) -> Located:
         )
     path = _beside_notebooks(Path(source))
     if path.suffix in {".duckdb", ".ddb"}:
-        return _file_database(f"duckdb://{path}")
+        return _duckdb_file(path)
     try:
         if path.is_dir():
             return _folder(path)
         what = "is a file, not a folder" if path.exists() else "does not exist"
     except OSError as error:
         what = f"cannot be read: {error.strerror}"
-    # A mistyped URL lands here too, and must not repeat its password.
-    shown = listing([re.sub(r":[^@]*@", ":***@", str(path))], width=200)
-    raise DataError(f"{shown}: {what}\n  {FOLDER}")
+    raise DataError(f"{masked(path)}: {what}\n  {FOLDER}")  # a mistyped address lands here too
 
 
 def _beside_notebooks(path: Path) -> Path:
@@ -153,7 +159,10 @@ def _folder(path: Path) -> Located:
     read = [*(name for name in SPECS if name not in made), *(t for r in recipes for t in r.tables)]
     names = {name: own.get(name, name) for name in read}
     if address := address_in(settings):
-        located = _connected(connect(address), names)
+        if bad := [name for name in names.values() if not _NAME.fullmatch(name)]:
+            found = f"{SETTINGS}: table = {shorten(bad[0])} is not a name"
+            raise DataError(f"{found}\n  name a table or view, its schema before a dot")
+        located = _at(trusted(address, SETTINGS), names, path)
     else:
         located = _files(path, {table: name.lower() for table, name in names.items()})
     located.name, located.parameters = path.resolve().name, settings.get(REPORT, {})
@@ -324,21 +333,25 @@ def _is_data(file: Path) -> bool:
     return file.name.lower().endswith(ENDINGS) and file.is_file()
 
 
-def _file_database(text: str) -> Located:
-    scheme, _, rest = text.partition("://")
-    path = rest.partition("?")[0]
-    if path and not Path(path).is_file():
-        raise DataError(f"{scheme}://{path}: the file does not exist\n  check the path")
+def _at(text: str, names: Mapping[str, str] | None = None, base: Path = Path()) -> Located:
+    """Find the tables at an address; the path of a file begins at `base`."""
+    address = read_address(text)
+    if address.scheme != FILE:
+        return _connected(connect(text), names)
+    return _duckdb_file(base / address.shown.partition("://")[2], names)
+
+
+def _duckdb_file(path: Path, names: Mapping[str, str] | None = None) -> Located:
+    if not path.is_file():
+        raise DataError(f"{FILE}://{path}: the file does not exist\n  check the path")
     try:
-        backend = open_duckdb(path) if scheme == "duckdb" else ibis.connect(text)
-        located = _connected(Connection(Path(path).stem or scheme, backend))
-        if scheme == "duckdb" and path:  # SQLite may hold its newest rows in a file beside it
-            located.files = (_state(Path(path)),)
-        return located
+        located = _connected(Connection(path.stem, open_duckdb(str(path))), names)
     except engine_errors() as error:
         why = f"{type(error).__name__}: {in_our_words(error)}"
         mend = "check that it is such a database and that no other connection has it open"
-        raise DataError(f"{scheme}://{path}: cannot connect\n  {why}\n  {mend}") from None
+        raise DataError(f"{FILE}://{path}: cannot connect\n  {why}\n  {mend}") from None
+    located.files = (_state(path),)
+    return located
 
 
 def _connected(connection: Connection, names: Mapping[str, str] | None = None) -> Located:

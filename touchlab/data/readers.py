@@ -28,6 +28,7 @@ import pyarrow as pa
 from ibis.backends.duckdb import Backend
 from ibis.backends.sql.datatypes import DuckDBType
 from ibis.common.exceptions import IbisError
+from pyarrow.parquet import write_table
 
 from touchlab.data.contract import Problem
 from touchlab.errors import DataError, ParameterError, listing, shorten
@@ -42,6 +43,8 @@ JSON_ENDINGS = tuple(
 DELIMITERS = ",;\t|"
 HEADER_BYTES = 65_536
 MEMORY = "TOUCHLAB_MEMORY"
+ALONE = ("autoinstall_known_extensions", "autoload_known_extensions", "enable_external_access")
+"""Settings of DuckDB that let a query reach the network, or a view other files."""
 KEPT = "touchlab_"
 """How the names of kept tables begin."""
 AS_UTF8 = "save it again as CSV UTF-8"
@@ -67,23 +70,31 @@ def open_duckdb(path: str = "") -> Backend:
     """Open DuckDB, or a file of it to read: within limits, spilling to a folder of its own.
 
     TOUCHLAB_MEMORY limits its memory, OMP_NUM_THREADS its threads, as those of other libraries.
+    Nothing is fetched from the network, and a view in a file reads no other file.
     """
     limit = os.environ.get(MEMORY, "80%")  # DuckDB's own
     if not re.fullmatch(r"[1-9]\d* ?([KMGT]i?B|%)", limit, re.IGNORECASE):
         found = f"{MEMORY}: {limit!r} is not an amount of memory"
         raise ParameterError(f"{found}\n  give a whole number with a unit: 4GB, or 50%")
     connection = ibis.duckdb.connect(path or ":memory:", read_only=bool(path), memory_limit=limit)
+    asked = (
+        "SELECT current_setting('enable_external_access'), current_setting('enable_progress_bar')"
+    )
+    ((free, shown),) = connection.con.execute(asked).fetchall()
+    if not free:  # open in this process already, with all that follows
+        return connection
     folder = Path(tempfile.gettempdir(), f"touchlab-{uuid4().hex}")
     connection.con.execute("SET temp_directory = $1", [str(folder)])
     # it would be printed into pages; where Jupyter cannot show one, it must not be switched off
-    (shown,) = connection.con.execute("SELECT current_setting('enable_progress_bar')").fetchall()
-    if shown[0]:
+    if shown:
         connection.con.execute("SET enable_progress_bar = false")
     # Ibis 12 looks values up in lists by a sign that DuckDB 2 only knows when asked to
     connection.con.execute("SET lambda_syntax = 'ENABLE_SINGLE_ARROW'")
     threads = os.environ.get("OMP_NUM_THREADS", "")
     if re.fullmatch(r"[1-9]\d{0,3}", threads):
         connection.con.execute(f"SET threads = {threads}")
+    for setting in ALONE if path else ALONE[:2]:  # in memory it is to read the files of a folder
+        connection.con.execute(f"SET {setting} = false")
     return connection
 
 
@@ -168,8 +179,9 @@ def read_parquet(table: str, files: Sequence[Path]) -> ir.Table:
     NaN comes as missing. The statistics in the files leave it out, and DuckDB, which believes
     them, answers that nothing is NaN where some is; `isfinite` it does not answer from them.
     """
+    names = list(map(_as_pattern, files))
     try:
-        found = engine().read_parquet([str(file) for file in files], union_by_name=True)
+        found = engine().read_parquet(names, union_by_name=True, hive_partitioning=False)
         floats = [found[name] for name, kind in found.schema().items() if kind.is_floating()]
         numbers = {
             values.get_name(): ibis.ifelse(isfinite(values) | values.isinf(), values, ibis.null())
@@ -207,13 +219,14 @@ def read_csv(table: str, files: Sequence[Path]) -> ir.Table:
 
 def read_json(table: str, files: Sequence[Path]) -> ir.Table:
     """Read lines of JSON, nested as they are; what looks like a time stays text, as in CSV."""
-    names = [str(file) for file in files]
+    names = list(map(_as_pattern, files))
     whole = {"union_by_name": True, "sample_size": -1, "map_inference_threshold": -1}
+    whole["hive_partitioning"] = False
     try:
         guessed = engine().read_json(names, **whole, field_appearance_threshold=0).schema()
         columns = {name: DuckDBType.to_string(_no_times(kind)) for name, kind in guessed.items()}
         _refuse_twins(table, columns)
-        return engine().read_json(names, columns=columns)
+        return engine().read_json(names, columns=columns, hive_partitioning=False)
     except engine_errors() as error:
         mend = "give a file with an object of JSON on each line, or Parquet"
         raise Unreadable(
@@ -227,6 +240,20 @@ def _no_times(kind: dt.DataType) -> dt.DataType:
     if kind.is_array():
         return dt.Array(_no_times(kind.value_type))
     return dt.string if kind.is_temporal() or kind.is_uuid() or kind.is_json() else kind
+
+
+def write_parquet(table: ir.Table, path: Path) -> None:
+    """Write a table; of a DuckDB file it comes here first, since that engine may write nothing."""
+    backend = table.get_backend()
+    if backend.name != "duckdb" or backend is engine():
+        table.to_parquet(path)
+    else:
+        write_table(table.to_pyarrow(), path)
+
+
+def _as_pattern(file: Path) -> str:
+    """Name one file to the engine, which reads names as patterns."""
+    return re.sub(r"([*?[])", r"[\1]", str(file))
 
 
 def _names(files: Sequence[Path]) -> str:
@@ -252,8 +279,9 @@ def _parse_csv(
     files: list[Path], delimiter: str, columns: Names, skip: int, every: Names
 ) -> ir.Table:
     part = engine().read_csv(
-        [str(file) for file in files],
+        list(map(_as_pattern, files)),
         auto_detect=False,
+        hive_partitioning=False,
         header=True,
         skip=skip,
         compression="gzip" if _is_gzip(files[0]) else "none",

@@ -66,7 +66,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
         settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError:
         raise DataError(f"{SETTINGS}: it is not UTF-8 text\n  save it again in UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise DataError(f"{SETTINGS}: {error}\n  give valid TOML, such as name = 'text'") from None
     for section, values in settings.items():
         if section not in (*SPECS, REPORT, SWEEP, DATA, CLEAN):

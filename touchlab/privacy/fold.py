@@ -15,6 +15,9 @@ from touchlab.data.dataset import Dataset, notes_table
 from touchlab.once import once
 from touchlab.privacy.suppress import MIN_CUSTOMERS, check_k
 
+MOST_TOUCHPOINTS = 60
+"""More than these are folded too, those that fewest customers meet: what a report computes grows
+with their number to the fourth, and nobody reads a list of them."""
 OTHER = "(other)"
 INTO = f"folded into {OTHER}"
 MISSING = "taken as missing"
@@ -23,7 +26,8 @@ MISSING = "taken as missing"
 def fold_rare(data: Dataset, *, k: int = MIN_CUSTOMERS) -> Dataset:
     """Fold touchpoints, campaigns and trait levels of fewer than `k` customers into ``(other)``.
 
-    So every touchpoint that a report names is one of `k` customers or more. Where all that is
+    So every touchpoint that a report names is one of `k` customers or more, and of the 60 that most
+    customers meet. Where all that is
     folded is of fewer than `k` customers too, touches of rare touchpoints are dropped, rare
     campaigns and levels become missing. Rare touchpoints leave the map and the experiments.
     It does not look into combinations, such as a touchpoint within a segment: tables do, see
@@ -77,19 +81,24 @@ def _folded(data: Dataset, k: int) -> Dataset:
 
 def _fold_touchpoints(tables: dict[str, ir.Table], notes: list[Note], k: int) -> None:
     touches = tables["touches"]
-    rare, names = _rare(touches, "touchpoint", k)
+    rare, names = _rare(touches, "touchpoint", k, MOST_TOUCHPOINTS)
+    if "surveys" in tables:
+        surveys = tables["surveys"]
+        own, _ = _rare(surveys.anti_join(touches, "touchpoint"), "touchpoint", k)
+        if rare or own:
+            tables["surveys"] = _with(surveys, "touchpoint", [*rare, *own], OTHER)
+        if own:
+            notes.append(Note("surveys", 0, f"{_few('touchpoint', len(own), k)}, {INTO}"))
     if not rare:
         return
     rows, customers = _behind(touches, "touchpoint", rare)
-    few = _few("touchpoint", len(rare), k)
+    few = _few("touchpoint", len(rare), k, kept=names - len(rare))
     if customers < k and len(rare) < names:
         tables["touches"] = touches.filter(~touches.touchpoint.isin(rare))
         notes.append(Note("touches", rows, f"{few}, dropped"))
     else:
         tables["touches"] = _with(touches, "touchpoint", rare, OTHER)
         notes.append(Note("touches", rows, f"{few}, {INTO}"))
-    if "surveys" in tables:
-        tables["surveys"] = _with(tables["surveys"], "touchpoint", rare, OTHER)
     for name in tables.keys() & {"touchpoints", "experiments"}:
         tables[name] = tables[name].filter(~tables[name].touchpoint.isin(rare))
 
@@ -133,21 +142,26 @@ def _fold_steps(tables: dict[str, ir.Table], notes: list[Note], k: int) -> None:
     steps = tables["steps"]
     each = steps.group_by("touchpoint", "customer").aggregate(weight=steps.weight.max())
     sums = each.group_by("touchpoint").aggregate(n=each.weight.sum()).to_pandas()
-    rare = sorted(sums.touchpoint[sums.n < k])
+    sums = sums.sort_values(["n", "touchpoint"], ascending=[False, True])
+    rare = sorted({*sums.touchpoint[sums.n < k], *sums.touchpoint[MOST_TOUCHPOINTS:]})
     if rare:
         tables["steps"] = _with(steps, "touchpoint", rare, OTHER)
-        notes.append(Note("paths", 0, f"{_few('touchpoint', len(rare), k, 'journeys')}, {INTO}"))
+        few = _few("touchpoint", len(rare), k, "journeys", kept=len(sums) - len(rare))
+        notes.append(Note("paths", 0, f"{few}, {INTO}"))
 
 
-def _few(column: str, names: int, k: int, what: str = "customers") -> str:
-    return f"{column}: {names:,} names of {column} with fewer than {k:,} {what} each"
+def _few(column: str, names: int, k: int, what: str = "customers", *, kept: int = 0) -> str:
+    said = f"{column}: {names:,} names of {column} with fewer than {k:,} {what} each"
+    return f"{said}, or beyond the {kept} most met" if kept == MOST_TOUCHPOINTS else said
 
 
-def _rare(table: ir.Table, column: str, k: int) -> tuple[list[str], int]:
-    """Names of fewer than `k` customers, and how many names there are."""
-    counts = table.group_by(column).aggregate(n=table.customer_id.nunique()).to_pandas()
-    counts = counts[counts[column].notna()]
-    return sorted(counts[column][counts.n < k]), len(counts)
+def _rare(table: ir.Table, column: str, k: int, most: int = 1 << 31) -> tuple[list[str], int]:
+    """Names of fewer than `k` customers, or beyond the `most` largest; and how many names."""
+    known = "customer_id" in table.columns  # a survey may lack it
+    people = table.customer_id.nunique() if known else table.count()
+    counts = table.group_by(column).aggregate(n=people).to_pandas()
+    counts = counts[counts[column].notna()].sort_values(["n", column], ascending=[False, True])
+    return sorted({*counts[column][counts.n < k], *counts[column][most:]}), len(counts)
 
 
 def _behind(table: ir.Table, column: str, names: Sequence[str]) -> tuple[int, int]:

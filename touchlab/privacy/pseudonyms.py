@@ -11,6 +11,7 @@ import ibis
 import pyarrow as pa
 
 from touchlab.data.dataset import Dataset, open_data
+from touchlab.data.readers import write_parquet
 from touchlab.errors import MissingInput, ParameterError
 
 KEY = "TOUCHLAB_KEY"
@@ -94,7 +95,7 @@ def pseudonymise_folder(
     target.mkdir(parents=True)
     files = {name: target / f"{name}.parquet" for name in data.tables}
     for name, file in files.items():
-        data.tables[name].to_parquet(file)
+        write_parquet(data.tables[name], file)
     return files
 
 

@@ -28,7 +28,7 @@ BASES = ("customers", "n", "journeys", "at_risk", "n_treated", "n_holdout")
 """Counts that the whole row stands on."""
 COUNTS = {*BASES, "outcomes", "touches", "starts", "ends", "events", "active", "answers", "sent"}
 COUNTS |= {"churn", "conversions", "treated", "holdout", "promoters", "passives"}
-COUNTS |= {"detractors", "touched", "reached", "stopped"}
+COUNTS |= {"detractors", "touched", "reached", "stopped", "credit", "outcomes_lost"}
 PART_OF = {"outcomes": "journeys", "active": "customers"}
 """Counts of a rate: part and whole."""
 RATES = {
@@ -48,9 +48,12 @@ SEPARATE |= {"months_since", "silent_days", "horizon_days", "renewal", "renewals
 """Labels whose rows are the same customers again, and do not add up."""
 ATTRIBUTES = ("stage", "channel", "owner", "phase", "goal")
 """Labels that a touchpoint has; beside it they do not cross."""
-COUNTING_MODELS = ("first", "last", "last_non_direct")
-"""Models whose credit is a count of whole outcomes."""
-WHOLE_ROW = ("rate_treated", "rate_holdout")
+FOLLOWS = {
+    "credit": ("share", "ci_low", "ci_high"),
+    "outcomes_lost": ("removal", "ci_low", "ci_high"),
+}
+"""What a count is told by: a share of a sum that is known, an interval around it."""
+WHOLE_ROW = ("rate_treated", "rate_holdout", "answered")
 """Rates from which the other numbers of their row follow."""
 
 
@@ -63,7 +66,8 @@ def suppress(frame: pd.DataFrame, *, k: int = MIN_CUSTOMERS) -> pd.DataFrame:
     is hidden where it gives away a small count: rate times base, or the rest of the base. For
     all counts of a column that add up, the sum is taken to be known, and further cells are
     hidden until no hidden one can be computed. Estimates (incremental outcomes, hazard
-    ratios, fractional credit) count nobody and are shown; see docs/decisions/0017-privacy.md.
+    ratios) count nobody and are shown; see docs/decisions/0017-privacy.md. A column from which
+    another table's count follows is hidden with it, where ``attrs["stands_on"]`` has that count.
 
     It does not know how many customers are behind events: ten touches may be of one customer,
     unless the table has a column `customers`. See `fold_rare` for that. `frame` has a row a group;
@@ -111,7 +115,12 @@ def hidden_cells(frame: pd.DataFrame, *, k: int = MIN_CUSTOMERS) -> pd.DataFrame
         for name in counts:  # the same number under another name
             if np.array_equal(counts[name], values[rate], equal_nan=True):
                 covered[name] |= covered[rate]
-    return _spread(frame, hidden, covered, few)
+    hidden = _spread(frame, hidden, covered, few)
+    for name, base in frame.attrs.get("stands_on", {}).items():
+        table = pd.DataFrame(base)
+        told = table.touchpoint[hidden_cells(table, k=k).credit]
+        hidden[name] |= frame.touchpoint.isin(told) & frame[name].notna()
+    return hidden
 
 
 def check_k(k: object) -> None:
@@ -132,12 +141,7 @@ def _gives_away(part: Floats, whole: Floats, k: int) -> Cells:
 
 
 def _counts(frame: pd.DataFrame) -> dict[str, Floats]:
-    found = {name: _numbers(frame[name]) for name in frame if _is_count(frame, name)}
-    if "credit" in frame and "model" in frame:
-        counting = frame.model.isin(COUNTING_MODELS).to_numpy()
-        if counting.any():
-            found["credit"] = np.where(counting, _numbers(frame.credit), np.nan)
-    return found
+    return {name: _numbers(frame[name]) for name in frame if _is_count(frame, name)}
 
 
 def _is_count(frame: pd.DataFrame, name: object) -> bool:
@@ -160,6 +164,9 @@ def _rates(frame: pd.DataFrame) -> dict[str, tuple[Floats, Floats]]:
         known["share"] = ("n",)  # of answers; elsewhere a share is of outcomes, by a model
     parts = [(part, whole) for part, whole in PART_OF.items() if _has(frame, part, whole)]
     found = {part: (_numbers(frame[part]), _numbers(frame[whole])) for part, whole in parts}
+    if _has(frame, "answered", "n") and "unit" in frame:  # who answered: shares in per cent
+        of, percent = _numbers(frame.n), frame.unit.str.startswith("%").to_numpy()
+        found["answered"] = np.where(percent, np.rint(frame.answered * of / 100), np.nan), of
     for rate, wholes in known.items():
         whole = next((w for w in wholes if _has(frame, rate, w)), None)
         if whole and not (rate == "rate" and parts):
@@ -179,6 +186,8 @@ def lines_of(frame: pd.DataFrame) -> list[Cells]:
     if "touchpoint" in labels:
         labels = [n for n in labels if n not in ATTRIBUTES]
     apart = [n for n in names if n in SEPARATE]
+    if "what" in names:  # levels of one trait add up
+        frame, apart = frame.assign(what=frame.what.str.partition(":")[0]), [*apart, "what"]
     found = []
     for along in labels if len(labels) > 1 else [""]:
         fixed = [*apart, *(n for n in labels if n != along and len(labels) > 1)]
@@ -192,7 +201,7 @@ def _spread(
 ) -> pd.DataFrame:
     """Hide with a count what rests on it, or from which it follows."""
     numbers = [n for n in frame if n not in SEPARATE and _is_measured(frame[n])]
-    results = [n for n in numbers if n not in COUNTS and n != "credit"]
+    results = [n for n in numbers if n not in COUNTS]
     hides: dict[str, list[Any]] = {name: [name] for name in covered}
     hides |= {name: [name, *results] for name in (*BASES, *WHOLE_ROW) if name in covered}
     for rate in RATES.keys() & covered.keys() - set(WHOLE_ROW):
@@ -201,8 +210,7 @@ def _spread(
         hides[part] = [part, "rate", *_own_interval(frame, "rate")]
     if "share" in covered:
         hides["share"] = ["share", "share_low", "share_high"]
-    if "credit" in covered:
-        hides["credit"] = ["credit", "share", "ci_low", "ci_high"]
+    hides |= {name: [name, *told] for name, told in FOLLOWS.items() if name in covered}
     for name, rows in covered.items():
         for column in hides[name]:
             if column in hidden:

@@ -5,7 +5,7 @@ source.py      the data: name, key, a part of it    notebooks.py, parameters.py 
 execute.py     one notebook                         kernel.py  its process, and the end of it
 publish.py     one run at a time; all of it put in its place, or nothing
 record.py      run.json                             index.py   the pages around the notebooks
-schedule.py    cron and systemd                     share.py   a run to send; leaks.py
+schedule.py    cron                                 share.py   a run to send; leaks.py
 page.py        a notebook as a page                 clean.py   what may be on it
 files.py       tables as CSV and Parquet, pages as PDF
 """

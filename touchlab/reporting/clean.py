@@ -89,9 +89,14 @@ def _cleaner(own: bool) -> Any:
     )
 
 
+def without_colours(text: str) -> str:
+    """Drop the codes by which a terminal colours text and moves about."""
+    return _ANSI.sub("", text)
+
+
 def clean_text(text: str) -> str:
     """Drop colour codes and control characters; of overwritten lines keep the last state."""
-    text = _ANSI.sub("", text).replace("\r\n", "\n")
+    text = without_colours(text).replace("\r\n", "\n")
     lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
     return _CONTROL.sub("", "\n".join(lines))
 

@@ -22,17 +22,20 @@ from nbformat.v4 import new_output
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillException
 
-from touchlab.reporting.clean import clean_text
+from touchlab.reporting.clean import clean_text, without_colours
 from touchlab.reporting.files import map_texts
 from touchlab.reporting.notebooks import read_notebook
 from touchlab.reporting.record import Failure
 
+MOST, MOST_PRINTED = 40_000_000, 500_000
+"""Characters of the outputs of a notebook, and of what is printed at once, that are kept."""
 _MARKER = "papermill-error-cell-tag"
 _INJECTED = "injected-parameters"
 _EXAMPLE = re.compile(r"^( *first: ).*$", re.MULTILINE)
 _HIDDEN = r"\1(a row of the data; `touchlab check` shows it)"
 
 logging.getLogger("papermill").addHandler(logging.NullHandler())  # what it says is on the page
+logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # what a time limit cuts off is pending
 
 
 class SavedOnce(NBClientEngine):  # type: ignore[misc]
@@ -112,18 +115,33 @@ def _has(cell: Any, tag: str) -> bool:
 
 
 def _tidy(notebook: Any) -> Any:
-    """Take out what papermill adds about this machine, its random ids, and rows of the data."""
-    for place in ("input_path", "output_path"):
-        notebook.metadata.get("papermill", {}).pop(place, None)
+    """Take out what papermill adds about this machine, rows of the data, and what is too much."""
+    for name in ("input_path", "output_path"):
+        notebook.metadata.get("papermill", {}).pop(name, None)
     notebook.cells = [cell for cell in notebook.cells if not _has(cell, _MARKER)]
+    room = MOST
     for cell in notebook.cells:
         if _has(cell, _INJECTED):
             cell["id"] = _INJECTED
-        for output in cell.get("outputs", []):
+        for place, output in enumerate(cell.get("outputs", [])):
+            output, room = _capped(output, room)
+            cell.outputs[place] = output
             if output.output_type == "error":
                 output.evalue = _EXAMPLE.sub(_HIDDEN, output.evalue)
                 output.traceback = [_EXAMPLE.sub(_HIDDEN, text) for text in output.traceback]
     return notebook
+
+
+def _capped(output: Any, room: int) -> tuple[Any, int]:
+    """Cut what is printed, and leave out what no page has room for; return the room left."""
+    if output.output_type in ("stream", "error"):  # colours stand in the middle of paths
+        output = map_texts(output, without_colours)
+    if output.output_type == "stream" and (more := len(output.text) - MOST_PRINTED) > 0:
+        output.text = f"{output.text[:MOST_PRINTED]}\n(and {more:,} characters more, left out)"
+    if (size := len(json.dumps(output))) <= room:
+        return output, room - size
+    said = f"(outputs of more than {MOST / 1e6:.0f} MB in a notebook are left out)"
+    return new_output("stream", name="stderr", text=said), room  # type: ignore[no-untyped-call]
 
 
 def _verdict(notebook: Any, name: str, trouble: Exception | None, timeout: float) -> Failure | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from touchlab.reporting.page import render_page, setting
-from touchlab.reporting.record import FILE, TABLES, Run, put_in_place, read_records
+from touchlab.reporting.record import FILE, Run, put_in_place, read_records, tables_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,8 @@ def _read_parts(out: Path) -> list[Part]:
 
 
 def _newest_good(runs: Sequence[Run]) -> Run | None:
-    return next((run for run in runs if run.status == "complete"), None)
+    good = [run for run in runs if run.status == "complete"]
+    return next((run for run in good if not run.part), good[0] if good else None)
 
 
 def write_run_page(run: Run) -> None:
@@ -118,7 +119,8 @@ def read_estimates(run: Run) -> Estimates:
     """Read the estimates of the tables that a run kept."""
     from touchlab.overview import estimates, read_tables
 
-    return Estimates(run, estimates(read_tables(run.folder / TABLES)))
+    tables = tables_of(run)
+    return Estimates(run, estimates(read_tables(tables) if tables else {}))
 
 
 def newest_pair(known: Sequence[Estimates]) -> tuple[Estimates, Estimates] | None:

@@ -31,9 +31,20 @@ for groups in sys.stdin: pass
 for group in groups.split():
     try: os.killpg(int(group), signal.SIGKILL)
     except OSError: pass
+mark, found = sys.argv[1].encode(), os.path.isdir("/proc/self")
+while found:
+    found = False
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{process}/environ", "rb") as environment:
+                if mark in environment.read():
+                    os.kill(int(process), signal.SIGKILL)
+                    found = True
+        except OSError: pass
 """
-"""Reads the process groups that live, a line whenever one starts, and kills the last of them when
-the run is gone: also where a SIGKILL ended it, and a kernel is too busy in C to see that."""
+"""Reads the process groups that live, and kills the last of them when the run is gone: also where
+a SIGKILL ended it, and a kernel is too busy in C to see that. On Linux also what a cell has put
+into a group of its own, which it knows by the run's folder in its environment."""
 
 _KERNEL = """
 import gc
@@ -68,18 +79,17 @@ class Kernels:
 
     def __enter__(self) -> Kernels:
         self._guard: Any = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _GUARD if _POSIX else ""], cwd="/", text=True,
+            [sys.executable, "-I", "-S", "-c", _GUARD if _POSIX else "", self.environment[FOLDER]],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            cwd="/", text=True, env={},
             start_new_session=True,
         )  # fmt: skip
         return self
 
     def __exit__(self, *_: object) -> None:
         self.closed = True
-        for process in self._processes:
-            if process.poll() is None:
-                with contextlib.suppress(OSError):
-                    os.killpg(process.pid, signal.SIGKILL) if _POSIX else process.kill()
+        for process in () if _POSIX else self._processes:
+            process.kill()
         with contextlib.suppress(OSError):
             self._guard.stdin.close()
         self._guard.wait()
@@ -88,9 +98,19 @@ class Kernels:
         """Let the end of the run be the end of a process and of all that it starts."""
         with contextlib.suppress(OSError), open(f"/proc/{process.pid}/oom_score_adj", "w") as score:
             score.write("500")  # where memory runs out, the system ends it and not the run
+        with self._lock:
+            self._processes.append(process)
+        self.clear_up()
+
+    def clear_up(self) -> None:
+        """End what ended processes have left in their groups, and tell the guard which live."""
         with self._lock, contextlib.suppress(OSError):
-            self._processes = [one for one in self._processes if one.poll() is None] + [process]
+            ended = [one for one in self._processes if one.poll() is not None]
+            self._processes = [one for one in self._processes if one not in ended]
             print(*(one.pid for one in self._processes), file=self._guard.stdin, flush=True)
+            for process in ended if _POSIX else ():  # at once: its number can be another's later
+                with contextlib.suppress(OSError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
     def manager_class(self) -> type[AsyncKernelManager]:
         """Give the manager class that papermill starts a kernel with."""

@@ -15,35 +15,28 @@ from touchlab.reporting.parameters import RESULTS, Parameter, check_parameters, 
 _NUMBERED = "[0-9][0-9]_*.ipynb"
 
 
-def notebooks_folder(start: Path | None = None) -> Path:
-    """Find the notebooks: of the working directory's repository, or of this installation."""
-    start, package = start or Path.cwd(), Path(__file__).resolve().parents[1]
-    places = []
-    for at in (start, *start.parents):
-        places.append(at / "notebooks")
-        if (at / ".git").exists() or (at / "pyproject.toml").exists():
-            break
-    else:
-        places = places[:1]
-    for place in (*places, package.parent / "notebooks", package / "_notebooks"):
-        if any(place.glob(_NUMBERED)):
-            return place.resolve()
-    raise ReportError(
-        "no notebooks found\n"
-        "  looked for notebooks/01_name.ipynb in the working directory and above it, and"
-        " beside the installed package\n"
-        "  run this inside a copy of the repository"
-    )
+def notebooks_folder() -> Path:
+    """Find the nine notebooks: packed with the package, or beside it in a clone."""
+    package = Path(__file__).resolve().parents[1]
+    packed = package / "_notebooks"
+    return packed if packed.is_dir() else package.parent / "notebooks"
 
 
-def choose_notebooks(folder: Path, only: Sequence[str] = ()) -> list[Path]:
-    """List the notebooks of a folder by number, all of them or those named.
+def choose_notebooks(
+    folder: Path, only: Sequence[str] = (), own: str | Path | None = None
+) -> list[Path]:
+    """List the notebooks of a folder by number, and those of `own` beside them; all or those named.
 
-    A name may be ``03_attribution``, ``03_attribution.ipynb`` or just ``03``.
+    A name may be ``03_attribution``, ``03_attribution.ipynb`` or just ``03``. One of `own` stands
+    in the place of one that has its very name.
     """
-    paths = sorted(folder.glob(_NUMBERED))
-    if not paths:
-        raise ReportError(f"no notebooks such as 01_name.ipynb in the folder {folder.name!r}")
+    by_name: dict[str, Path] = {}
+    for place in (folder, Path(own).expanduser().resolve()) if own else (folder,):
+        here = {path.stem: path for path in place.glob(_NUMBERED)}
+        if not here:
+            raise ReportError(f"no notebooks such as 01_name.ipynb in the folder {place.name!r}")
+        by_name |= here
+    paths = [by_name[name] for name in sorted(by_name)]
     stems = [path.stem for path in paths]
     chosen = set()
     for name in only:
@@ -52,7 +45,7 @@ def choose_notebooks(folder: Path, only: Sequence[str] = ()) -> list[Path]:
         if not found:
             unknown = f"unknown notebook {name!r}{nearest(wanted, stems)}"
             raise ParameterError(f"{unknown}\n  there are: {', '.join(stems)}")
-        chosen.add(found[0])
+        chosen |= {*found}
     return [path for path in paths if path in chosen or not only]
 
 
@@ -98,9 +91,11 @@ def _parameters_of(notebook: Any, name: str) -> dict[str, Parameter]:
     return {}
 
 
-def declared_parameters(folder: Path | None = None) -> dict[str, dict[str, Parameter]]:
+def declared_parameters(
+    folder: Path | None = None, own: str | Path | None = None
+) -> dict[str, dict[str, Parameter]]:
     """Collect the parameters of all notebooks: by notebook, then by name."""
-    paths = choose_notebooks(folder or notebooks_folder())
+    paths = choose_notebooks(folder or notebooks_folder(), own=own)
     return {path.stem: _parameters_of(read_notebook(path), path.stem) for path in paths}
 
 
@@ -129,19 +124,42 @@ class Task:
         return sum(len(cell.source) for cell in self.notebook.cells if cell.cell_type == "code")
 
 
-def choose_tasks(folder: Path, only: Sequence[str], given: Mapping[str, object]) -> list[Task]:
+@dataclass(frozen=True)
+class Plan:
+    """The notebooks of a run, where their kernels work, and which part of all they are."""
+
+    tasks: Sequence[Task]
+    root: Path
+    part: str = ""
+
+    @property
+    def min_customers(self) -> int:
+        """The fewest customers that all of the notebooks would show; 1 where none hides any."""
+        name = "min_customers"
+        declared = [task for task in self.tasks if name in task.declared]
+        return max([t.parameters.get(name, t.declared[name].default) for t in declared], default=1)
+
+
+def choose_tasks(
+    folder: Path,
+    only: Sequence[str],
+    given: Mapping[str, object],
+    own: str | Path | None = None,
+) -> Plan:
     """Choose the notebooks and check every value for each.
 
     Choosing one that reads the tables of the others chooses those too.
     """
-    notebooks = {path: read_notebook(path) for path in choose_notebooks(folder)}
+    notebooks = {path: read_notebook(path) for path in choose_notebooks(folder, own=own)}
     declared = {path: _parameters_of(node, path.stem) for path, node in notebooks.items()}
-    chosen = choose_notebooks(folder, only)
+    chosen = choose_notebooks(folder, only, own)
     if any(RESULTS in declared[path] for path in chosen):
         chosen = [path for path in notebooks if path in chosen or RESULTS not in declared[path]]
     values = check_parameters(given, {path.stem: declared[path] for path in chosen})
-    return [
+    tasks = [
         Task(path, title_of(node, path.stem), node, declared[path], values[path.stem])
         for path, node in notebooks.items()
         if path in chosen
     ]
+    numbers = dict.fromkeys(task.name[:2] for task in tasks)
+    return Plan(tasks, folder.parent, "-".join(numbers) if len(tasks) < len(notebooks) else "")

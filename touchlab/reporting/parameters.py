@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from touchlab.errors import ParameterError, nearest
+from touchlab.errors import ParameterError, listing, nearest, shorten
 
 Value = Any  # a plain JSON value: None, bool, int, float, str, or lists and dicts of those
 DATA, RESULTS, PREVIOUS = "data", "results", "previous"
@@ -67,6 +67,16 @@ RANGES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 }
 """What a parameter may be, in words and as a test (of each item of a list), by its name: one
 name means one thing in every notebook."""
+
+
+NAMING: Mapping[str, tuple[str, ...]] = {
+    "outcome": ("outcome",),
+    "order": ("outcome",),
+    "target": ("metric", "outcome"),
+    "segment": ("trait",),
+    "touchpoint": ("touchpoint",),
+}
+"""What a parameter names in the data, by its name."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +169,22 @@ def check_parameters(
         notebook: {name: value for name, value in given.items() if name in parameters}
         for notebook, parameters in notebooks.items()
     }
+
+
+def check_names(given: Mapping[str, object], there: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a value that names what the data does not have; `there` lists its names by kind.
+
+    >>> check_names({"outcome": "churn", "seed": 1}, {"outcome": ["churn", "conversion"]})
+    """
+    problems = []
+    for name, value in given.items():
+        kinds = [kind for kind in NAMING.get(name, ()) if kind in there]
+        known = [one for kind in kinds for one in there[kind]]
+        if kinds and value and value not in known:
+            said = f"parameter {name!r}: the data has no {kinds[0]} {shorten(value)}"
+            problems.append(f"{said}{nearest(str(value), known)}\n  it has {listing(known)}")
+    if problems:
+        raise ParameterError("\n".join(problems))
 
 
 def _problem_with(
@@ -261,7 +287,7 @@ def read_parameter_file(path: Path) -> dict[str, Value]:
     """Read parameters from a file of lines such as ``lookback = "14D"``: TOML, as touchlab.toml."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise ParameterError(
             f"{path.name}: cannot be read as TOML: {why}\n  give lines such as name = 'text'"

@@ -2,7 +2,7 @@
 
     out/.work-…/run/    built here        out/<run id>/          renamed to here
     out/.lock           held by a run     out/failed-<run id>/   a run that stopped
-    out/latest          the newest good run: a link, replaced in one step, as the last act
+    out/latest          the newest whole report: a link, replaced in one step, as the last act
 
 A process may be killed, or the power cut, between any two steps: `latest` then still leads to a
 whole run, and the next run clears away what is left.
@@ -22,15 +22,15 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from touchlab.errors import ParameterError
 from touchlab.reporting.index import write_index
-from touchlab.reporting.record import FILE, Busy, NotWritten, Run, put_in_place
+from touchlab.reporting.record import FILE, Busy, NotWritten, Run, put_in_place, read_record
+from touchlab.reporting.source import folder_name
 
 LATEST = "latest"
 FAILED = "failed-"
 _WORK = ".work-"
 _RUN_NAME = re.compile(rf"({FAILED})?\d{{8}}T\d{{6}}Z-[A-Za-z0-9-]+")
-_REDIRECT = '<!doctype html><meta charset="utf-8"><title>Newest report</title>'
-_ADDRESS = re.compile(r'url=\.\./([^/"]+)/index\.html')
 
 
 def made(folder: Path) -> Path:
@@ -39,13 +39,20 @@ def made(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise not_written(folder, error) from error
-    latest = folder / LATEST
-    if os.path.lexists(latest) and not _RUN_NAME.fullmatch(latest_name(folder)):
-        raise NotWritten(
-            f"{LATEST!r} in {folder.name!r} is not from touchlab, and is left alone\n"
-            "  rename it, or write to another folder with --out"
-        )
+    for latest in (folder / LATEST, *folder.glob(f"{LATEST}-*")):
+        if os.path.lexists(latest) and not _RUN_NAME.fullmatch(leads_to(latest)):
+            raise NotWritten(
+                f"{latest.name!r} in {folder.name!r} is not from touchlab, and is left alone\n"
+                "  rename it, or write to another folder with --out"
+            )
     return folder.resolve()
+
+
+def reports_folder(out: str | Path) -> Path:
+    """Take what was given as the folder of the reports; nothing is not the working folder."""
+    if not str(out).strip():
+        raise ParameterError("out: the folder of the reports is empty\n  name one, or leave it out")
+    return Path(out)
 
 
 def not_written(folder: Path, error: OSError) -> NotWritten:
@@ -95,29 +102,29 @@ def workspace(out: Path) -> Iterator[Path]:
 
 
 def publish(run: Run, out: Path, *, keep: int, work: Path) -> Run:
-    """Move a finished run to its place, drop old ones, then let `latest` lead to it."""
+    """Move a finished run to its place, drop old ones, then let `latest` lead to a whole one."""
     base = f"{FAILED}{run.run_id}" if run.failure else run.run_id
     names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
-    name = next(name for name in names if not (out / name).exists())
+    name = next(name for name in names if not os.path.lexists(out / name))
     put_in_place(run.folder, out / name)
-    prune(out, keep=keep, spare={name, latest_name(out)}, work=work)
+    prune(out, keep=keep, spare={name, *map(leads_to, out.glob(f"{LATEST}*"))}, work=work)
     write_index(out)
+    published = replace(run, folder=out / name)
     if not run.failure:
-        _point(out, name, work)
-    return replace(run, folder=out / name)
+        point(published, out)
+    return published
 
 
-def latest_name(out: Path) -> str:
-    """Read which run `latest` leads to; empty if there is none."""
-    latest = out / LATEST
-    if latest.is_symlink():
-        return os.readlink(latest)
-    try:
-        text = (latest / "index.html").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
-    found = _ADDRESS.search(text) if text.startswith(_REDIRECT) else None
-    return found[1] if found else ""
+def latest_link(out: Path, data: str) -> Path:
+    """Name the link to the newest whole report on some data: the first to come has `latest`."""
+    first = out / LATEST
+    taken = (first / FILE).exists() and read_record(first).data not in ("", data)
+    return out / f"{LATEST}-{folder_name(data)}" if taken else first
+
+
+def leads_to(latest: Path) -> str:
+    """Read which run a link leads to; empty if there is none."""
+    return os.readlink(latest) if latest.is_symlink() else ""
 
 
 def prune(out: Path, *, keep: int, spare: set[str], work: Path) -> list[str]:
@@ -135,24 +142,20 @@ def prune(out: Path, *, keep: int, spare: set[str], work: Path) -> list[str]:
     return old
 
 
-def _point(out: Path, name: str, work: Path) -> None:
-    """Let `latest` lead to a run, in one step."""
-    latest, draft = out / LATEST, work / LATEST
+def point(run: Run, out: Path) -> None:
+    """Let the link to the newest whole report on its data lead to a run, in one step."""
+    latest, draft = latest_link(out, run.data), out / f"{_WORK}{LATEST}"
+    if run.part or leads_to(latest) == run.folder.name:
+        return
     try:
-        draft.symlink_to(name, target_is_directory=True)
+        draft.unlink(missing_ok=True)
+        draft.symlink_to(run.folder.name, target_is_directory=True)
     except (OSError, NotImplementedError):  # Windows without the right to make links
-        # `latest/index.html` is then a page that leads on
-        refresh = f'<meta http-equiv="refresh" content="0; url=../{name}/index.html">'
-        link = f'<p><a href="../{name}/index.html">Newest report</a></p>'
-        draft.write_text(f"{_REDIRECT}{refresh}{link}\n", encoding="utf-8")
-        latest.mkdir(exist_ok=True)
-        latest /= "index.html"
-    if latest.is_dir() and not latest.is_symlink():
-        _remove(latest)  # our page, from a system without links
+        return  # the index leads there
     put_in_place(draft, latest)
 
 
 def _remove(path: Path) -> None:
-    if path.is_file():
+    if path.is_file() or path.is_symlink():
         path.unlink()
     shutil.rmtree(path, ignore_errors=True)

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import stat
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -17,6 +18,7 @@ from touchlab.errors import ReportError
 FILE = "run.json"
 TABLES = "tables"  # folder of a run with the tables of each notebook
 _LINE = 240  # letters of an answer in a list of runs
+_LARGEST, _DEEPEST = 2_000_000, 12  # bytes and levels of a record: hundreds of times what we write
 _KINDS: dict[Any, Any] = {"str": str, "int": int, "float": (int, float)}
 _KINDS |= dict.fromkeys(("Mapping[str, Any]", "Mapping[str, str]"), dict)
 _SENTENCE = re.compile(r".*?(?:\w\w|[%)\]”\"'])[.!?](?=\s|$)", re.DOTALL)
@@ -46,7 +48,7 @@ EXIT_CODES = {
     2: "refused before anything ran: data, parameter, notebook or option",
     3: "the folder of the reports cannot be written: full, read-only or not ours",
     4: "another run held the folder for too long",
-    130: "interrupted, as by Ctrl-C (143: by SIGTERM); nothing is published",
+    130: "interrupted, as by Ctrl-C (129: terminal closed, 143: SIGTERM); nothing is published",
 }
 """What the exit codes of `touchlab report` mean."""
 
@@ -81,7 +83,7 @@ class Failure:
         """Say it in one line, without the source."""
         where = f" in code cell {self.cell}" if self.cell else ""
         said = [self.error, *self.message.strip().splitlines()[:1]]
-        return f"{self.notebook} stopped{where}: {': '.join(said)}"
+        return f"{self.notebook or 'the run'} stopped{where}: {': '.join(said)}"
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Run:
     fingerprint: str = ""  # of the values of the data, as `Dataset.fingerprint`
     window: Mapping[str, str] = field(default_factory=dict)  # first and last time, ISO 8601
     key: str = ""  # of all that the run was made from; empty if that is not known
+    part: str = ""  # numbers of its notebooks, where it is not all of them
 
     @property
     def page(self) -> Path:
@@ -136,16 +139,38 @@ def write_record(run: Run) -> None:
 
 
 def read_record(folder: Path) -> Run:
-    """Read a run back; one that cannot be read comes back with status `unreadable`."""
+    """Read a run back; one that cannot be read comes back with status `unreadable`.
+
+    Whoever may write to the folder may have written it: so it is read as from a stranger.
+    """
     try:
-        record = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        record = json.loads(_read_file(folder / FILE))
+        _measure(record, _DEEPEST)
         pages = tuple(_of(Page, page) for page in record["pages"])
         if any("/" in page.name or "\\" in page.name for page in pages):
             raise ValueError("a page lies outside the folder")
         return _of(Run, {**record, "folder": folder, "pages": pages})
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         broken = Failure(folder.name, 0, "run.json cannot be read", str(error))
         return Run(folder.name, folder, "unreadable", "", 0.0, "", failure=broken)
+
+
+def _read_file(path: Path) -> str:
+    """Read a small file that is a file itself: no link to elsewhere, nothing that waits."""
+    flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with open(os.open(path, os.O_RDONLY | flags), encoding="utf-8") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+            raise ValueError("not a file of the size of a record")
+        return file.read()
+
+
+def _measure(value: Any, levels: int) -> None:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if not levels:
+        raise ValueError("too many levels")
+    for one in inner:
+        _measure(one, levels - 1)
 
 
 def _of(kind: type[Any], record: Mapping[str, Any]) -> Any:
@@ -166,6 +191,13 @@ def read_records(out: Path) -> list[Run]:
     # names begin with the time, so they order even the unreadable ones
     own.sort(key=lambda folder: folder.name.removeprefix("failed-"), reverse=True)
     return [read_record(folder) for folder in own]
+
+
+def tables_of(run: Run) -> Path | None:
+    """Find the tables that a run wrote itself; a link among them would lead to others."""
+    tables = run.folder / TABLES
+    linked = any(path.is_symlink() for path in (tables, *tables.rglob("*")))
+    return tables if tables.is_dir() and not linked else None
 
 
 def put_in_place(draft: Path, target: Path) -> None:

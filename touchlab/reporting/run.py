@@ -22,20 +22,27 @@ from typing import TYPE_CHECKING, Any
 from touchlab.errors import ParameterError
 from touchlab.reporting.files import write_tables
 from touchlab.reporting.index import write_run_page
-from touchlab.reporting.notebooks import Task, choose_tasks, notebooks_folder
+from touchlab.reporting.notebooks import Plan, Task, choose_tasks, notebooks_folder
 from touchlab.reporting.page import Block, answer_of, blocks_of, export_html
-from touchlab.reporting.parameters import DATA, PREVIOUS, RESULTS
-from touchlab.reporting.publish import latest_name, locked, made, not_written, publish, workspace
+from touchlab.reporting.parameters import DATA, PREVIOUS, RESULTS, check_names
+from touchlab.reporting.publish import (
+    locked,
+    made,
+    not_written,
+    point,
+    publish,
+    reports_folder,
+    workspace,
+)
 from touchlab.reporting.record import (
-    FILE,
     TABLES,
     Failure,
     NotFinished,
     Page,
     Run,
-    read_record,
     read_records,
     stopped,
+    tables_of,
     write_record,
 )
 from touchlab.reporting.source import (
@@ -47,12 +54,14 @@ from touchlab.reporting.source import (
     data_place,
     digest,
     folder_name,
+    refuse_few,
 )
 
 if TYPE_CHECKING:
     from touchlab.reporting.execute import Outcome
     from touchlab.reporting.kernel import Kernels
 
+CHANGED = "files of the data were written to while it ran; run again once they stay as they are"
 _PACKAGES = ("touchlab", "pandas", "ibis-framework", "duckdb", "scikit-learn", "statsmodels")
 
 
@@ -100,6 +109,7 @@ def run_report(
     only: Sequence[str] = (),
     parameters: Mapping[str, object] | None = None,
     folder: Path | None = None,
+    notebooks: str | Path | None = None,
     limits: Limits | None = None,
     force: bool = False,
     progress: Progress | None = None,
@@ -107,23 +117,25 @@ def run_report(
     """Run the notebooks on some data and publish their pages.
 
     Nothing is published unless every notebook ran to its end: the pages are made aside and
-    moved into ``out/<run id>/`` in one step, then ``out/latest`` leads there. If one stops,
-    what there is goes to ``out/failed-<run id>/``, the last good report stays, and NotFinished
-    says where. If the newest report was made from the same data, parameters and code, nothing is
-    made unless `force`, and the status is ``unchanged``. What is wrong with the data's place, a
-    notebook or a value is said before anything runs. `progress` is called from several threads.
+    moved into ``out/<run id>/`` in one step, then ``out/latest`` leads there, if it is no part of
+    a report on other data. If one stops, what there is goes to ``out/failed-<run id>/``, the last
+    good report stays, and NotFinished says where. If the newest report was made from the same data,
+    parameters and code, nothing is made unless `force`, and the status is ``unchanged``. What is
+    wrong with the data's place, a notebook or a value is said before any notebook runs. Notebooks
+    of your own join those of `folder` (the nine) from `notebooks`. `progress` is called from
+    several threads.
     """
     folder = (folder or notebooks_folder()).resolve()
     place = data_place(data, folder.parent)
     given = dict(parameters or {})
-    return run_tasks(
-        choose_tasks(folder, only, given), Source(data_name(place), place), given, Path(out),
-        limits or Limits(), force=force, progress=progress,
+    return run_plan(
+        choose_tasks(folder, only, given, notebooks), Source(data_name(place), place), given,
+        reports_folder(out), limits or Limits(), force=force, progress=progress,
     )  # fmt: skip
 
 
-def run_tasks(
-    tasks: Sequence[Task],
+def run_plan(
+    plan: Plan,
     source: Source,
     given: Mapping[str, object],
     out: Path,
@@ -140,13 +152,16 @@ def run_tasks(
         with locked(out, patience=limits.total, waiting=lambda: tell(waiting)):
             versions = {"Python": ".".join(map(str, sys.version_info[:3]))}
             versions |= {package: version(package) for package in _PACKAGES}
-            key = run_key(tasks, source, data_key(source.place), versions)
-            newest = out / (latest_name(out) or ".")
-            if not force and key and _is_whole(newest, key):
-                return replace(read_record(newest), status="unchanged")
-            now = datetime.now(UTC)
+            content = data_key(source.place)
+            key = run_key(plan.tasks, source, content, versions)
+            good = [r for r in read_records(out) if (r.status, r.data) == ("complete", source.name)]
+            newest = next((r for r in good if r.part == plan.part), None)
+            if newest and key and not force and _is_whole(newest, key):
+                point(newest, out)  # a kill can come just before it
+                return replace(newest, status="unchanged")
+            now, of = datetime.now(UTC), f"-only-{plan.part}" if plan.part else ""
             run = Run(
-                run_id=f"{now:%Y%m%dT%H%M%SZ}-{folder_name(source.name)}",
+                run_id=f"{now:%Y%m%dT%H%M%SZ}-{folder_name(source.name)}{of}",
                 folder=out,
                 status="complete",
                 started=now.isoformat(timespec="seconds"),
@@ -155,10 +170,10 @@ def run_tasks(
                 parameters=given,
                 versions=versions,
                 key=key,
+                part=plan.part,
             )
             with workspace(out) as work:
-                root = tasks[0].path.parent.parent
-                run = _Execution(run, source, work, root, limits, tell).run(tasks)
+                run = _Execution(run, source, work, plan, limits, tell).run(content)
                 run = publish(run, out, keep=limits.keep, work=work)
     except OSError as error:
         raise not_written(name, error) from error
@@ -184,43 +199,40 @@ def run_key(
     return digest([made_of, source.name, content, str(source.cut), versions, code_key()])
 
 
-def _is_whole(folder: Path, key: str) -> bool:
-    """Say whether the run in `folder` has this key, and all of its pages are there."""
-    if not (folder / FILE).is_file():
-        return False
-    run = read_record(folder)
-    files = [run.page, *(folder / page.file for page in run.pages)]
-    return run.status == "complete" and run.key == key and all(file.is_file() for file in files)
+def _is_whole(run: Run, key: str) -> bool:
+    """Say whether a run has this key, and all of its pages are there."""
+    files = [run.page, *(run.folder / page.file for page in run.pages)]
+    return run.key == key and all(file.is_file() for file in files)
 
 
 class _Execution:
     """The notebooks of one run, executed and made into pages below `work`."""
 
     def __init__(
-        self, draft: Run, source: Source, work: Path, root: Path, limits: Limits, tell: Progress
+        self, draft: Run, source: Source, work: Path, plan: Plan, limits: Limits, tell: Progress
     ) -> None:
-        self.draft, self.work, self.root, self.limits, self.tell = draft, work, root, limits, tell
+        self.draft, self.work, self.plan, self.limits, self.tell = draft, work, plan, limits, tell
         self.began = time.monotonic()
         self.target = work / "run"  # becomes the folder of the run
         self.tables = self.target / TABLES
         self.tables.mkdir(parents=True)
         self.earlier = read_records(draft.folder)
-        good = (r for r in self.earlier if r.status == "complete" and r.data == source.name)
-        before = next(good, None)
+        good = (r for r in self.earlier if (r.status, r.data) == ("complete", source.name))
+        before = next((run for run in good if not run.part), None)
         self.shown: dict[str, tuple[Any, Sequence[Block]]] = {}
         """Notebooks that started, with the blocks of their pages."""
-        self.place = cut_data(source, work)
+        self.source, self.place = source, cut_data(source, work)
         self.filled = {
             DATA: self.place,
             RESULTS: str(self.tables),
-            PREVIOUS: str(before.folder / TABLES) if before else "",
+            PREVIOUS: str(tables_of(before) or "") if before else "",
         }
         # paths that do not belong into a report, with what stands there instead
         self.hidden = {
             str(Path.home()): "~",
             sysconfig.get_path("purelib"): "packages",
             sysconfig.get_path("stdlib"): "python",
-            str(root): ".",
+            str(plan.root): ".",
             str(self.target): ".",
             str(work): "",
             str(draft.folder): "",
@@ -233,21 +245,30 @@ class _Execution:
         left = self.limits.total - (time.monotonic() - self.began)
         return min(self.limits.timeout, left)
 
-    def run(self, tasks: Sequence[Task]) -> Run:
-        """Run all; those that read tables come last, and not if one before them stopped."""
+    def run(self, content: str) -> Run:
+        """Run all; those that read tables come last, and not if one before them stopped.
+
+        Data whose `content` is another at the end makes no report: its pages may be of both.
+        """
         # The threads only run papermill. Pages are made here, and papermill is imported here: some
         # libraries cannot be imported by two threads at once.
-        import touchlab.reporting.execute  # noqa: F401
         from touchlab.reporting.kernel import Kernels
 
+        tasks = self.plan.tasks
         count = "1 notebook" if len(tasks) == 1 else f"{len(tasks)} notebooks"
         self.tell(Step("", f"{self.draft.data}: {count}", total=len(tasks)))
         pages: dict[str, Page] = {}
         threads = max(1, (os.cpu_count() or 1) // self.limits.jobs)
         with (
             ThreadPoolExecutor(self.limits.jobs) as pool,
-            Kernels(self.work / "k", cwd=self.root, threads=threads) as kernels,
+            Kernels(self.work / "k", cwd=self.plan.root, threads=threads) as kernels,
         ):
+            describing = pool.submit(kernels.describe, self.place, self.seconds_left)
+            import touchlab.reporting.execute  # noqa: F401
+
+            known = describing.result()
+            check_names(self.draft.parameters, known.pop("names", {}))
+            refuse_few(self.draft.data, known.pop("customers", None), self.plan.min_customers)
             for reading in (False, True):
                 stage = [task for task in tasks if task.reads_tables is reading]
                 if stopped(pages.values()):
@@ -256,13 +277,12 @@ class _Execution:
                     continue
                 ordered = sorted(stage, key=self._longest_first)
                 running = {pool.submit(self._execute, task, kernels): task for task in ordered}
-                if not reading:
-                    describing = pool.submit(kernels.describe, self.place, self.seconds_left)
                 for future in as_completed(running):
                     task = running[future]
                     pages[task.name] = self._finished(task, future.result())
-            known = describing.result()
         failures = [page.failure for page in stopped(pages.values())]
+        if content and data_key(self.source.place) != content:
+            failures.append(Failure("", 0, "Data changed", CHANGED))
         run = replace(
             self.draft,
             folder=self.target,
@@ -298,6 +318,7 @@ class _Execution:
                 manager=kernels.manager_class(),
                 seconds=deadline - time.monotonic(),
             )
+            kernels.clear_up()
             again = outcome.died and tries_left and not kernels.closed
             if not again or time.monotonic() > deadline:
                 break
@@ -337,7 +358,8 @@ class _Execution:
 
 
 def _failure_message(run: Run) -> str:
-    said = [page.failure.sentence() for page in stopped(run.pages) if page.failure]
+    ended = [page.failure for page in stopped(run.pages)] or [run.failure]
+    said = [failure.sentence() for failure in ended if failure]
     page = run.page.resolve()
     if page.is_relative_to(Path.cwd()):
         page = page.relative_to(Path.cwd())

@@ -1,74 +1,38 @@
-"""A report at fixed times, by cron or systemd: the lines to install, printed and no more."""
+"""A report at fixed times, by cron: the line to install, printed and no more."""
 
+import os
 import re
 import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from touchlab.data.connect import ALLOWED
 from touchlab.errors import ParameterError
 from touchlab.reporting.notebooks import choose_notebooks, notebooks_folder
+from touchlab.reporting.publish import reports_folder
 from touchlab.reporting.record import EXIT_CODES
-from touchlab.reporting.source import data_name, data_place, folder_name
+from touchlab.reporting.source import data_place
 
-EVERY = {
-    "day": ("* * *", "*-*-*"),
-    "week": ("* * 1", "Mon *-*-*"),
-    "month": ("1 * *", "*-*-01"),
-}
-"""Days in the words of cron and of systemd: every one, Mondays, the first of the month."""
+EVERY = {"day": "* * *", "week": "* * 1", "month": "1 * *"}
+"""Days in the words of cron: every one, Mondays, the first of the month."""
 _AT = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
-_SERVICE = """[Unit]
-Description=touchlab report on {name}
-
-[Service]
-Type=oneshot
-WorkingDirectory={folder}
-ExecStart={command}
-StandardOutput=append:{log}
-StandardError=inherit
-"""
-_TIMER = """[Unit]
-Description=touchlab report on {name}, at fixed times
-
-[Timer]
-OnCalendar={calendar}
-# what was missed while the machine was off is made up for
-Persistent=true
-
-[Install]
-WantedBy=timers.target
-"""
 _PRINTED = """# Nothing has been installed. Times are those of the machine's clock.
 # Everything said goes to {log}
 # Exit codes:
 {codes}
 
-# ---- cron: add with crontab -e. Mail comes only where a run ended badly.
+# Add with crontab -e. Mail comes only where a run ended badly.
 # MAILTO=you@example.org
-{cron}
-
-# ---- systemd, file ~/.config/systemd/user/{name}.service
-{service}
-# ---- systemd, file ~/.config/systemd/user/{name}.timer
-{timer}
-# ---- then, once:
-# systemctl --user daemon-reload
-# systemctl --user enable --now {name}.timer
-# systemctl --user start {name}.service    (try it now)
-# loginctl enable-linger                         (runs while nobody is logged in)"""
+{cron}"""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The lines that run a report at fixed times; `name` is that of the systemd units."""
+    """The line that runs a report at fixed times, and where what it says goes."""
 
-    name: str
     cron: str
-    service: str
-    timer: str
     log: Path
 
     def __str__(self) -> str:
@@ -83,11 +47,12 @@ def write_schedule(
     at: str = "06:00",
     out: str | Path = "reports",
     only: Sequence[str] = (),
+    notebooks: str | Path | None = None,
 ) -> Schedule:
-    """Write the crontab line and the systemd units that make a report at fixed times.
+    """Write the crontab line that makes a report at fixed times.
 
-    Installs nothing, and does not look into the data. Paths are absolute and quoted for each of the
-    two, so neither depends on a shell's environment. The log ``<out>.log`` lies beside the reports.
+    Installs nothing, and does not look into the data. Paths are absolute and quoted, so it does not
+    depend on a shell's environment. The log ``<out>.log`` lies beside the reports.
     """
     if every not in EVERY:
         raise ParameterError(f"every: {every!r} is not allowed\n  use any of {', '.join(EVERY)}")
@@ -96,27 +61,19 @@ def write_schedule(
         raise ParameterError(f"at: {at!r} is not a time of day\n  give hours and minutes: 06:00")
     hour, minute = map(int, clock.groups())
     folder = notebooks_folder()
-    choose_notebooks(folder, only)
+    choose_notebooks(folder, only, notebooks)
     place = data_place(data, folder.parent)
-    reports = Path(out).expanduser().resolve()
+    reports = reports_folder(out).expanduser().resolve()
     _check_places(place, reports)
     log = reports.with_name(f"{reports.name}.log")
     command = [*_touchlab(), "report", place, "--out", str(reports)]
     command += [word for name in only for word in ("--only", name)]
-    days, date = EVERY[every]
-    name = systemd_text(data_name(place))
-    return Schedule(
-        name=f"touchlab-{folder_name(data_name(place))}-{every}",
-        cron=f"{minute} {hour} {days} {cron_command(command, folder.parent, log)}",
-        service=_SERVICE.format(
-            name=name,
-            folder=systemd_text(str(folder.parent)),
-            command=" ".join(map(systemd_word, command)),
-            log=systemd_text(str(log)),
-        ),
-        timer=_TIMER.format(name=name, calendar=f"{date} {hour:02d}:{minute:02d}:00"),
-        log=log,
-    )
+    if notebooks:
+        command += ["--notebooks", str(Path(notebooks).expanduser().resolve())]
+    if allowed := os.environ.get(ALLOWED):
+        command += ["--allow-address", allowed]
+    line = cron_command(command, folder.parent, log)
+    return Schedule(f"{minute} {hour} {EVERY[every]} {line}", log)
 
 
 def cron_command(command: Sequence[str], folder: Path, log: Path) -> str:
@@ -137,20 +94,6 @@ def cron_command(command: Sequence[str], folder: Path, log: Path) -> str:
     return line.replace("%", r"\%")
 
 
-def systemd_word(word: str) -> str:
-    """Quote one word of `ExecStart`: there % names a specifier, $ a variable.
-
-    >>> print(systemd_word('/data/100 % "new" $HOME'))
-    "/data/100 %% \\"new\\" $$HOME"
-    """
-    return '"' + systemd_text(word).replace('"', r"\"").replace("$", "$$") + '"'
-
-
-def systemd_text(text: str) -> str:
-    """Write a path as the value of a setting."""
-    return text.replace("\\", "\\\\").replace("%", "%%")
-
-
 def _touchlab() -> list[str]:
     """Find the command of this environment; cron knows no search path of ours."""
     script = Path(sys.executable).with_name("touchlab")
@@ -158,13 +101,6 @@ def _touchlab() -> list[str]:
 
 
 def _check_places(place: str, reports: Path) -> None:
-    if "://" in place and urlsplit(place).password:
-        raise ParameterError(
-            "schedule: the address of the data holds a password, which a crontab or a unit"
-            " would keep in clear\n"
-            "  leave it out of the address, and keep it where the database looks for it,"
-            " such as ~/.pgpass"
-        )
     if not reports.parent.is_dir():
         raise ParameterError(
             f"out: there is no folder {str(reports.parent)!r} for the reports and their log\n"
@@ -172,6 +108,6 @@ def _check_places(place: str, reports: Path) -> None:
         )
     if any(ord(letter) < 32 for text in (place, str(reports)) for letter in text):
         raise ParameterError(
-            "schedule: a path holds a line break or another control character, which neither"
-            " cron nor systemd takes\n  rename the folder"
+            "schedule: a path holds a line break or another control character, which cron"
+            " does not take\n  rename the folder"
         )

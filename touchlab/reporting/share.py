@@ -27,7 +27,6 @@ from touchlab.reporting.files import (
     write_pdfs,
 )
 from touchlab.reporting.leaks import Finding, check_run, files_of, leaks_in
-from touchlab.reporting.publish import LATEST, latest_name
 from touchlab.reporting.record import (
     FILE,
     TABLES,
@@ -111,10 +110,7 @@ def share_run(
 def find_run(name: str | Path) -> Run:
     """Read the run that a path, ``reports/latest`` or the name of a run stands for."""
     path = Path(name)
-    choices = [path, Path("reports") / path]
-    if path.name == LATEST:
-        choices.append(path.parent / latest_name(path.parent))
-    for folder in choices:
+    for folder in (path, Path("reports") / path):
         if (folder / FILE).is_file():
             return read_record(folder.resolve())
     known = [run.folder.name for at in (path, path.parent) for run in reversed(read_records(at))]
@@ -159,8 +155,11 @@ def _write(path: Path, text: str) -> None:
 
 
 def _regular(folder: Path, pattern: str) -> Iterator[Path]:
-    # a link in a run leads to a file that is not of the run
-    yield from (p for p in sorted(folder.glob(pattern)) if p.is_file() and not p.is_symlink())
+    # a link in a run, or a linked folder, leads to a file that is not of the run
+    inside = folder.resolve()
+    for path in sorted(folder.glob(pattern)):
+        if path.is_file() and path.resolve() == inside / path.relative_to(folder):
+            yield path
 
 
 def _min_customers(run: Run) -> int:

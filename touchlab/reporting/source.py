@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from touchlab.data.locate import ENDINGS, FILE_DATABASES
+from touchlab.data.connect import FILE, masked, read_address
+from touchlab.data.locate import ENDINGS
 from touchlab.data.settings import REPORT, SWEEP, address_in, read_settings
-from touchlab.errors import DataError, ParameterError
+from touchlab.errors import DataError, ParameterError, listing, nearest, shorten
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from touchlab.data.dataset import Dataset
 
+LEVELS = 20
+"""Values of a trait of numbers or times up to which it makes segments: a salary tells of one."""
 _TIMES = {
     "touches": "timestamp", "outcomes": "timestamp", "surveys": "timestamp", "experiments": "start",
 }  # fmt: skip
@@ -54,13 +57,16 @@ class Source:
 def data_place(data: str | Path, root: Path) -> str:
     """Make a data path absolute: from the working directory, or from the notebooks' side."""
     if "://" in str(data):
-        return str(data)
+        address = read_address(str(data))  # refused here, before it is in a list of processes
+        if address.scheme != FILE:
+            return str(data)
+        return f"{FILE}://{data_place(address.shown.partition('://')[2], root)}"
     for base in (Path.cwd(), root):
         place = (base / Path(data).expanduser()).resolve()
         if place.exists():
             return str(place)
     raise DataError(
-        f"data: there is nothing at {str(data)!r}\n"
+        f"data: there is nothing at '{masked(data)}'\n"
         "  looked in the working directory and beside the notebooks\n"
         "  give a folder of Parquet or CSV files, or a database address"
     )
@@ -108,7 +114,7 @@ def code_key() -> str:
 def data_key(place: str) -> str:
     """Hash the content of the data; empty for a database server, whose content is not known."""
     scheme, found, rest = place.partition("://")
-    if found and scheme not in FILE_DATABASES:
+    if found and scheme != FILE:
         return ""
     path = Path(rest.split("?")[0] if found else place)
     if not path.is_dir():  # a file, perhaps with what its database has not yet written into it
@@ -137,14 +143,50 @@ def _content(base: Path, files: list[Path]) -> str:
 
 
 def describe(place: str) -> None:
-    """Print fingerprint, first and last time of the data as JSON."""
+    """Print what is known of the data as JSON: fingerprint, times, customers and names."""
     from touchlab.data.dataset import open_data
 
     data = open_data(place)
     times = data.overview[["first", "last"]].dropna()
     window = {"first": times["first"].min(), "last": times["last"].max()} if len(times) else {}
-    found = {"fingerprint": data.fingerprint, "window": window}
+    found = {"fingerprint": data.fingerprint, "window": window, "names": names_in(data),
+             "customers": count_customers(data.tables)}  # fmt: skip
     print(json.dumps(found, default=lambda moment: moment.isoformat()))
+
+
+def names_in(data: Dataset) -> dict[str, list[str]]:
+    """List the names that parameters may give, by what they are of."""
+    from touchlab.data.contract import TABLES
+
+    places = {"outcome": "outcomes", "touchpoint": "touches", "metric": "surveys"}
+    found = {
+        column: sorted(data.tables[table][column].as_table().distinct()[column].to_pandas())
+        for column, table in places.items()
+        if data.has(table)
+    }
+    if data.has("customers"):
+        own = {column.name for column in TABLES["customers"].columns}
+        customers = data.tables["customers"]
+        free = [name for name in customers.columns if name not in own]
+        levels = customers.aggregate(**{name: customers[name].nunique() for name in free})
+        most = levels.to_pandas().iloc[0] if free else {}
+        found["trait"] = [n for n in free if customers[n].type().is_string() or most[n] <= LEVELS]
+    return found
+
+
+def count_customers(tables: Mapping[str, ir.Table]) -> int | None:
+    """Count the customers of tables; None of a paths table, which has none."""
+    table = tables.get("customers", tables.get("touches"))
+    return None if table is None else int(table.customer_id.nunique().to_pyarrow().as_py())
+
+
+def refuse_few(name: str, customers: int | None, least: int) -> None:
+    """Refuse a report on so few customers that it would tell of single ones."""
+    if customers is not None and customers < least:
+        raise ParameterError(
+            f"{name}: fewer than {least:,} customers (parameter min_customers)\n"
+            "  a report on so few would give single ones away: take more of them together"
+        )
 
 
 # --- a part as data of its own ------------------------------------------------------------
@@ -159,25 +201,30 @@ def cut_data(source: Source, work: Path) -> str:
     if source.cut is None:
         return source.place
     from touchlab.data.dataset import open_data
+    from touchlab.data.readers import write_parquet
 
-    data = open_data(source.place)
+    target = work / "data" / folder_name(source.name)
+    target.mkdir(parents=True)
+    for name, table in part_of(open_data(source.place), source.cut).items():
+        write_parquet(table, target / f"{name}.parquet")
+    return str(target)
+
+
+def part_of(data: Dataset, cut: Cut) -> dict[str, ir.Table]:
+    """Give the tables of a part of the data, as `cut_data` writes them."""
     backend = next(iter(data.tables.values())).get_backend().name
     if backend != "duckdb":
         raise ParameterError(
-            f"sweep: {data.name!r} stays in its {backend}, and is not cut here into {source.cut}\n"
+            f"sweep: {data.name!r} stays in its {backend}, and is not cut here into {cut}\n"
             "  give each part a schema with views of its own, or sweep over parameters"
         )
-    target = work / "data" / folder_name(source.name)
-    target.mkdir(parents=True)
-    tables = {name: _within(t, _TIMES.get(name), source.cut) for name, t in data.tables.items()}
-    if (customers := _customers(data, source.cut)) is not None:
+    tables = {name: _within(t, _TIMES.get(name), cut) for name, t in data.tables.items()}
+    if (customers := _customers(data, cut)) is not None:
         for name, table in tables.items():
             if "customer_id" in table.columns:
                 tables[name] = table.semi_join(customers, "customer_id")
         tables["customers"] = customers
-    for name, table in tables.items():
-        table.to_parquet(target / f"{name}.parquet")
-    return str(target)
+    return tables
 
 
 def _customers(data: Dataset, cut: Cut) -> ir.Table | None:
@@ -195,10 +242,17 @@ def _customers(data: Dataset, cut: Cut) -> ir.Table | None:
     for trait, wanted in cut.where.items():
         if trait not in customers.columns:
             raise ParameterError(
-                f"sweep: customers has no column {trait!r}\n"
-                f"  its columns are {', '.join(customers.columns)}"
+                f"sweep: customers has no column {trait!r}{nearest(trait, customers.columns)}\n"
+                f"  its columns are {listing(customers.columns)}"
             )
         values = [str(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
+        found = customers[trait].cast("string").name(trait).as_table().distinct()[trait].to_pandas()
+        there = sorted(found.dropna())
+        if unknown := [value for value in values if value not in there]:
+            raise ParameterError(
+                f"sweep: customers.{trait} has no {shorten(unknown[0])}"
+                f"{nearest(unknown[0], there)}\n  it has {listing(there)}"
+            )
         customers = customers.filter(customers[trait].cast("string").isin(values))
     start, end = customers.observed_from, customers.observed_to
     if cut.first:

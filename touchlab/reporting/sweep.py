@@ -17,14 +17,27 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from touchlab.data.settings import SETTINGS, SWEEP, settings_of
+from touchlab.data.dataset import Dataset, open_data
+from touchlab.data.settings import REPORT, SETTINGS, SWEEP, settings_of
 from touchlab.errors import ParameterError
 from touchlab.reporting.index import write_index
-from touchlab.reporting.notebooks import choose_tasks, notebooks_folder
-from touchlab.reporting.publish import LATEST, locked, not_written
+from touchlab.reporting.notebooks import Plan, choose_tasks, notebooks_folder
+from touchlab.reporting.parameters import check_names
+from touchlab.reporting.publish import LATEST, locked, not_written, reports_folder
 from touchlab.reporting.record import Busy, NotFinished, Run
-from touchlab.reporting.run import Limits, Progress, run_tasks
-from touchlab.reporting.source import Cut, Source, data_name, data_place, folder_name
+from touchlab.reporting.run import Limits, Progress, run_plan
+from touchlab.reporting.source import (
+    Cut,
+    Source,
+    count_customers,
+    data_key,
+    data_name,
+    data_place,
+    folder_name,
+    names_in,
+    part_of,
+    refuse_few,
+)
 
 _WHERE, _FROM, _UNTIL = "where", "from", "until"
 _PATIENCE = 10.0  # seconds
@@ -37,17 +50,18 @@ def run_sweep(
     only: Sequence[str] = (),
     parameters: Mapping[str, object] | None = None,
     folder: Path | None = None,
+    notebooks: str | Path | None = None,
     limits: Limits | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> list[Run]:
     """Run the report once for every [sweep.name] in `touchlab.toml`, into ``out/<name>/``.
 
-    Names and parameters are checked before the first report starts; a report that stops, or whose
-    part of the data holds no customers, does not keep the others from being made: NotFinished,
-    after the last one, has what each says. ``out/index.html`` has the answers side by side.
+    Names, parameters and the size of each part are checked before the first report starts; a
+    report that stops does not keep the others from being made: NotFinished, after the last one, has
+    what each says. ``out/index.html`` has the answers side by side.
     """
-    folder, out = (folder or notebooks_folder()).resolve(), Path(out)
+    folder, out = (folder or notebooks_folder()).resolve(), reports_folder(out)
     place, given = data_place(data, folder.parent), dict(parameters or {})
     chosen = []
     for name, (cut, own) in read_sweep(place).items():
@@ -55,16 +69,19 @@ def run_sweep(
             raise ParameterError(
                 f"parameter {twice[0]!r} is set by the sweep {name!r}\n  leave it out here"
             )
-        chosen.append((name, cut, given | own, choose_tasks(folder, only, given | own)))
+        chosen.append((name, cut, given | own, choose_tasks(folder, only, given | own, notebooks)))
+    # who looks into a server first has its processors: there each report looks itself
+    if any(cut for _, cut, _, _ in chosen) or data_key(place):
+        _look_into(open_data(place), chosen)
     runs, stopped = [], []
-    for name, cut, own, tasks in chosen:
+    for name, cut, own, plan in chosen:
         source = Source(f"{data_name(place)} {name}", place, cut)
         try:
-            runs.append(run_tasks(
-                tasks, source, own, out / folder_name(name), limits or Limits(),
+            runs.append(run_plan(
+                plan, source, own, out / folder_name(name), limits or Limits(),
                 force=force, progress=progress,
             ))  # fmt: skip
-        except (NotFinished, ParameterError) as problem:  # a part may hold no customers
+        except (NotFinished, ParameterError) as problem:
             stopped.append(f"{name}: {problem}")
     try:
         # a run that holds the folder for longer writes the page itself, at its end
@@ -75,6 +92,46 @@ def run_sweep(
     if stopped:
         raise NotFinished("\n".join(stopped))
     return runs
+
+
+def check_beside(place: str, data: Dataset) -> None:
+    """Hold what a folder says of reports, [report] and [sweep.name], against its data."""
+    folder = notebooks_folder()
+    given = settings_of(place, REPORT)
+    given.pop("notebooks", None)
+    own = read_sweep(place) if settings_of(place, SWEEP) else {}
+    parts = {"report": (None, {}), **own}
+    _look_into(data, [
+        (name, cut, given | more, choose_tasks(folder, [], given | more))
+        for name, (cut, more) in parts.items()
+    ])  # fmt: skip
+
+
+def _look_into(
+    data: Dataset, chosen: Sequence[tuple[str, Cut | None, Mapping[str, Any], Plan]]
+) -> None:
+    """Refuse names that the data does not have, and parts of few customers, all at once."""
+    problems, names = [], names_in(data)
+    for name, cut, given, plan in chosen:
+        try:
+            check_names(given, names)
+            if cut:
+                refuse_few(str(cut), count_customers(part_of(data, cut)), plan.min_customers)
+        except ParameterError as problem:
+            problems.append(f"{name}: {problem}")
+    wheres = [cut for _, cut, _, _ in chosen if cut and cut.where]
+    if wheres and not problems:
+        rest = data.tables["customers"]
+        for cut in wheres:
+            rest = rest.anti_join(part_of(data, Cut(cut.where))["customers"], "customer_id")
+        left, least = count_customers({"customers": rest}), max(p.min_customers for *_, p in chosen)
+        if left:
+            try:
+                refuse_few("the rest, which is all but these parts", left, least)
+            except ParameterError as problem:
+                problems.append(str(problem))
+    if problems:
+        raise ParameterError("\n".join(problems))
 
 
 def read_sweep(place: str) -> dict[str, tuple[Cut | None, dict[str, Any]]]:
