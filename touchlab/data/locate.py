@@ -1,6 +1,7 @@
 """Find the raw tables: files of a folder, tables of a database, or frames.
 
-`touchlab.toml` beside the data gives its address, names of one's own, report parameters, sweeps.
+`touchlab.toml` beside the data gives its address, names of one's own, words of readers, report
+parameters, sweeps.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from touchlab.errors import DataError, listing, nearest
 from touchlab.once import once_about
 
 SETTINGS = "touchlab.toml"
-REPORT, SWEEP, DATA = "report", "sweep", "data"
+REPORT, SWEEP, DATA, NAMES = "report", "sweep", "data", "names"
 ENDINGS = (".parquet", ".csv", ".csv.gz")
 FILE_DATABASES = ("duckdb", "sqlite")
 FOLDER = "give a folder with touches.parquet (or .csv) and outcomes.parquet"
@@ -87,9 +88,9 @@ def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{SETTINGS}: {error}\n  give valid TOML, such as name = 'text'") from None
     for section, values in settings.items():
-        if section not in (*SPECS, REPORT, SWEEP, DATA):
+        if section not in (*SPECS, REPORT, SWEEP, DATA, NAMES):
             rule = f"[{section}] is not a section" + nearest(section, [*SPECS])
-            mend = f"the sections are {', '.join(SPECS)}, report, sweep and data"
+            mend = f"the sections are {', '.join(SPECS)}, names, report, sweep and data"
             raise DataError(f"{SETTINGS}: {rule}\n  {mend}")
         if not isinstance(values, dict):
             rule = f"{SETTINGS}: {section} is a value, not a section"
@@ -157,7 +158,9 @@ def _folder(path: Path) -> Located:
         located = _connected(connect(address), names)
     else:
         located = _files(path, {table: name.lower() for table, name in names.items()})
-    located.name, located.parameters = path.resolve().name, settings.get(REPORT, {})
+    located.name = path.resolve().name
+    named = {NAMES: settings[NAMES]} if NAMES in settings else {}
+    located.parameters = {**settings.get(REPORT, {}), **named}
     _rename(located, own)
     return located
 
