@@ -167,8 +167,8 @@ def test_curves_in_a_sentence(curves: pd.DataFrame) -> None:
 
 def test_experiments_worth_doing(plan: Reallocation) -> None:
     assert sentences_budget.about_experiments(plan.table) == (
-        "An experiment tells most about ad, shop: the effect is doubted, or which way to move is "
-        "not sure, and together they cost 1,800."
+        "An experiment tells most about ad (costs 1,000), shop (costs 800): the effect is doubted, "
+        "or which way to move is not sure."
     )
     sure = plan.table[plan.table.touchpoint.isin(["mail", "nag"])]
     assert sentences_budget.about_experiments(sure) == (

@@ -41,7 +41,9 @@ def _credit(names: list[str], *, intervals: bool = True) -> pd.DataFrame:
 
 def test_sentence_is_escaped_in_html_and_plain_in_text() -> None:
     said = show.answer("Best: <b>email</b>", "& more.")
-    assert said._repr_html_() == '<p class="answer">Best: &lt;b&gt;email&lt;/b&gt;\n&amp; more.</p>'
+    assert said._repr_html_() == (
+        '<p class="answer">Best: &lt;b&gt;email&lt;/b&gt;</p><p class="answer">&amp; more.</p>'
+    )
     assert repr(said) == "Best: <b>email</b>\n& more."
 
 

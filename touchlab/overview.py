@@ -167,7 +167,7 @@ def received(data: Dataset, outcome: str) -> pd.DataFrame:
     people = everyone.aggregate(
         customers=everyone.count(), untouched=everyone.touched.isnull().mean()
     )
-    overview = data.overview.set_index("table")
+    overview = data.overview.set_index("table").loc[["touches", "outcomes"]]
     row = {"outcome": outcome, "n": int(counts.n), "first": overview["first"].min()}
     row |= {"last": overview["last"].max(), **people.to_pandas().iloc[0].to_dict()}
     return pd.DataFrame([row | {"only_touched": counts.after == counts.n}])

@@ -23,7 +23,7 @@ from touchlab.budget.costs import (
 )
 from touchlab.budget.response import Response, Responses, best_plan
 from touchlab.data.contract import listing
-from touchlab.drivers.checks import CAUSAL, DESCRIPTIVE
+from touchlab.drivers.checks import CAUSAL, DESCRIPTIVE, RANDOMISED
 from touchlab.drivers.result import UNCHECKED, Drivers
 from touchlab.errors import ParameterError
 from touchlab.moments.risk import ENDING
@@ -118,12 +118,11 @@ class Reallocation(Result):
         lean = moved.probability_more.where(moved.change > 0, 1 - moved.probability_more)
         safe = moved.badge.isin(CAUSAL) & (lean >= SURE)
         moved["safe"] = safe & ((moved.change < 0) | (moved.gain_low > 0))
-        each = moved.gain_low / moved.change.abs()
-        order = pd.DataFrame({"less": moved.change < 0, "each": -each}).sort_values(
-            ["less", "each"]
-        )
+        keys = {"less": moved.change < 0, "untried": moved.badge != RANDOMISED}
+        keys |= {"each": -moved.gain_low / moved.change.abs()}
+        order = pd.DataFrame(keys).sort_values(list(keys)).index
         columns = ["touchpoint", "cost_now", "change", *names, "safe", "badge"]
-        return moved.loc[order.index, columns].reset_index(drop=True)
+        return moved.loc[order, columns].reset_index(drop=True)
 
     def summary(self) -> pd.DataFrame:
         """The columns that a reader needs, what gets more first; costs as words."""

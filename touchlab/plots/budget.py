@@ -206,11 +206,12 @@ def _move(one: Any) -> str:
     return f"{signed(one.change)}, direction {'clear' if sure >= SURE else 'unclear'}"
 
 
-def plot_moves(moves: pd.DataFrame, *, outcome: str) -> Picture:
+def plot_moves(moves: pd.DataFrame, *, outcome: str, currency: str = "euro") -> Picture:
     """Show what each move of a plan gains or loses by itself; `moves` is ``plan.moves(curves)``."""
     first, safe = moves.iloc[0], int(moves.safe.sum())
     said = f"{ranged(first.gain, first.gain_low, first.gain_high)} {outcome} outcomes"
-    title = f"{signed(first.change)} for {short(first.touchpoint)}: {said}; {safe} of {len(moves)} "
+    spent = f"{signed(first.change)} {currency} for {short(first.touchpoint)}"
+    title = f"{spent}: {said}; {safe} of {len(moves)} "
     rows = moves.rename(columns={"gain_low": "ci_low", "gain_high": "ci_high"})
     return plot_intervals(
         rows, value="gain", names="touchpoint", title=f"{title}moves are safe to make now",

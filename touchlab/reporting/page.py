@@ -139,8 +139,8 @@ def first_drawing(page: str) -> Markup:
 
 def answer_of(blocks: Iterable[Block]) -> str:
     """Read the computed answers of a page, as one line; empty if it has none."""
-    found = (_ANSWER.search(block.html) for block in blocks if block.kind == "html")
-    return " ".join(plain(answer[2]) for answer in found if answer)
+    found = (_ANSWER.finditer(block.html) for block in blocks if block.kind == "html")
+    return " ".join(plain(answer[2]) for answers in found for answer in answers)
 
 
 def _cell_blocks(cell: Any) -> Iterator[Block]:

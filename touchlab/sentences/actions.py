@@ -66,10 +66,11 @@ def _move_money(found: _Found) -> Iterator[Action]:
     if "moves" not in found.tables or found.guarded:
         return
     moves = found.tables["moves"][found.tables["moves"].safe.astype(bool)]
-    less, more = moves[moves.change < 0].head(1), "fewer" if found.outcome in ENDING else "more"
+    less, more = moves[moves.change < 0], "fewer" if found.outcome in ENDING else "more"
     for row in moves[moves.change > 0].head(MOVES).itertuples():
-        source = ""
-        for one in less.itertuples():
+        source, enough = "", less[-less.change >= row.change]
+        if len(enough):
+            one = enough.loc[enough.gain.idxmax()]  # what loses least
             lost = ranged(-one.gain, -one.gain_high, -one.gain_low)
             amount = f"{-one.change:,.0f} {found.currency}"
             source = f" Or take it from {one.touchpoint}, where {amount} less loses {lost}."

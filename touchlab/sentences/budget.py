@@ -111,9 +111,10 @@ def about_experiments(table: pd.DataFrame) -> str:
         most = table.loc[table.change.idxmax()]
         return f"Every move is sure; a holdout on {most.touchpoint}, which gains most, keeps it so."
     ordered = open_cases.sort_values("cost_now", ascending=False)
+    named = (f"{row.touchpoint} (costs {counted(row.cost_now)})" for row in ordered.itertuples())
     return (
-        f"An experiment tells most about {listing(ordered.touchpoint)}: the effect is doubted, or "
-        f"which way to move is not sure, and together they cost {counted(ordered.cost_now.sum())}."
+        f"An experiment tells most about {listing(named)}: the effect is doubted, or which way to "
+        "move is not sure."
     )
 
 
@@ -130,7 +131,7 @@ def costs_in_brief(table: pd.DataFrame) -> pd.DataFrame:
     columns = ["touchpoint", "badge", "cost", "incremental", "ci_low", "ci_high"]
     columns += ["cost_per_incremental", "interval_of_cost", "cost_per_credited"]
     if table.roi.notna().any():
-        columns += ["value", "value_low", "value_high", "value_over_cost"]
+        columns += ["value", "value_over_cost"]
         ordered = ordered.assign(value_over_cost=[_times(1 + roi) for roi in ordered.roi])
     credited = _amounts(ordered.cost_per_credited)
     return ordered.assign(cost_per_credited=credited)[[*columns, "n"]]

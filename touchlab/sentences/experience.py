@@ -161,8 +161,8 @@ def about_responders(table: pd.DataFrame) -> str:
     clear = widest.ci_low > 0 or widest.ci_high < 0
     verdict = "Those who answered are not like everyone" if clear else "No clear difference shows"
     return (
-        f"{verdict}: {widest.what} is {widest.answered:.0f}{unit} among the {widest.n:,} who "
-        f"answered and {widest.everyone:.0f}{unit} among all."
+        f"{verdict}: {widest.what} {widest.answered:.0f}{unit} among the {widest.n:,} who "
+        f"answered, {widest.everyone:.0f}{unit} among all."
     )
 
 

@@ -69,7 +69,7 @@ def in_figures(tables: Tables, outcome: str) -> pd.DataFrame:
     if "churn" in tables:
         found.append(("churn outcomes", count(tables["churn"].n.iloc[0])))
     table = tables.get("map", pd.DataFrame())
-    scored = table[table.score.notna()] if "score" in table else table
+    scored = table[table.score.notna()] if "score" in table else table[:0]
     if len(scored):
         row = scored.loc[scored.score.idxmin()]
         found.append((f"lowest score: {row.touchpoint}", f"{row.score:.0f} of 100"))
@@ -211,13 +211,18 @@ def _money(gain: pd.DataFrame, moves: pd.DataFrame, *, outcome: str, currency: s
 
 @safe_sentence
 def _unknown(drivers: pd.DataFrame, table: pd.DataFrame, **_: str) -> str:
-    open_cases = listing(drivers.touchpoint[~drivers.badge.isin(CAUSAL)], most=MOST_NAMED)
+    open_cases = _some(drivers.touchpoint[~drivers.badge.isin(CAUSAL)])
     asked = "score" in table and table.score.notna().any()
     used = table[table.touches > 0]
-    silent = listing(used.touchpoint[used.score.isna()], most=MOST_NAMED) if asked else ""
+    silent = _some(used.touchpoint[used.score.isna()]) if asked else ""
     said = [f"what {open_cases} bring by themselves"] * bool(open_cases)
     said += [f"how customers find {silent}, which no survey covers"] * bool(silent)
     return f"Not known: {'; '.join(said)}." if said else ""
+
+
+def _some(names: pd.Series) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return listing(names[:MOST_NAMED]) + more
 
 
 OF_EFFECTS = (_anyway, _brings, _money, _unknown)

@@ -36,7 +36,8 @@ class Sentence:
         return in_words(self.text)
 
     def _repr_html_(self) -> str:
-        return f'<p class="{self.role}">{html.escape(in_words(self.text))}</p>'
+        lines = html.escape(in_words(self.text)).splitlines()
+        return "".join(f'<p class="{self.role}">{line}</p>' for line in lines)
 
 
 def answer(*sentences: str) -> Sentence:

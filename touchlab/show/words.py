@@ -21,6 +21,8 @@ PLURALS = {"conversion": "conversions", "churn": "customers lost", "referral": "
 """Of outcomes that `[names]` does not name."""
 NEARLY_ALL = 0.9
 """Share of the whole from which on it is called so."""
+SINGLE = ("one", "One", "One more", "a", "per", "first", "each")
+"""Words after which an outcome that `[names]` names is one."""
 FINE = 20
 """Steps that an interval is as wide as, at least: numbers finer than that claim too much."""
 BACKED = {
@@ -44,9 +46,11 @@ def speak(data: Dataset) -> None:
     _words.update({name: name.replace("_", " ") for name in touchpoints if "_" in name})
     _words.update({name: word for name, word in given.items() if name != "data"})
     for name in outcomes:
-        word = given.get(name, "")
-        plural = _plural(word) if word else PLURALS.get(name, _plural(name.replace("_", " ")))
-        _words.update({f"{name} outcomes": plural, f"{name} outcome": word or name})
+        word, plain = given.get(name, ""), name.replace("_", " ")
+        plural = _plural(word) if word else PLURALS.get(name, _plural(plain))
+        _words.update({f"{name} outcomes": plural, f"{name} outcome": word or plain})
+        if word:
+            _words.update({name: plural} | {f"{one} {name}": f"{one} {word}" for one in SINGLE})
 
 
 def _distinct(data: Dataset, tables: Sequence[str], column: str) -> list[str]:
