@@ -15,7 +15,7 @@ import pandas as pd
 
 from touchlab.budget.costs import response_curves
 from touchlab.budget.plan import reallocate
-from touchlab.data.dataset import NO_WINDOWS, Dataset
+from touchlab.data.dataset import Dataset
 from touchlab.drivers.calibrate import calibrate
 from touchlab.drivers.checks import Checks, check_drivers
 from touchlab.drivers.experiments import holdout_effects, never_sent_out
@@ -26,6 +26,7 @@ from touchlab.experience.key_drivers import key_drivers, weak_links
 from touchlab.experience.map import touchpoint_map
 from touchlab.experience.stages import stage_flow
 from touchlab.retention.churn import with_churn
+from touchlab.sentences.overview import guard
 
 COLUMNS = ["table", "row", "what", "before", "before_low", "before_high"]
 COLUMNS += ["after", "after_low", "after_high", "beyond"]
@@ -153,17 +154,15 @@ def received(data: Dataset, outcome: str) -> pd.DataFrame:
     """Say when an outcome came, and whether only those have it who were touched before.
 
     Columns: outcome, n (outcomes), first, last, customers, untouched (share of customers never
-    touched), only_touched. Raises MissingInput without a customers table: who was never touched
-    is not known then.
+    touched; 0 without a customers table, which alone knows them), only_touched.
     """
-    if not data.has("customers"):
-        raise MissingInput(NO_WINDOWS)
     touches, outcomes = data.touches, data.outcomes.filter(data.outcomes.outcome == outcome)
     first = touches.group_by("customer_id").aggregate(touched=touches.timestamp.min())
     joined = outcomes.left_join(first, "customer_id")
     before = (joined.touched <= joined.timestamp).fill_null(False)
     counts = joined.aggregate(n=joined.count(), after=before.sum()).to_pandas().iloc[0]
-    everyone = data.tables["customers"].left_join(first, "customer_id")
+    everyone = data.tables.get("customers", touches).select("customer_id").distinct()
+    everyone = everyone.left_join(first, "customer_id")
     people = everyone.aggregate(
         customers=everyone.count(), untouched=everyone.touched.isnull().mean()
     )
@@ -237,12 +236,12 @@ def effects(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
     return tables["drivers"], tables["baseline"]
 
 
-def journey(tables: Tables) -> pd.DataFrame:
+def journey(tables: Tables, outcome: str) -> pd.DataFrame:
     """The map with what each touchpoint does: one row a touchpoint, ready to be drawn.
 
     Adds what it brings of the outcome, under its name, ``retention`` (customers that it keeps) and
     ``referral``, each with the badge of its figure in ``referral_badge`` and so on; 0 where the
-    figure cannot be told from nothing.
+    figure cannot be told from nothing. What may be no headline is left out.
     """
     if "map" not in tables:
         raise MissingInput("There is no map of touchpoints to draw.")
@@ -250,11 +249,12 @@ def journey(tables: Tables) -> pd.DataFrame:
     sources = {"drivers": ("baseline", "", 1), "keepers": ("churn", "retention", -1)}
     sources |= {"bringers": ("referral", "referral", 1)}
     for source, (events, called, sign) in sources.items():
-        if source in tables and events in tables:
+        barred = source == "drivers" and guard(tables, outcome)
+        if source in tables and events in tables and not barred:
             name = called or tables[events].outcome.iloc[0]
             own = tables[source].set_index("touchpoint")
             beyond = own.incremental.where((own.ci_low > 0) | (own.ci_high < 0), 0.0)
-            table[name] = sign * table.touchpoint.map(beyond)
+            table[name] = sign * table.touchpoint.map(beyond) + 0.0  # no minus before nothing
             table[f"{name}_badge"] = table.touchpoint.map(own.badge)
     return table
 
