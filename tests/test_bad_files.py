@@ -21,7 +21,7 @@ WHOLE_FILE = "  give a whole Parquet file, or a CSV file in UTF-8 with one heade
 FOLDER = "  give a folder with touches.parquet (or .csv) and outcomes.parquet"
 SECTIONS = (
     "  the sections are touches, outcomes, customers, surveys, touchpoints, experiments, spend, "
-    "paths, identities, report, sweep, data and clean"
+    "paths, identities, names, report, sweep, data and clean"
 )
 OWN_NAMES = TOUCHES_CSV.replace("customer_id,timestamp,touchpoint", "who,when,what")
 MAPPED = '[touches]\ncustomer_id = "who"\ntimestamp = "when"\n'

@@ -110,10 +110,10 @@ def test_costs_in_a_sentence(costs: pd.DataFrame) -> None:
     # credit makes the two sure ones look 2 times cheaper each: 20 / 10 and 2 / 1
     said = sentences_budget.about_costs(costs, outcome="conversion", credit="last")
     assert said == (
-        "2 of 4 touchpoints with a cost surely bring conversion outcomes; cheapest is mail at "
-        "2.00 euro each (1.25 to 2.50). Counted by last touch credit they look 2.0 times cheaper, "
-        "because credit includes outcomes that would have come anyway. Not surely above zero: "
-        "shop, nag."
+        "2 of 4 touchpoints with a cost bring conversion outcomes beyond chance; cheapest is mail "
+        "at 2.00 euro each (1.25 to 2.50). Counted by last touch credit they look 2.0 times "
+        "cheaper, because credit includes outcomes that would have come anyway. Not surely above "
+        "zero: shop, nag."
     )
 
 
@@ -134,7 +134,7 @@ def test_plan_for_reading(plan: Reallocation) -> None:
     assert table.touchpoint.tolist() == ["mail", "shop", "ad", "nag"]
     assert table.next_cost.tolist() == ["2.00", "–", "20", "–"]
     html = show.Table(table)._repr_html_()
-    assert "100.0 %" in html and "inf" not in html
+    assert "over 99\N{NO-BREAK SPACE}%" in html and "100.0 %" not in html and "inf" not in html
 
 
 def test_without_costs_the_answer_is_about_touches() -> None:
@@ -147,11 +147,11 @@ def test_without_costs_the_answer_is_about_touches() -> None:
     )  # fmt: skip
     said = sentences_budget.about_touches(table, "conversion")
     assert said == (
-        "For its number of touches, ad brings most for sure: 10 conversion outcomes for 1,000 "
-        "touches (8 to 12), badge adjusted."
+        "For 1,000 touches, ad brings 10 (8 to 12) conversion outcomes, the highest lower end of "
+        "all; checked, without an experiment."
     )
     turned = table.assign(incremental=-table.incremental, ci_low=-60.0, ci_high=[-40.0, 30.0])
-    assert "ad prevents most for sure: 10 churn" in sentences_budget.about_touches(turned, "churn")
+    assert "ad prevents 10 (8 to 12) churn" in sentences_budget.about_touches(turned, "churn")
     none = sentences_budget.about_touches(table.assign(ci_low=-1.0), "conversion")
     assert none == "Of no touchpoint is it sure that it brings any conversion outcomes."
 
@@ -167,8 +167,8 @@ def test_curves_in_a_sentence(curves: pd.DataFrame) -> None:
 
 def test_experiments_worth_doing(plan: Reallocation) -> None:
     assert sentences_budget.about_experiments(plan.table) == (
-        "An experiment tells most about ad, shop: the effect is doubted, or which way to move is "
-        "not sure, and together they cost 1,800."
+        "An experiment tells most about ad (costs 1,000), shop (costs 800): the effect is doubted, "
+        "or which way to move is not sure."
     )
     sure = plan.table[plan.table.touchpoint.isin(["mail", "nag"])]
     assert sentences_budget.about_experiments(sure) == (
@@ -196,8 +196,8 @@ def test_figures_say_what_they_find(
     )
     moved = figures.plot_reallocation(plan.table, plan.gain)
     assert moved.alt == (
-        "500 euro to move: 120 more conversion (60 to 181). mail +500, over 99\N{NO-BREAK SPACE}% "
-        "sure; shop test first; ad -150, unsure; nag -150, over 99\N{NO-BREAK SPACE}% sure."
+        "500 euro to move: 120 more conversion (60 to 181). mail +500, direction "
+        "clear; shop test first; ad -150, direction unclear; nag -150, direction clear."
     )
 
 

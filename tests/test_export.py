@@ -11,6 +11,7 @@ import pytest
 from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from report_runs import HOSTILE, Markup, digests, drivers, notebook_of, stopped, write_run
 
 from touchlab.overview import compare, read_tables
@@ -19,7 +20,7 @@ from touchlab.reporting.files import BOM, csv_of, download
 from touchlab.reporting.index import moved, newest_pair, packed, read_estimates
 from touchlab.reporting.page import blocks_of, duration, moment, setting, window
 from touchlab.reporting.record import first_sentence, read_records
-from touchlab.show import Table, keep
+from touchlab.show import Table, keep, note
 
 
 def cells_of(text: str) -> list[list[str]]:
@@ -102,11 +103,43 @@ def test_what_is_hidden_on_the_page_is_not_in_its_download():
 
 
 def test_tables_kept_for_other_pages_are_not_shown():
-    (block,) = [
-        b for b in blocks_of(notebook_of(keep(t=drivers(mail=1.0))._repr_mimebundle_()))
-        if b.kind != "prose"
+    page = export_html(notebook_of(keep(t=drivers(mail=1.0))._repr_mimebundle_()), name="01_q")
+    assert "Kept for other pages" not in page and "mail" not in page
+
+
+def test_sections_without_content_become_one_list():
+    def cell(*shown):
+        outputs = [new_output("display_data", data=d, metadata=m) for d, m in shown]
+        return new_code_cell("x", outputs=outputs)
+
+    lacking = note("With costs, <this> is said.")._repr_html_()
+    table = Table(pd.DataFrame({"n": [5000]}), "t")._repr_mimebundle_()
+    cells = [
+        new_markdown_cell("# Q?"), new_markdown_cell("## What it costs\n\nPrices."),
+        cell(({"text/html": lacking, "text/plain": "x"}, {})), cell(),
+        new_markdown_cell("## Why & so"), cell(),
+        new_markdown_cell("## Seen"), cell(({"text/html": lacking, "text/plain": "x"}, {}), table),
+        new_markdown_cell("## Only words"),
     ]  # fmt: skip
-    assert block.kind == "code"
+    soup = BeautifulSoup(export_html(new_notebook(cells=cells), name="07_b"), "html.parser")
+    assert [h.text for h in soup("h2")] == [
+        "Seen", "Only words", "Not answered, and what it would take",
+    ]  # fmt: skip
+    assert [li.text.strip() for li in soup.select(".unanswered li")] == [
+        "What it costs: With costs, <this> is said.", "Why & so",
+    ]  # fmt: skip
+
+
+def test_the_index_shows_figures_and_what_they_were(tmp_path):
+    for day, orders in ((1, "4,000"), (2, "4,057")):
+        shown = pd.DataFrame({"what": ["orders", HOSTILE], "shown": [orders, "9"]})
+        run = write_run(tmp_path, day, {"figures": shown})
+        drawing = '<svg viewBox="0 0 1 1" class="narrow"><path d="M0 0"/></svg>'
+        (run.folder / "04_d.html").write_text(f"<p>{drawing}</p>")
+    soup = BeautifulSoup(write_index(tmp_path).read_text(), "html.parser")
+    assert [dd.text for dd in soup.select(".figures dd")] == ["4,057", "was 4,000", "9"]
+    assert soup.select_one(".figures div:last-child dt").text == HOSTILE
+    assert soup.select_one(".card .thumb svg path")["d"] == "M0 0"
 
 
 def test_times_and_settings_are_written_for_reading():

@@ -324,7 +324,7 @@ def test_map_title_names_what_is_scored_lowest() -> None:
     said = "shop is scored lowest: 41 of 100; 1 of 3 touchpoints never seen"
     assert plot_map(table).alt.startswith(said)
     assert plot_map(table.drop(columns="score")).alt.startswith(
-        "ad has most touches: 90\N{NO-BREAK SPACE}% of all; 1 of 3 touchpoints never seen"
+        "ad has the most touches: 90\N{NO-BREAK SPACE}% of all; 1 of 3 touchpoints never seen"
     )
     guessed = plot_map(table.assign(mapped=False)).alt
     assert guessed.startswith(f"{said} (stages guessed from names)")

@@ -43,13 +43,19 @@ def title_of(picture: Picture) -> str:
 
 def test_titles_state_the_finding() -> None:
     two = plot_survival(curves(("a", 0.5, 90), ("b", 0.75, 50)))
-    assert title_of(two) == "After 2 days, 75 % of b are still without churn, 50 % of a"
+    assert title_of(two) == (
+        "After 2 days, groups do not clearly differ: from 50 % to 75 % are still without churn"
+    )
+    apart = curves(("a", 0.5, 90), ("b", 0.75, 50)).assign(ci_high=lambda t: t.ci_low + 0.1)
+    assert title_of(plot_survival(apart)) == (
+        "After 2 days, 75 % of b are still without churn, 50 % of a"
+    )
     one = plot_survival(curves(("all", 0.5, 90)), outcome="referral")
     assert title_of(one) == (
         "After 2 days, 50 % of customers are still without referral (45 % to 100 %)"
     )
     assert title_of(plot_cohorts(COHORTS)) == (
-        "18 % have a conversion one month after the first, 10 % after 2 months"
+        "18 % have conversion outcomes 1 month after the first"
     )
     shares = curves(("all", 0.5, 90)).rename(columns={"survival": "incidence"})
     assert title_of(plot_incidence(shares.assign(outcome="churn"))) == (
@@ -73,6 +79,16 @@ def test_numbers_behind_a_curve_give_no_single_day_away() -> None:
     assert "events" not in plot_survival(curves(("all", 0.5, 90))).table.columns
 
 
+def test_hidden_cohorts_are_not_read_as_nobody() -> None:
+    # month 1: 4 of 100 are hidden; of those shown alone, 60 of 300 would be said
+    few = COHORTS.assign(active=[4, 10, 60], rate=[0.04, 0.1, 0.2])
+    said = about_cohorts(few).replace(NB, " ")
+    assert said.startswith("10 % of 100 customers have conversion outcomes 2 months after")
+    assert title_of(plot_cohorts(few)) == "10 % have conversion outcomes 2 months after the first"
+    none = "In every month some cohort is hidden: no share of all customers is said."
+    assert about_cohorts(few[few.months_since == 1]) == none
+
+
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_pictures_draw_with_any_names(width: float) -> None:
     odd = curves(("a $\\frac{ $", 0.5, 90), ("_hidden", 0.5, 50), ("a long name " * 5, 0.1, 40))
@@ -86,13 +102,14 @@ def test_sentences_by_hand() -> None:
         "90 customers began."
     )
     assert about_survival(curves(("a", 0.5, 90), ("b", 0.9, 50))).replace(NB, " ") == (
-        "2 days after their start, 90 % (85 % to 100 %) of customers are without churn in b, "
-        "50 % (45 % to 100 %) in a; their intervals overlap."
+        "2 days after their start, groups do not clearly differ: from 50 % (45 % to 100 %) to "
+        "90 % (85 % to 100 %) of customers are without churn."
     )
     # month 1: (40 + 30) of 400; the intervals of the two cohorts lie apart
     assert about_cohorts(COHORTS).replace(NB, " ") == (
-        "One month after the first, 18 % of 400 customers have a conversion; after 2 months, "
-        "10 % of 100. The cohort of 2026-01 came back most (40 %), that of 2026-02 least (10 %)."
+        "18 % of 400 customers have conversion outcomes 1 month after the first, 10 % of 100 2 "
+        "months after. The cohort of 2026-01 came back most often 1 month after the first (40 %), "
+        "that of 2026-02 least (10 %)."
     )
     rules = pd.DataFrame(
         {

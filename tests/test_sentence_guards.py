@@ -45,10 +45,14 @@ def baseline(n: int = 2000) -> pd.DataFrame:
 
 
 def plan_of(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    change = table.incremental.where(table.badge != "descriptive", 0.0)
-    low = 50.0 if change.any() else -1.0
+    moved = table[table.badge != "descriptive"].rename(columns={"incremental": "gain"})
+    low = 50.0 if len(moved) else -1.0
     gain = {"outcome": "conversion", "gain": 90.0, "ci_low": low, "ci_high": 130.0, "n": 2000}
-    return {"plan": table.assign(change=change), "gain": pd.DataFrame([gain])}
+    moves = moved.assign(
+        cost_now=100.0, change=moved.gain, gain_low=moved.ci_low, gain_high=moved.ci_high,
+        safe=moved.badge.isin([RANDOMISED, ADJUSTED]) & (moved.ci_low > 0),
+    )  # fmt: skip
+    return {"moves": moves, "gain": pd.DataFrame([gain])}
 
 
 def found(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -81,7 +85,7 @@ def test_no_effect_is_said_but_under_a_badge_that_allows_it(table: pd.DataFrame)
         sentences.about_touches(table, "conversion"),
         sentences.about_touches(table, "churn"),
         plots.plot_incremental(table, outcome="conversion").alt.split(". From ")[0],
-        *sentences.in_five_sentences(found(table), "conversion"),
+        *sentences.in_brief(found(table), "conversion"),
     ]
     for text in said:
         assert_guarded(text, table)
@@ -93,7 +97,7 @@ def test_without_such_a_badge_no_page_says_that_anything_causes(table: pd.DataFr
     said = [
         sentences.about_drivers(table, baseline(), "conversion"),
         sentences.about_keepers(table, baseline()),
-        *sentences.in_five_sentences(found(table), "conversion"),
+        *sentences.in_brief(found(table), "conversion"),
     ]
     assert not [text for text in said if CAUSES.search(text)]
 
@@ -104,15 +108,16 @@ def test_actions_rest_on_effects_and_experiments_on_what_can_be_held_back(
     table: pd.DataFrame,
 ) -> None:
     try:
-        actions = overview.propose_actions(found(table))
+        actions = sentences.propose_actions(found(table), "conversion")
     except tl.MissingInput:
         return
     known = table.set_index("touchpoint")
     for row in actions.itertuples():
         names = [name for name in NAMES if re.search(rf"\b{name}\b", row.action)]
         if row.action.startswith("Hold "):
-            assert known.owner[names[0]] != "customer" and known.incremental[names[0]] > 0
-            assert known.badge[names[0]] not in (RANDOMISED, ADJUSTED)
+            assert known.owner[names[0]] != "customer"
+            safe = known.badge[names[0]] in (RANDOMISED, ADJUSTED) and known.ci_low[names[0]] > 0
+            assert not safe, row
         else:
             assert set(known.badge[names]) <= {RANDOMISED, ADJUSTED}, row
 
@@ -157,10 +162,10 @@ def test_an_experiment_is_proposed_on_the_largest_that_can_be_held_back(badge: s
     rows = [(name, v, v - 5, v + 5, badge) for name, v in (("call", 90.0), ("ad", 40.0))]
     columns = ["touchpoint", "incremental", "ci_low", "ci_high", "badge"]
     drivers, held = pd.DataFrame(rows, columns=columns), pd.DataFrame({"touchpoint": ["call"]})
-    asked = overview.propose_actions({"drivers": drivers, "cannot_hold_back": held})
+    asked = sentences.propose_actions({"drivers": drivers, "cannot_hold_back": held}, "conversion")
     assert asked.action.tolist() == ["Hold ad back from one customer in ten for a while."]
     with pytest.raises(tl.MissingInput):  # nobody knows who runs them
-        overview.propose_actions({"drivers": drivers})
+        sentences.propose_actions({"drivers": drivers}, "conversion")
 
 
 def test_kept_tables_too_say_what_cannot_be_held_back(

@@ -41,8 +41,10 @@ def _credit(names: list[str], *, intervals: bool = True) -> pd.DataFrame:
 
 def test_sentence_is_escaped_in_html_and_plain_in_text() -> None:
     said = show.answer("Best: <b>email</b>", "& more.")
-    assert said._repr_html_() == '<p class="answer">Best: &lt;b&gt;email&lt;/b&gt; &amp; more.</p>'
-    assert repr(said) == "Best: <b>email</b> & more."
+    assert said._repr_html_() == (
+        '<p class="answer">Best: &lt;b&gt;email&lt;/b&gt;</p><p class="answer">&amp; more.</p>'
+    )
+    assert repr(said) == "Best: <b>email</b>\n& more."
 
 
 def test_table_sets_shares_counts_dates_and_joins_interval_ends() -> None:

@@ -208,9 +208,12 @@ def read_text(folder: Path) -> dict[str, pd.DataFrame]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("source", ["segment", "snowplow", "hubspot", "stripe"])
-def test_postgres_makes_the_same(source: str, postgres: str, tmp_path: Path) -> None:
+def test_postgres_makes_the_same(
+    source: str, postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import psycopg
 
+    monkeypatch.setenv("TOUCHLAB_ALLOW_ADDRESS", f"{postgres}/{source}")
     with psycopg.connect(postgres, autocommit=True) as server:
         server.execute(f"CREATE SCHEMA {source}")
         for name, table in read_text(SOURCES / source).items():
@@ -238,8 +241,9 @@ def test_spark_makes_the_same(
     if source == "ga4":
         spark.read.json(str(SOURCES / "ga4" / "events.jsonl")).createOrReplaceTempView("events")
     monkeypatch.setattr("touchlab.data.locate.connect", lambda _address: of_session(spark))
+    monkeypatch.setenv("TOUCHLAB_ALLOW_ADDRESS", "spark://local:7077")
     settings = (SOURCES / source / "touchlab.toml").read_text()
-    (tmp_path / "touchlab.toml").write_text(f'{settings}address = "spark://local"\n')
+    (tmp_path / "touchlab.toml").write_text(f'{settings}address = "spark://local:7077"\n')
     data = tl.open_data(tmp_path)
     assert (rows(data, "touches", *TOUCHES), rows(data, "outcomes", *OUTCOMES)) == EXPECTED[source]
 

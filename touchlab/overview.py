@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,17 +13,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from touchlab.budget.costs import response_curves
 from touchlab.budget.plan import reallocate
 from touchlab.data.dataset import Dataset
 from touchlab.drivers.calibrate import calibrate
-from touchlab.drivers.checks import CAUSAL, DESCRIPTIVE, Checks, check_drivers
+from touchlab.drivers.checks import Checks, check_drivers
 from touchlab.drivers.experiments import holdout_effects, never_sent_out
 from touchlab.drivers.fit import fit_drivers
 from touchlab.drivers.result import Drivers
 from touchlab.errors import DataError, MissingInput
 from touchlab.experience.key_drivers import key_drivers, weak_links
 from touchlab.experience.map import touchpoint_map
+from touchlab.experience.stages import stage_flow
 from touchlab.retention.churn import with_churn
+from touchlab.sentences.overview import guard
 
 COLUMNS = ["table", "row", "what", "before", "before_low", "before_high"]
 COLUMNS += ["after", "after_low", "after_high", "beyond"]
@@ -119,7 +122,6 @@ def _numeric(column: pd.Series) -> bool:
 
 
 Tables = Mapping[str, pd.DataFrame]
-ACTIONS = 3
 MOST_MOVED = 10
 
 
@@ -135,15 +137,39 @@ def gather(data: Dataset, *, outcome: str, results: str = "", seed: int = 1) -> 
     found = read_tables(Path(results)) if results else {}
     if not found:
         work = _Work(data, outcome, seed)
-        asked = (work.conversion, work.retention, work.referral, work.map, work.links, work.plan)
-        for make in asked:
+        asked = (work.conversion, work.retention, work.referral, work.map, work.flow, work.links)
+        for make in (*asked, work.plan):
             with suppress(MissingInput, DataError):  # told by the page whose question it is
                 found |= make()
+    with suppress(MissingInput):
+        found["received"] = received(data, outcome)
     if "map" in found:
         table = found["map"]
         bound = (table.owner == "customer") | table.touchpoint.isin(never_sent_out(data))
         found["cannot_hold_back"] = table.loc[bound, ["touchpoint"]]
     return found
+
+
+def received(data: Dataset, outcome: str) -> pd.DataFrame:
+    """Say when an outcome came, and whether only those have it who were touched before.
+
+    Columns: outcome, n (outcomes), first, last, customers, untouched (share of customers never
+    touched; 0 without a customers table, which alone knows them), only_touched.
+    """
+    touches, outcomes = data.touches, data.outcomes.filter(data.outcomes.outcome == outcome)
+    first = touches.group_by("customer_id").aggregate(touched=touches.timestamp.min())
+    joined = outcomes.left_join(first, "customer_id")
+    before = (joined.touched <= joined.timestamp).fill_null(False)
+    counts = joined.aggregate(n=joined.count(), after=before.sum()).to_pandas().iloc[0]
+    everyone = data.tables.get("customers", touches).select("customer_id").distinct()
+    everyone = everyone.left_join(first, "customer_id")
+    people = everyone.aggregate(
+        customers=everyone.count(), untouched=everyone.touched.isnull().mean()
+    )
+    overview = data.overview.set_index("table").loc[["touches", "outcomes"]]
+    row = {"outcome": outcome, "n": int(counts.n), "first": overview["first"].min()}
+    row |= {"last": overview["last"].max(), **people.to_pandas().iloc[0].to_dict()}
+    return pd.DataFrame([row | {"only_touched": counts.after == counts.n}])
 
 
 def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
@@ -187,27 +213,50 @@ class _Work:
     def map(self) -> Tables:
         return {"map": touchpoint_map(self.data, scores=True)}
 
+    def flow(self) -> Tables:
+        return {"flow": stage_flow(self.data)}
+
     def links(self) -> Tables:
         return {"links": weak_links(key_drivers(self.data, seed=self.seed))}
 
     def plan(self) -> Tables:
         drivers, checks = self.drivers
         plan = reallocate(drivers, checks=checks, seed=self.seed)
-        return {"plan": plan.table, "gain": plan.gain}
+        return {"gain": plan.gain, "moves": plan.moves(response_curves(drivers, seed=self.seed))}
 
 
 def _of(drivers: Drivers, checks: Checks, names: tuple[str, str]) -> Tables:
     return dict(zip(names, (drivers.summary(checks), drivers.baseline), strict=True))
 
 
-def journey(tables: Tables) -> pd.DataFrame:
-    """The map with what each touchpoint brings: one row a touchpoint, ready to be drawn."""
+def effects(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What each touchpoint brings of the outcome, and what would have come anyway."""
+    if "drivers" not in tables or "baseline" not in tables:
+        raise MissingInput("Nothing is known of what the touchpoints bring.")
+    return tables["drivers"], tables["baseline"]
+
+
+def journey(tables: Tables, outcome: str) -> pd.DataFrame:
+    """The map with what each touchpoint does: one row a touchpoint, ready to be drawn.
+
+    Adds what it brings of the outcome, under its name, ``retention`` (customers that it keeps) and
+    ``referral``, each with the badge of its figure in ``referral_badge`` and so on; 0 where the
+    figure cannot be told from nothing. What may be no headline is left out.
+    """
     if "map" not in tables:
         raise MissingInput("There is no map of touchpoints to draw.")
-    if "drivers" not in tables:
-        return tables["map"]
-    brought = tables["drivers"].set_index("touchpoint").incremental
-    return tables["map"].assign(incremental=tables["map"].touchpoint.map(brought))
+    table = tables["map"].copy()
+    sources = {"drivers": ("baseline", "", 1), "keepers": ("churn", "retention", -1)}
+    sources |= {"bringers": ("referral", "referral", 1)}
+    for source, (events, called, sign) in sources.items():
+        barred = source == "drivers" and guard(tables, outcome)
+        if source in tables and events in tables and not barred:
+            name = called or tables[events].outcome.iloc[0]
+            own = tables[source].set_index("touchpoint")
+            beyond = own.incremental.where((own.ci_low > 0) | (own.ci_high < 0), 0.0)
+            table[name] = sign * table.touchpoint.map(beyond) + 0.0  # no minus before nothing
+            table[f"{name}_badge"] = table.touchpoint.map(own.badge)
+    return table
 
 
 def since(previous: str, tables: Tables) -> pd.DataFrame:
@@ -226,105 +275,3 @@ def most_moved(changes: pd.DataFrame) -> pd.DataFrame:
     if changes.empty:
         raise MissingInput("Every estimate is what it was.")
     return changes.head(MOST_MOVED)
-
-
-def propose_actions(tables: Tables) -> pd.DataFrame:
-    """What should be done next, on which evidence, and how far that can be trusted?
-
-    Returns up to three rows: ``action, evidence, badge``. Money first, then what keeps
-    customers, weak experience, what an experiment should settle, what brings referrals, and
-    what brings outcomes.
-    """
-    rules: list[Callable[[Tables], Iterator[dict[str, Any]]]] = [
-        _move_money, _keep_customers, _mend_experience, _run_experiment, _ask_for_referrals,
-        _do_more,
-    ]  # fmt: skip
-    found = [action for rule in rules for action in rule(tables)]
-    if not found:
-        raise MissingInput(
-            "The data does not carry an action: no touchpoint has an effect, a cost or a score "
-            "that stands out beyond chance."
-        )
-    return pd.DataFrame(found[:ACTIONS])
-
-
-def _move_money(tables: Tables) -> Iterator[dict[str, Any]]:
-    if "plan" not in tables:
-        return
-    plan, gain = tables["plan"].sort_values("change"), tables["gain"].iloc[0]
-    less, more = plan.iloc[0], plan.iloc[-1]
-    moved = plan[plan.change != 0]
-    if more.change > 0 and gain.ci_low > 0 and moved.badge.isin(CAUSAL).all():
-        source = f", taken from {less.touchpoint} first" if less.change < 0 else ""
-        yield {
-            "action": f"Spend {more.change:,.0f} more on {more.touchpoint}{source}.",
-            "evidence": f"The whole plan is expected to bring {gain.gain:,.0f} more {gain.outcome} "
-            f"outcomes ({gain.ci_low:,.0f} to {gain.ci_high:,.0f}).",
-            "badge": more.badge,
-        }
-
-
-def _keep_customers(tables: Tables) -> Iterator[dict[str, Any]]:
-    for row in _standing(tables, "keepers", -1):
-        yield {
-            "action": f"Reach more customers with {row.touchpoint} after their first order.",
-            "evidence": f"Without it {-row.incremental:,.0f} more would have left "
-            f"({-row.ci_high:,.0f} to {-row.ci_low:,.0f}).",
-            "badge": row.badge,
-        }
-
-
-def _mend_experience(tables: Tables) -> Iterator[dict[str, Any]]:
-    links = tables.get("links", pd.DataFrame({"weak": []}))
-    for row in links[links.weak.astype(bool)].head(1).itertuples():
-        sure = "clearly" if row.clear else "by its point estimate"
-        yield {
-            "action": f"Mend the experience at {row.driver}.",
-            "evidence": f"It is {sure} important to customers' overall opinion and scored below "
-            f"the others ({row.performance:.0f} of 100; {row.n:,.0f} answers).",
-            "badge": DESCRIPTIVE,
-        }
-
-
-def _run_experiment(tables: Tables) -> Iterator[dict[str, Any]]:
-    if "drivers" not in tables or "cannot_hold_back" not in tables:
-        return
-    table = tables["drivers"]
-    free = ~table.touchpoint.isin(tables["cannot_hold_back"].touchpoint)
-    doubted = table[~table.badge.isin(CAUSAL) & free & (table.incremental > 0)]
-    for row in doubted.head(1).itertuples():
-        yield {
-            "action": f"Hold {row.touchpoint} back from one customer in ten for a while.",
-            "evidence": f"Its {row.incremental:,.0f} outcomes ({row.ci_low:,.0f} to "
-            f"{row.ci_high:,.0f}) may be people who would have come anyway.",
-            "badge": row.badge,
-        }
-
-
-def _ask_for_referrals(tables: Tables) -> Iterator[dict[str, Any]]:
-    return _use(tables, "bringers", "Use {} more where referrals are wanted.", "referrals")
-
-
-def _do_more(tables: Tables) -> Iterator[dict[str, Any]]:
-    return _use(tables, "drivers", "Do more of {}, as far as its cost allows.", "outcomes")
-
-
-def _use(tables: Tables, name: str, action: str, what: str) -> Iterator[dict[str, Any]]:
-    for row in _standing(tables, name, 1):
-        yield {
-            "action": action.format(row.touchpoint),
-            "evidence": f"{row.incremental:,.0f} {what} ({row.ci_low:,.0f} to "
-            f"{row.ci_high:,.0f}) would not have come without it.",
-            "badge": row.badge,
-        }
-
-
-def _standing(tables: Tables, name: str, sign: int) -> Iterator[Any]:
-    """Yield the touchpoint whose effect of that sign is largest, if it is beyond chance."""
-    if name not in tables:
-        return
-    table = tables[name][tables[name].badge.isin(CAUSAL)]
-    near = np.where(sign > 0, table.ci_low, -table.ci_high)
-    beyond = table[near > 0]
-    if len(beyond):
-        yield beyond.loc[(sign * beyond.incremental).idxmax()]

@@ -322,7 +322,7 @@ def response_curves(
     pandas.DataFrame
         A row a touchpoint with a cost and multiplier: ``touchpoint, multiplier, cost,
         incremental, ci_low, ci_high`` (outcomes beyond those without any of its touches,
-        with their 95 % interval).
+        with their 95 % interval), ``gain, gain_low, gain_high`` (beyond those now).
 
     Raises
     ------
@@ -348,6 +348,9 @@ def response_curves(
     drawn = [_curves(response, len(names), asked) for response in few.drawn(DRAWS, seed)]
     low, high = interval(point, np.std(drawn, axis=0, ddof=1))
     refuse_unknown([low, high], drivers)
+    beyond = [own[:, :-1] - own[:, -1:] for own in (point, *drawn)]
+    gain_low, gain_high = interval(beyond[0], np.std(beyond[1:], axis=0, ddof=1))
+    point, low, high = point[:, :-1], low[:, :-1], high[:, :-1]
     return pd.DataFrame(
         {
             "touchpoint": np.repeat(names, len(asked)),
@@ -356,17 +359,21 @@ def response_curves(
             "incremental": point.ravel(),
             "ci_low": low.ravel(),
             "ci_high": high.ravel(),
+            "gain": beyond[0].ravel(),
+            "gain_low": gain_low.ravel(),
+            "gain_high": gain_high.ravel(),
         }
     )
 
 
 def _curves(response: Any, count: int, multipliers: np.ndarray) -> np.ndarray:
-    """Outcomes beyond those without the touchpoint; (touchpoints, multipliers)."""
-    curves = np.zeros((count, len(multipliers)))
+    """Outcomes beyond those without the touchpoint; (touchpoints, multipliers and now)."""
+    curves = np.zeros((count, len(multipliers) + 1))
     for k in range(count):
         own = np.ones(count)
         own[k] = 0.0
         without = response.outcomes(own)
         for i, own[k] in enumerate(multipliers):
             curves[k, i] = response.outcomes(own) - without
+        curves[k, -1] = response.now - without
     return curves

@@ -23,7 +23,7 @@ from touchlab.budget.costs import (
 )
 from touchlab.budget.response import Response, Responses, best_plan
 from touchlab.data.contract import listing
-from touchlab.drivers.checks import DESCRIPTIVE
+from touchlab.drivers.checks import CAUSAL, DESCRIPTIVE, RANDOMISED
 from touchlab.drivers.result import UNCHECKED, Drivers
 from touchlab.errors import ParameterError
 from touchlab.moments.risk import ENDING
@@ -95,6 +95,34 @@ class Reallocation(Result):
             f"That is expected to {what.format(f'{row.gain:,.0f}')} {row.outcome} outcomes "
             f"({ends}) than the {row.n:,.0f} now{worth}."
         )
+
+    def moves(self, curves: pd.DataFrame) -> pd.DataFrame:
+        """What does each move of the plan gain by itself, and which is safe to make now?
+
+        `curves` are those of ``response_curves``, for the same drivers and costs; between their
+        multipliers a straight line is taken. Columns: touchpoint, cost_now, change, gain,
+        gain_low, gain_high (outcomes wanted, beyond those of now), safe (a badge that allows it,
+        a sure direction and, for more money, a gain beyond chance), badge. What gets more comes
+        first, experiments before other badges, then by what is gained for the money at the lower
+        end of its interval.
+        """
+        sign = -1 if self.gain.outcome.iloc[0] in ENDING else 1
+        moved = self.table[self.table.change != 0].reset_index(drop=True)
+        names = ["gain", "gain_low", "gain_high"]
+        for name in names:
+            own = curves.pivot_table(index="touchpoint", columns="multiplier", values=name)
+            pairs = zip(moved.touchpoint, moved.multiplier, strict=True)
+            moved[name] = [sign * np.interp(m, own.columns, own.loc[t]) for t, m in pairs]
+        ends = moved[names[1:]].agg(["min", "max"], axis=1)
+        moved[names[1:]] = ends.to_numpy()
+        lean = moved.probability_more.where(moved.change > 0, 1 - moved.probability_more)
+        safe = moved.badge.isin(CAUSAL) & (lean >= SURE)
+        moved["safe"] = safe & ((moved.change < 0) | (moved.gain_low > 0))
+        keys = {"less": moved.change < 0, "untried": moved.badge != RANDOMISED}
+        keys |= {"each": -moved.gain_low / moved.change.abs()}
+        order = pd.DataFrame(keys).sort_values(list(keys)).index
+        columns = ["touchpoint", "cost_now", "change", *names, "safe", "badge"]
+        return moved.loc[order, columns].reset_index(drop=True)
 
     def summary(self) -> pd.DataFrame:
         """The columns that a reader needs, what gets more first; costs as words."""

@@ -46,6 +46,7 @@ from touchlab.data.readers import (
 from touchlab.data.recipe import Rules, make_table, union
 from touchlab.data.settings import (
     CLEAN,
+    NAMES,
     REPORT,
     SETTINGS,
     Recipe,
@@ -165,7 +166,9 @@ def _folder(path: Path) -> Located:
         located = _at(trusted(address, SETTINGS), names, path)
     else:
         located = _files(path, {table: name.lower() for table, name in names.items()})
-    located.name, located.parameters = path.resolve().name, settings.get(REPORT, {})
+    located.name = path.resolve().name
+    named = {NAMES: settings[NAMES]} if NAMES in settings else {}
+    located.parameters = {**settings.get(REPORT, {}), **named}
     located.clean = read_clean(settings.get(CLEAN, {}))
     _make(located, recipes, lambda name: _rules(path, name, located))
     return located

@@ -18,7 +18,7 @@ from touchlab.data.contract import SPECS
 from touchlab.errors import DataError, listing, nearest
 
 SETTINGS = "touchlab.toml"
-REPORT, SWEEP, DATA, CLEAN = "report", "sweep", "data", "clean"
+REPORT, SWEEP, DATA, CLEAN, NAMES = "report", "sweep", "data", "clean", "names"
 SOURCES = files(__package__) / "sources"
 KNOW = "know"
 """Section of a source: the columns by which `touchlab init` knows its tables."""
@@ -69,9 +69,9 @@ def read_settings(folder: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise DataError(f"{SETTINGS}: {error}\n  give valid TOML, such as name = 'text'") from None
     for section, values in settings.items():
-        if section not in (*SPECS, REPORT, SWEEP, DATA, CLEAN):
+        if section not in (*SPECS, REPORT, SWEEP, DATA, CLEAN, NAMES):
             rule = f"[{section}] is not a section" + nearest(section, [*SPECS])
-            mend = f"the sections are {', '.join(SPECS)}, report, sweep, data and clean"
+            mend = f"the sections are {', '.join(SPECS)}, names, report, sweep, data and clean"
             raise DataError(f"{SETTINGS}: {rule}\n  {mend}")
         several = section in SPECS and isinstance(values, list)
         if not all(isinstance(v, dict) for v in (values if several else [values])):

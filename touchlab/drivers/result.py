@@ -334,12 +334,13 @@ class Drivers(Result):
         raise MissingInput("Nothing was calibrated: no experiment bears on this outcome.")
 
     def beside(self, credit: pd.DataFrame) -> pd.DataFrame:
-        """Set what a touchpoint is credited with beside what it brings: touchpoint, credit,
-        incremental. `credit` is that of one model, as `attribute` returns it."""
+        """Set what a touchpoint is credited with beside what it brings: touchpoint, a column for
+        each model of `credit`, as `attribute` returns it, and incremental."""
         table = self.incremental(total=False)
         if not (table.ci_low > 0).any():
             raise TooThin(NOTHING_BROUGHT)
-        own = credit[credit.touchpoint != NO_TOUCH][["touchpoint", "credit"]]
+        own = credit[credit.touchpoint != NO_TOUCH]
+        own = own.pivot_table(index="touchpoint", columns="model", values="credit").reset_index()
         return own.merge(table[["touchpoint", "incremental"]], on="touchpoint")
 
     def with_touch_rate(self) -> pd.DataFrame:

@@ -14,12 +14,12 @@ from touchlab.data.dataset import Dataset
 from touchlab.data.readers import kept
 from touchlab.errors import MissingInput
 from touchlab.journeys.build import DAY_MS, Journeys, build_journeys, month_of, order_events
-from touchlab.journeys.counts import NO_CODE, converting_touches
+from touchlab.journeys.counts import END, NO_CODE, OUTCOME, converting_touches
 from touchlab.numeric import interval
 
 LOOKBACKS = ("7D", "14D", "30D", "60D", "90D")
 LONGEST_PATH = 6
-OTHER = "(other paths)"
+OTHER, OTHERS = "(other paths)", "(others)"
 SLACK = 1e-6  # hours: a whole number of hours must not be rounded up for a float's sake
 
 
@@ -124,6 +124,32 @@ def common_paths(journeys: Journeys, *, top: int = 12, k: int = 10) -> pd.DataFr
     other = pd.DataFrame([{"path": OTHER, **rest}])
     parts = [shown[columns], other] if total.n > len(shown) else [shown[columns]]
     return with_rate(pd.concat(parts, ignore_index=True), part="outcomes", whole="journeys")
+
+
+def first_steps(journeys: Journeys, *, steps: int = 5, top: int = 6) -> pd.DataFrame:
+    """Count where journeys go in their first steps, those with the outcome and those without.
+
+    Columns: group, step, source, target, n (journeys that are at `source` in the step and at
+    `target` in the next one). All but the `top` touchpoints are ``(others)``; a journey that has
+    ended stays at ``(outcome)`` or ``(end)``.
+    """
+    base, frames = len(journeys.touchpoints) + 1, []
+    with kept(each_journey(journeys), "journeys") as rows:
+        for step in range(1, min(steps, LONGEST_PATH)):
+            digits = [(rows.path // base ** (step - 1 + i)) % base for i in range(2)]
+            counts = rows.group_by(converts=rows.outcomes > 0, source=digits[0], target=digits[1])
+            own = counts.aggregate(n=rows.journeys.sum()).to_pandas()
+            frames.append(own.assign(step=step))
+    table = pd.concat(frames, ignore_index=True)
+    size = table[table.source > 0].groupby("source").n.sum().sort_values(ascending=False)
+    names = {code: journeys.touchpoints[int(code) - 1] for code in size.index[:top]}
+    ended = np.where(table.converts, OUTCOME, END)
+    for place in ("source", "target"):
+        codes = table[place]
+        table[place] = codes.map(names).fillna(OTHERS).where(codes > 0, ended)
+    table["group"] = np.where(table.converts, f"with {OUTCOME[1:-1]}", f"without {OUTCOME[1:-1]}")
+    keys = ["group", "step", "source", "target"]
+    return table.groupby(keys, as_index=False).n.sum()
 
 
 def touchpoint_use(journeys: Journeys) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """The names of the room; `__init__.py` loads each on first use."""
 
-from .budget import plot_cost_per_incremental, plot_reallocation, plot_response_curves
+from .budget import plot_cost_per_incremental, plot_moves, plot_reallocation, plot_response_curves
 from .credit import (
     plot_credit,
     plot_credit_by_month,
@@ -13,6 +13,7 @@ from .credit import (
 from .drivers import plot_credit_and_drivers, plot_incremental, plot_scores
 from .experience import plot_flow, plot_gaps, plot_importance, plot_survey_scores
 from .journeys import plot_lengths, plot_months, plot_steps, plot_times
+from .overview import plot_waterfall
 from .parts import plot_intervals, plot_lines
 from .retention import (
     plot_cohorts,
@@ -21,6 +22,7 @@ from .retention import (
     plot_survival,
     plot_validation,
 )
+from .steps import plot_first_steps
 from .touchpoint_map import plot_map
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "plot_credit_and_drivers",
     "plot_credit_by_month",
     "plot_credit_by_segment",
+    "plot_first_steps",
     "plot_flow",
     "plot_gaps",
     "plot_importance",
@@ -43,6 +46,7 @@ __all__ = [
     "plot_map",
     "plot_markov",
     "plot_months",
+    "plot_moves",
     "plot_positions",
     "plot_reallocation",
     "plot_removal",
@@ -53,4 +57,5 @@ __all__ = [
     "plot_survival",
     "plot_times",
     "plot_validation",
+    "plot_waterfall",
 ]

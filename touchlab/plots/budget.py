@@ -17,16 +17,14 @@ from touchlab.moments.risk import ENDING
 from touchlab.plots.parts import (
     canvas,
     count_axis,
-    counted,
     finish,
-    money,
     name_rows,
     named,
-    per_cent,
+    plot_intervals,
     short,
     whole_or_tenths,
-)  # fmt: skip
-from touchlab.show import NARROW, Picture, Theme, safe_picture
+)
+from touchlab.show import NARROW, Picture, Theme, counted, money, ranged, safe_picture
 
 FLAT = 0.95
 """Share of proportional growth above which returns hardly fall."""
@@ -205,8 +203,20 @@ def _move(one: Any) -> str:
     if one.change == 0:
         return str(one.advice)
     sure = one.probability_more if one.change > 0 else 1 - one.probability_more
-    said = "over 99\N{NO-BREAK SPACE}%" if sure > 0.99 else per_cent(sure)
-    return f"{signed(one.change)}, " + (f"{said} sure" if sure >= SURE else "unsure")
+    return f"{signed(one.change)}, direction {'clear' if sure >= SURE else 'unclear'}"
+
+
+def plot_moves(moves: pd.DataFrame, *, outcome: str, currency: str = "euro") -> Picture:
+    """Show what each move of a plan gains or loses by itself; `moves` is ``plan.moves(curves)``."""
+    first, safe = moves.iloc[0], int(moves.safe.sum())
+    said = f"{ranged(first.gain, first.gain_low, first.gain_high)} {outcome} outcomes"
+    spent = f"{signed(first.change)} {currency} for {short(first.touchpoint)}"
+    title = f"{spent}: {said}; {safe} of {len(moves)} "
+    rows = moves.rename(columns={"gain_low": "ci_low", "gain_high": "ci_high"})
+    return plot_intervals(
+        rows, value="gain", names="touchpoint", title=f"{title}moves are safe to make now",
+        label=f"{outcome} outcomes beyond those of now, 95 % interval", percent=False,
+    )  # fmt: skip
 
 
 def signed(value: float) -> str:

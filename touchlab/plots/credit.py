@@ -12,18 +12,16 @@ from touchlab.plots.parts import (
     MARKERS,
     MOST_LINES,
     canvas,
-    counted,
     fill_map,
     finish,
     name_rows,
     named,
-    per_cent,
     percent_axis,
     plot_intervals,
     plot_lines,
     short,
-)  # fmt: skip
-from touchlab.show import NARROW, Picture, Theme, on_hover, safe_picture
+)
+from touchlab.show import NARROW, Picture, Theme, counted, on_hover, per_cent, safe_picture
 
 
 @safe_picture
@@ -33,9 +31,10 @@ def plot_credit(credit: pd.DataFrame) -> Picture:
     shares = table.pivot_table(index="touchpoint", columns="model", values="share", sort=False)
     shares = shares.loc[shares.mean(axis=1).sort_values().index]
     swing = most_debated(table)
+    apart = ", last non-direct apart" if "last_non_direct" in shares else ""
     title = (
-        f"{short(swing.touchpoint)} depends most on the model: {per_cent(swing.low.share)} by "
-        f"{named(swing.low.model)}, {per_cent(swing.high.share)} by {named(swing.high.model)}"
+        f"{short(swing.touchpoint)} depends most on the model{apart}: {per_cent(swing.low.share)} "
+        f"by {named(swing.low.model)}, {per_cent(swing.high.share)} by {named(swing.high.model)}"
     )
 
     def draw(theme: Theme, width: float) -> Figure:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -11,15 +14,22 @@ from touchlab.plots.parts import (
     MARKERS,
     canvas,
     count_axis,
-    counted,
     finish,
     name_rows,
     named,
-    per_cent,
     plot_intervals,
     short,
-)  # fmt: skip
-from touchlab.show import NARROW, Picture, Theme, on_hover, safe_picture
+)
+from touchlab.show import (
+    NARROW,
+    Picture,
+    Theme,
+    counted,
+    on_hover,
+    per_cent,
+    ranged,
+    safe_picture,
+)
 
 
 @safe_picture
@@ -36,51 +46,81 @@ def _finding(table: pd.DataFrame, outcome: str) -> str:
     beyond = table[(table.ci_low > 0) | (table.ci_high < 0)]
     if beyond.empty:
         return f"No touchpoint can be told from one that changes nothing about {outcome}"
+    if "share" in table and table.share.clip(lower=0).sum() > 1:
+        return f"Added up, touchpoints would bring more {outcome} outcomes than there are"
     first = beyond.loc[beyond.incremental.abs().idxmax()]
     more = first.incremental > 0
-    verb, what, reach = "brings" if more else "prevents", outcome, "change something"
+    verb, what, reach = "brings" if more else "prevents", f"{outcome} outcomes", "change something"
     if first.badge in CAUSAL:
         beyond = beyond[beyond.badge.isin(CAUSAL)]
     else:
-        verb, what, reach = "goes with", f"{'more' if more else 'fewer'} {outcome}", "go"
+        verb, what, reach = "goes with", f"{'more' if more else 'fewer'} {what}", "go"
     ends = sorted(abs(end) for end in (first.ci_low, first.ci_high))
     return (
-        f"{short(first.touchpoint)} {verb} most: {counted(abs(first.incremental))} {what} "
-        f"outcomes ({counted(ends[0])} to {counted(ends[1])}); {len(beyond)} of {len(table)} "
-        f"{reach} beyond chance"
+        f"{short(first.touchpoint)} {verb} {ranged(abs(first.incremental), *ends)} {what}; "
+        f"{len(beyond)} of {len(table)} {reach} beyond chance"
     )
+
+
+STEPS = {"last": "last touch", "markov": "Markov", "incremental": "would be missing"}
+"""From the model that most people use to what the touchpoint brings."""
 
 
 @safe_picture
 def plot_credit_and_drivers(both: pd.DataFrame) -> Picture:
-    """Set what a touchpoint is credited with beside what it brings."""
-    rows = both.sort_values("credit", ignore_index=True)
-    brought = rows.incremental.sum()
+    """Show what a touchpoint is credited with and what it brings, a line a touchpoint.
+
+    `both` is that of ``Drivers.beside``, with a column for each model of credit.
+    """
+    columns = [name for name in STEPS if name in both.columns]
+    rows = both.sort_values("incremental", ascending=False, ignore_index=True)
+    brought, credited = rows.incremental.sum(), rows[columns[0]].sum()
     title = (
-        f"Credit is {rows.credit.sum() / brought:.1f} times what the touchpoints bring together"
+        f"{STEPS[columns[0]].capitalize()} credits {credited / brought:.1f} times what the "
+        "touchpoints bring together"
         if brought > 0
         else "Credit is shared out, though the touchpoints together bring nothing"
     )
+    falls = (rows[columns[0]] - rows.incremental).idxmax()
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 0.32 * len(rows) + 1.5)
-        y = np.arange(len(rows))
-        axes.hlines(y, rows.incremental, rows.credit, color=theme.line, lw=5, zorder=1)
-        for column, label, colour, marker in (
-            ("incremental", "incremental (drivers)", theme.palette[0], "o"),
-            ("credit", "credited (Markov)", theme.palette[1], "D"),
+        figure, axes = canvas(width, 0.26 * len(rows) + 1.8)
+        x = np.arange(len(columns))
+        for place, row in rows[columns].iterrows():
+            strong = place == falls
+            colour = theme.palette[1] if strong else theme.accent
+            axes.plot(x, row, color=colour, lw=2.2 if strong else 1.2, alpha=1 if strong else 0.6)
+            dots = axes.scatter(x, row, s=18, color=colour, zorder=3)
+            name = rows.touchpoint[place]
+            on_hover(dots, (f"{name}: {counted(v)}, {STEPS[c]}" for c, v in row.items()))
+        for column, side, at in (
+            (columns[0], "right", -0.04),
+            ("incremental", "left", x[-1] + 0.04),
         ):
-            dots = axes.scatter(
-                rows[column], y, s=34, color=colour, marker=marker, label=label, zorder=2
-            )
-            known = zip(rows.touchpoint, rows[column], strict=True)
-            on_hover(dots, (f"{name}: {counted(v)} {label}" for name, v in known))
-        name_rows(axes, rows.touchpoint)
-        count_axis(axes, "outcomes")
-        figure.legend(loc="outside lower center", ncols=1 if width <= NARROW else 2)
+            for y, one in _apart(rows[column], 0.045 * float(rows[columns].max().max())):
+                text = f"{short(rows.touchpoint[one], 18)} {counted(rows[column][one])}"
+                axes.text(at, y, text, ha=side, va="center", fontsize=8)
+        axes.set_xlim(-1.0, x[-1] + 1.0)
+        axes.set_xticks(x, [STEPS[column] for column in columns])
+        axes.set_yticks([])
+        axes.spines[["left", "bottom"]].set_visible(False)
         return finish(figure, axes, title, width)
 
-    return Picture(draw, f"{title}.", rows)
+    worst = rows.loc[falls]
+    alt = (
+        f"{title}. It falls most for {worst.touchpoint}: from {counted(worst[columns[0]])} to "
+        f"{counted(worst.incremental)}."
+    )
+    return Picture(draw, alt, rows)
+
+
+def _apart(values: pd.Series, gap: float) -> Iterator[tuple[float, Any]]:
+    """Give the words of each value a place of their own, all as near to the values as can be."""
+    from sklearn.isotonic import isotonic_regression  # slow to import, and one figure needs it
+
+    ordered = values.sort_values()
+    steps = gap * np.arange(len(ordered))
+    yield from zip(isotonic_regression(ordered - steps) + steps, ordered.index, strict=True)
 
 
 @safe_picture

@@ -14,17 +14,15 @@ from touchlab.experience.key_drivers import KeyDrivers, called, quadrants, weak_
 from touchlab.plots.parts import (
     canvas,
     count_axis,
-    counted,
     draw_intervals,
     finish,
     name_rows,
     name_some,
-    per_cent,
     percent_axis,
     short,
     whole_per_cent,
-)  # fmt: skip
-from touchlab.show import NARROW, Picture, Theme, safe_picture
+)
+from touchlab.show import NARROW, Picture, Theme, counted, per_cent, safe_picture
 
 SCALES = {"nps": (-100.0, 100.0), "csat": (0.0, 100.0), "ces": (1.0, 7.0), "scale": (0.0, 100.0)}
 LABELS = {

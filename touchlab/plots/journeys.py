@@ -8,18 +8,16 @@ from matplotlib.figure import Figure
 
 from touchlab.plots.parts import (
     canvas,
-    counted,
     fill_map,
     finish,
     in_days,
     name_rows,
     name_some,
-    per_cent,
     short,
     whole_or_tenths,
     whole_per_cent,
-)  # fmt: skip
-from touchlab.show import Picture, Theme, on_hover, safe_picture
+)
+from touchlab.show import Picture, Theme, counted, on_hover, per_cent, safe_picture
 
 
 @safe_picture

@@ -12,7 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from touchlab.show import NARROW, Picture, Theme, on_hover, safe_picture
+from touchlab.show import (
+    NARROW,
+    Picture,
+    Theme,
+    counted,
+    in_words,
+    on_hover,
+    per_cent,
+    safe_picture,
+)
 
 LONGEST_NAME = 30
 MOST_LINES = 6
@@ -29,20 +38,40 @@ MODEL_NAMES = {
 MARKERS = "oDs^vPX*"
 
 
+TRUST = "filled: experiment-backed, hollow: checked, grey: untested or a mere link"
+"""What the marks of effects say."""
+
+
+def trust(theme: Theme, badge: str) -> dict[str, Any]:
+    """How the mark of an effect is drawn: the same for a badge in every figure."""
+    face = {"randomised": theme.accent, "adjusted": theme.paper}.get(badge, theme.line)
+    return {
+        "facecolor": face,
+        "edgecolor": theme.accent if face != theme.line else theme.soft,
+        "lw": 1.4,
+    }
+
+
 @safe_picture
 def plot_intervals(
     table: pd.DataFrame, *, value: str, names: str, label: str, title: str, percent: bool = True
 ) -> Picture:
-    """Show one estimate a row with its interval, largest on top."""
+    """Show one estimate a row with its interval, largest on top; its mark says its badge."""
     rows = table.sort_values(value, ignore_index=True)
     form = per_cent if percent else counted
 
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(width, 0.32 * len(rows) + 1.1)
-        draw_intervals(axes, theme, rows, names, value, form, s=34, color=theme.accent)
+        marks: dict[str, Any] = {"color": theme.accent}
+        if "badge" in rows:
+            looks = pd.DataFrame([trust(theme, str(badge)) for badge in rows.badge])
+            marks = {name: list(looks[name]) for name in looks}
+        draw_intervals(axes, theme, rows, names, value, form, s=36, **marks)
         name_rows(axes, rows[names])
-        axes.set_xlim(left=min(0.0, float(rows[["ci_low", value]].min().min())))
-        (percent_axis if percent else count_axis)(axes, label)
+        low = float(rows[["ci_low", value]].min().min())
+        axes.set_xlim(left=min(0.0, low * 1.03))
+        below = f"{label}\n{TRUST}" if "badge" in rows else label
+        (percent_axis if percent else count_axis)(axes, below)
         return finish(figure, axes, title, width)
 
     first, last = rows.iloc[-1], rows.iloc[0]
@@ -86,8 +115,9 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
 
 def finish(figure: Figure, axes: Axes, title: str, width: float) -> Figure:
     """Put the title over a figure; long words in title and label take more lines."""
-    axes.set_xlabel(textwrap.fill(axes.get_xlabel(), int(width * 10)))
-    title = textwrap.fill(title, int(width * 9.2))
+    lines = in_words(axes.get_xlabel()).split("\n")
+    axes.set_xlabel("\n".join(textwrap.fill(line, int(width * 10)) for line in lines))
+    title = textwrap.fill(in_words(title), int(width * 9.2))
     figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
     return figure
 
@@ -165,7 +195,7 @@ def whole_or_tenths(value: float, _: float) -> str:
 
 
 def short(name: str, longest: int = LONGEST_NAME) -> str:
-    name = " ".join(str(name).split())
+    name = " ".join(in_words(str(name)).split())
     return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
@@ -173,25 +203,5 @@ def named(name: str) -> str:
     return MODEL_NAMES.get(name, name.replace("_", " "))
 
 
-def per_cent(value: float) -> str:
-    places = 1 if abs(value) < 0.0995 else 0
-    return f"{100 * value:.{places}f}\N{NO-BREAK SPACE}%"
-
-
-def counted(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 10 or value == round(value) else f"{value:,.1f}"
-
-
 def in_days(value: float) -> str:
     return f"{24 * value:.0f} hours" if value < 2 else f"{value:.0f} days"
-
-
-def money(value: float) -> str:
-    """Write an amount: cents where they matter.
-
-    Examples
-    --------
-    >>> money(2.117), money(9660.08)
-    ('2.12', '9,660')
-    """
-    return f"{value:,.2f}" if abs(value) < 10 else f"{value:,.0f}"

@@ -15,30 +15,30 @@ from touchlab.errors import MissingInput
 from touchlab.plots.parts import (
     canvas,
     count_axis,
-    counted,
     draw_intervals,
     fill_map,
     finish,
     name_rows,
-    per_cent,
     plot_intervals,
     short,
     whole_per_cent,
-)  # fmt: skip
+)
 from touchlab.privacy.shown import min_customers
-from touchlab.show import NARROW, Picture, Theme, safe_picture
+from touchlab.show import NARROW, Picture, Theme, counted, per_cent, safe, safe_picture
 
 MOST_CURVES = 6
 FEWEST_AT_RISK = 10
 """Customers at risk below which a curve is no longer drawn: its end hangs on single ones."""
+ENOUGH_AT_RISK = 30
+"""Customers at risk on the day that words speak of, where every group has such a day."""
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 
 
 @safe_picture
-def plot_survival(curves: pd.DataFrame, *, outcome: str = "churn") -> Picture:
+def plot_survival(curves: pd.DataFrame, *, outcome: str = "churn", title: str = "") -> Picture:
     """Show the share of customers still without the outcome, with bands; largest groups first."""
     rows = _drawn(curves, "group")
-    title = _title(rows, f"without {outcome}")
+    title = title or _title(rows, f"without {outcome}")
     return _picture(rows, "group", "survival", f"still without {outcome}", title)
 
 
@@ -57,17 +57,31 @@ def plot_incidence(shares: pd.DataFrame) -> Picture:
     return _picture(rows, "outcome", "incidence", "had it first", title)
 
 
-@safe_picture
+def whole_months(cohorts: pd.DataFrame) -> pd.DataFrame:
+    """Sum up the months of which no cohort is hidden: active, customers and rate by month."""
+    keys = ["months_since", "cohort"]
+    seen = cohorts.merge(safe(cohorts)[keys], on=keys, how="left", indicator="shown")
+    hidden = seen.months_since[seen.shown != "both"]
+    whole = seen[~seen.months_since.isin(hidden)]
+    sums = whole.groupby("months_since")[["active", "customers"]].sum()
+    return sums.assign(rate=sums.active / sums.customers)
+
+
 def plot_cohorts(cohorts: pd.DataFrame, *, outcome: str = "conversion") -> Picture:
     """Show the share of each cohort that is active, month by month, as a map."""
+    whole = whole_months(cohorts)
+    title = "How many of a cohort come back, month by month"
+    if len(whole):
+        row = whole.iloc[0]
+        months = f"{row.name} month{'s' if row.name > 1 else ''}"
+        title = f"{per_cent(row.rate)} have {outcome} outcomes {months} after the first"
+    return _plot_cohorts(cohorts, title)
+
+
+@safe_picture
+def _plot_cohorts(cohorts: pd.DataFrame, title: str) -> Picture:
     rates = cohorts.pivot(index="cohort", columns="months_since", values="rate")
     sizes = cohorts.groupby("cohort").n.first()
-    overall = cohorts.groupby("months_since")[["active", "customers"]].sum()
-    share = overall.active / overall.customers
-    first, last = share.index[0], share.index[-1]
-    title = f"{per_cent(share[first])} have a {outcome} one month after the first"
-    if last != first:
-        title += f", {per_cent(share[last])} after {last} months"
 
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(width, 0.34 * len(rates) + 1.6)
@@ -79,7 +93,7 @@ def plot_cohorts(cohorts: pd.DataFrame, *, outcome: str = "conversion") -> Pictu
 
     best = cohorts.loc[cohorts.rate.idxmax()]
     alt = (
-        f"{title}. {len(rates)} cohorts; most active is that of {best.cohort}, "
+        f"{title}. {len(rates)} cohorts; of what is shown, most active is that of {best.cohort}, "
         f"{best.months_since} months after: {per_cent(best.rate)} of {best.customers:,}."
     )
     return Picture(draw, alt, cohorts)
@@ -93,9 +107,17 @@ def _drawn(rows: pd.DataFrame, names: str) -> pd.DataFrame:
     return kept if enough[names].nunique() < kept[names].nunique() else enough
 
 
+def last_day(rows: pd.DataFrame, names: str) -> int:
+    """Find the last day on which many of every group drawn are at risk: words speak of it."""
+    drawn = _drawn(rows, names)
+    enough = drawn[drawn.at_risk >= ENOUGH_AT_RISK]
+    whole = enough if enough[names].nunique() == drawn[names].nunique() else drawn
+    return int(whole.groupby(names).day.max().min())
+
+
 def _common_day(rows: pd.DataFrame, names: str) -> tuple[int, pd.DataFrame]:
     """Return the last day that all groups have, and their rows on it."""
-    day = int(rows.groupby(names).day.max().min())
+    day = last_day(rows, names)
     return day, rows[rows.day == day]
 
 
@@ -106,6 +128,11 @@ def _title(rows: pd.DataFrame, what: str) -> str:
         return (
             f"After {day} days, {per_cent(high.survival)} of customers are still {what} "
             f"({per_cent(high.ci_low)} to {per_cent(high.ci_high)})"
+        )
+    if high.ci_low <= low.ci_high:
+        return (
+            f"After {day} days, groups do not clearly differ: from {per_cent(low.survival)} to "
+            f"{per_cent(high.survival)} are still {what}"
         )
     return (
         f"After {day} days, {per_cent(high.survival)} of {short(high.group)} are still {what}, "

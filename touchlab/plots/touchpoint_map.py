@@ -1,10 +1,9 @@
-"""The journey as one figure: stages, their touchpoints, how much they are used and liked."""
+"""The journey as one figure: stages and touchpoints, how they are used and liked, what they do."""
 
 from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,37 +11,42 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from touchlab.data.contract import STAGES
-from touchlab.plots.parts import counted, finish, per_cent, short
-from touchlab.show import NARROW, Picture, Theme, safe_picture
+from touchlab.plots.parts import TRUST, finish, short, trust
+from touchlab.show import (
+    NARROW,
+    Picture,
+    Theme,
+    counted,
+    in_words,
+    on_hover,
+    per_cent,
+    safe_picture,
+)
 
 NO_STAGE = "no stage"
+PHASES = dict(zip(STAGES, ("before", "before", "during", "after", "after"), strict=True))
 MOST = 10
 """Touchpoints shown of a stage; the others are counted."""
-LARGEST, SMALLEST = 850.0, 70.0
-"""Area of the largest dot and of the smallest, in square points."""
 REACH = 10.0
 """Points of score from the mean to the full colour, at least."""
-STEP = 0.8
-ROW, HEAD = 0.36, 0.5
+ROW, HEAD = 0.27, 0.42
+"""Heights in inches."""
 
 
 @safe_picture
 def plot_map(table: pd.DataFrame) -> Picture:
-    """Show stages in order, a dot a touchpoint: its size the touches, its colour the score.
+    """Show the journey from top to bottom: its stages, and a row a touchpoint.
 
     `table` is that of `touchpoint_map`: touchpoint, stage, touches; optional columns are
-    mapped, ``score`` (0 worst to 100 best answer, printed beside the dot) and
-    ``incremental`` (outcomes that would not have happened without it, printed below).
-    On narrow screens stages stand below each other.
+    mapped, ``score`` (0 worst to 100 best answer) and, as `overview.journey` adds them, effects
+    such as ``retention`` with ``retention_badge``: what the touchpoint brings, 0 where that
+    cannot be told from nothing.
     """
     rows = _rows(table)
     title = _title(rows)
 
     def draw(theme: Theme, width: float) -> Figure:
-        paint = Paint(theme, rows)
-        figure = (_draw_list if width <= NARROW else _draw_columns)(paint, width)
-        figure.supxlabel(_legend(rows, width), x=0.01, ha="left", fontsize=8.5, color=theme.soft)
-        return finish(figure, figure.axes[0], title, width)
+        return finish(*_draw(Sheet.of(rows, theme, width)), title, width)
 
     stages = "; ".join(
         f"{stage}: {', '.join(own.touchpoint.astype(str).head(MOST)) or 'none'}"
@@ -53,8 +57,7 @@ def plot_map(table: pd.DataFrame) -> Picture:
 
 def _rows(table: pd.DataFrame) -> pd.DataFrame:
     rows = table.assign(stage=table.stage.where(table.stage.isin(STAGES), NO_STAGE))
-    for column in ("score", "incremental"):
-        rows[column] = rows[column].astype(float) if column in table.columns else np.nan
+    rows["score"] = rows.score.astype(float) if "score" in table.columns else np.nan
     rows["mapped"] = table.mapped.astype(bool) if "mapped" in table.columns else True
     return rows.sort_values(["touches", "touchpoint"], ascending=[False, True], ignore_index=True)
 
@@ -72,127 +75,102 @@ def _title(rows: pd.DataFrame) -> str:
         said = f"{short(str(worst.touchpoint))} is scored lowest: {worst.score:.0f} of 100"
     else:
         share = top.touches / max(rows.touches.sum(), 1)
-        said = f"{short(str(top.touchpoint))} has most touches: {per_cent(share)} of all"
+        said = f"{short(str(top.touchpoint))} has the most touches: {per_cent(share)} of all"
     if unseen:
         said += f"; {unseen} of {len(rows)} touchpoints never seen"
     return said if rows.mapped.any() else f"{said} (stages guessed from names)"
 
 
-def _legend(rows: pd.DataFrame, width: float) -> str:
-    parts = ["dot: touches"]
-    if rows.score.notna().any():
-        parts.append("number and colour: mean answer, 0 worst to 100 best")
-        parts.append("orange: below the mean, blue: above")
-        parts.append("hollow: not asked")
-    if (rows.touches == 0).any():
-        parts.append("dashed: never seen")
-    if rows.mapped.any() and not rows.mapped.all():
-        parts.append("*: not on the map")
-    if rows.incremental.notna().any():
-        parts.append("signed number: incremental outcomes")
-    return "\n".join(textwrap.wrap(" · ".join(parts), int(width * 12)))
-
-
 @dataclass(frozen=True)
-class Paint:
-    """How a touchpoint is drawn under one theme."""
+class Sheet:
+    """Where the columns of the figure stand, in inches."""
 
-    theme: Theme
     rows: pd.DataFrame
+    theme: Theme
+    width: float
+    effects: tuple[str, ...]
+    places: dict[str, float]
 
-    def dot(self, axes: Axes, x: float, y: float, row: pd.Series) -> float:
-        """Draw the dot; return its radius in inches."""
-        largest = max(float(self.rows.touches.max()), 1.0)
-        area = max(LARGEST * float(row.touches) / largest, SMALLEST)
-        style: dict[str, Any] = {"edgecolors": self.theme.soft, "zorder": 3}
-        if row.touches == 0:
-            area = 90.0
-            axes.scatter(x, y, s=area, color=self.theme.paper, linestyle="--", lw=1.2, **style)
-        elif pd.isna(row.score):
-            axes.scatter(x, y, s=area, color=self.theme.paper, lw=1.2, **style)
-        else:
-            axes.scatter(x, y, s=area, color=self.theme.line, lw=0.6, **style)
-            colour, solid = self.colour(row.score)
-            axes.scatter(x, y, s=area, color=colour, alpha=solid, lw=0, zorder=3)
-        return float(np.sqrt(area / np.pi) / 72)
+    @classmethod
+    def of(cls, rows: pd.DataFrame, theme: Theme, width: float) -> Sheet:
+        effects = tuple(name[:-6] for name in rows.columns if name.endswith("_badge"))
+        asked = [*(["score"] if rows.score.notna().any() else []), *effects]
+        step = 1.0 if width > NARROW else 0.56
+        places = {
+            name: width - step * (len(asked) - i) + 0.5 * step for i, name in enumerate(asked)
+        }
+        start = 2.1 if width > NARROW else 1.5
+        room = width - step * len(asked) - start - 0.75
+        return cls(rows, theme, width, effects, places | {"touches": start, "room": max(room, 0.2)})
 
     def colour(self, score: float) -> tuple[str, float]:
         """Orange below the mean of the scores, blue above; how solid says how far away."""
-        away = self.rows.score.dropna() - self.rows.score.mean()
-        solid = abs(score - self.rows.score.mean()) / max(float(away.abs().max()), REACH)
-        return self.theme.palette[int(score < self.rows.score.mean())], float(solid)
+        mean = self.rows.score.mean()
+        away = float((self.rows.score.dropna() - mean).abs().max())
+        return self.theme.palette[int(score < mean)], abs(score - mean) / max(away, REACH)
 
-    def words(self, row: pd.Series, longest: int) -> tuple[str, str, str]:
-        """Give name, score and incremental outcomes as text."""
-        name = short(str(row.touchpoint), longest) + (
-            "" if row.mapped or not self.rows.mapped.any() else " *"
-        )
-        score = "" if pd.isna(row.score) else f"{row.score:.0f}"
-        more = "" if pd.isna(row.incremental) else f"{row.incremental:+,.0f}".replace("-", "−")
-        return name, score, more
+    def legend(self) -> str:
+        """Say what the marks mean."""
+        parts = ["bar: touches"]
+        if self.rows.score.notna().any():
+            parts.append("score: mean answer, 0 worst to 100 best; orange below the mean")
+        if self.effects:
+            parts.append(f"effects beyond chance only; {TRUST}")
+        if self.rows.mapped.any() and not self.rows.mapped.all():
+            parts.append("*: not on the map")
+        return "\n".join(textwrap.wrap(" · ".join(parts), int(self.width * 12)))
 
 
-def _blank(width: float, height: float) -> tuple[Figure, Axes]:
-    """Give axes whose units are inches, the origin at the upper left."""
-    figure = Figure(figsize=(width, height))
+def _draw(sheet: Sheet) -> tuple[Figure, Axes]:
+    stages, theme = _by_stage(sheet.rows), sheet.theme
+    height = HEAD + sum(HEAD + ROW * max(min(len(own), MOST + 1), 1) for _, own in stages)
+    figure = Figure(figsize=(sheet.width, height + 1.1))
     axes = figure.subplots()
-    axes.set(xlim=(0, width), ylim=(height, 0))
+    axes.set(xlim=(0, sheet.width), ylim=(height, 0))
     axes.axis("off")
+    for name, x in sheet.places.items():
+        if name != "room":
+            side = "left" if name == "touches" else "center"
+            axes.text(x, 0.2, in_words(name), ha=side, va="center", fontsize=8.5, color=theme.soft)
+    y = HEAD
+    for stage, own in stages:
+        phase = f"{PHASES[stage]} purchase" if stage in PHASES else ""
+        axes.text(0.02, y + 0.2, stage.capitalize(), va="center", fontweight="bold")
+        axes.text(1.25, y + 0.2, phase, va="center", fontsize=8.5, color=theme.soft)
+        axes.plot([0.02, sheet.width], [y + 0.34, y + 0.34], color=theme.accent, lw=1.4)
+        y += HEAD
+        for _, row in own.head(MOST).iterrows():
+            _draw_row(axes, sheet, row, y + ROW / 2)
+            y += ROW
+        if own.empty or len(own) > MOST:
+            text = "no touchpoint: a gap" if own.empty else f"and {counted(len(own) - MOST)} more"
+            axes.text(0.1, y + ROW / 2, text, va="center", fontsize=8.5, color=theme.soft)
+            y += ROW
+    figure.supxlabel(sheet.legend(), x=0.01, ha="left", fontsize=8.5, color=theme.soft)
     return figure, axes
 
 
-def _draw_columns(paint: Paint, width: float) -> Figure:
-    theme, stages = paint.theme, _by_stage(paint.rows)
-    deepest = max(min(len(own), MOST + 1) for _, own in stages)
-    figure, axes = _blank(width, HEAD + STEP * deepest + 1.0)
-    axes.set_ylim(HEAD + STEP * deepest + 0.15, 0)
-    column = width / len(stages)
-    for i, (stage, own) in enumerate(stages):
-        middle = (i + 0.5) * column
-        axes.text(middle, 0.12, stage.capitalize(), ha="center", va="center", fontweight="bold")
-        axes.plot(
-            [i * column + 0.08, (i + 1) * column - 0.08], [0.3, 0.3], color=theme.accent, lw=2
-        )
-        for j, (_, row) in enumerate(own.head(MOST).iterrows()):
-            y = HEAD + STEP * j + 0.16
-            name, score, more = paint.words(row, int(column * 12))
-            radius = paint.dot(axes, middle, y, row)
-            axes.text(middle + radius + 0.07, y, score, va="center", fontsize=10, fontweight="bold")
-            below = f"{name}\n{more}" if more else name
-            axes.text(
-                middle, y + 0.27, below, ha="center", va="top", fontsize=8.5, linespacing=1.15
-            )
-        _say_rest(axes, theme, own, middle, HEAD + STEP * min(len(own), MOST) + 0.1, "center")
-    return figure
-
-
-def _draw_list(paint: Paint, width: float) -> Figure:
-    theme, stages = paint.theme, _by_stage(paint.rows)
-    height = sum(HEAD + ROW * max(min(len(own), MOST + 1), 1) for _, own in stages)
-    figure, axes = _blank(width, height + 1.6)
-    axes.set_ylim(height, 0)
-    y = 0.0
-    for stage, own in stages:
-        axes.text(0.02, y + 0.2, stage.capitalize(), va="center", fontweight="bold")
-        axes.plot([0.02, width - 0.02], [y + 0.36, y + 0.36], color=theme.accent, lw=1.6)
-        y += HEAD
-        for _, row in own.head(MOST).iterrows():
-            name, score, more = paint.words(row, 26)
-            paint.dot(axes, 0.3, y + ROW / 2, row)
-            axes.text(0.62, y + ROW / 2, name, va="center", fontsize=9)
-            axes.text(width - 0.75, y + ROW / 2, more, va="center", ha="right", fontsize=9)
-            axes.text(width - 0.1, y + ROW / 2, score, va="center", ha="right", fontweight="bold")
-            y += ROW
-        y = _say_rest(axes, theme, own, 0.62, y, "left")
-    return figure
-
-
-def _say_rest(axes: Axes, theme: Theme, own: pd.DataFrame, x: float, y: float, side: str) -> float:
-    """Say that a stage is empty, or how many touchpoints are not shown; return the next place."""
-    if len(own) and len(own) <= MOST:
-        return y
-    text = "none" if own.empty else f"and {counted(len(own) - MOST)} more"
-    axes.text(
-        x, y + ROW / 2, text, va="center", ha=side, fontsize=8.5, color=theme.soft, style="italic"
-    )
-    return y + ROW
+def _draw_row(axes: Axes, sheet: Sheet, row: pd.Series, y: float) -> None:
+    theme, narrow = sheet.theme, sheet.width <= NARROW
+    star = "" if row.mapped or not sheet.rows.mapped.any() else " *"
+    name = short(str(row.touchpoint), 17 if narrow else 26) + star
+    axes.text(0.1, y, name, va="center", fontsize=8.5 if narrow else 9.5)
+    start, most = sheet.places["touches"], max(float(sheet.rows.touches.max()), 1.0)
+    length = sheet.places["room"] * float(row.touches) / most
+    axes.plot([start, start + length], [y, y], color=theme.shade, lw=8, solid_capstyle="butt")
+    seen = counted(row.touches) if row.touches else "never seen"
+    axes.text(start + length + 0.06, y, seen, va="center", fontsize=8, color=theme.soft)
+    if "score" in sheet.places and not pd.isna(row.score):
+        colour, solid = sheet.colour(row.score)
+        x = sheet.places["score"]
+        axes.scatter(x - 0.17, y, s=52, color=theme.line, lw=0)
+        axes.scatter(x - 0.17, y, s=52, color=colour, alpha=solid, lw=0)
+        axes.text(x, y, f"{row.score:.0f}", va="center", fontsize=9, fontweight="bold")
+    for effect in sheet.effects:
+        if pd.isna(row[effect]) or row[effect] == 0:
+            continue
+        x, badge = sheet.places[effect], str(row[f"{effect}_badge"])
+        mark = axes.scatter(x - 0.2, y, s=24, zorder=3, **trust(theme, badge))
+        amount = f"{row[effect]:+,.0f}".replace("-", "−")
+        on_hover(mark, [f"{row.touchpoint}: {amount} {effect}, badge {badge}"])
+        axes.text(x - 0.1, y, amount, va="center", fontsize=8 if narrow else 9)

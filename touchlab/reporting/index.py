@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from touchlab.reporting.page import render_page, setting
+from markupsafe import Markup
+
+from touchlab.reporting.page import first_drawing, render_page, setting
 from touchlab.reporting.record import FILE, Run, put_in_place, read_records, tables_of
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def write_index(out: Path) -> Path:
     in one step, so a reader never meets half of it.
     """
     runs = read_records(out)
+    good = _newest_good(runs)
     known = [one for one in map(read_estimates, runs) if len(one.found)]
     pair = newest_pair(known)
     page = render_page(
@@ -45,7 +48,7 @@ def write_index(out: Path) -> Path:
         scripts=("page.js", "runs.js"),
         title="Reports",
         newest=runs[0] if runs else None,
-        good=_newest_good(runs),
+        good=good,
         runs=runs,
         known=[one.run for one in known],
         estimates=[packed(one) for one in known] if len(known) > 1 else [],
@@ -53,6 +56,8 @@ def write_index(out: Path) -> Path:
         others=OTHERS,
         parts=_read_parts(out),
         link=partial(_link, out),
+        thumbnail=thumbnail,
+        figures=key_figures(good, _before(good, runs)) if good else [],
     )
     draft = out / ".work-index.html"  # a run clears away what begins so
     draft.write_text(page, encoding="utf-8")
@@ -77,7 +82,10 @@ def write_run_page(run: Run) -> None:
     """Write the front page of one run: its answers, or why it stopped."""
     title = f"Report on {run.data}" if run.status == "complete" else f"Unfinished: {run.data}"
     link = partial(_link, run.folder)
-    page = render_page("run.html.j2", scripts=(), title=title, run=run, link=link)
+    page = render_page(
+        "run.html.j2", scripts=(), title=title, run=run, link=link, thumbnail=thumbnail,
+        figures=key_figures(run, None),
+    )  # fmt: skip
     run.page.write_text(page, encoding="utf-8")
 
 
@@ -85,6 +93,36 @@ def _link(base: Path, of: Run | Part, file: str = "index.html") -> str:
     """Make the relative address of a page of a run from a page in `base`; empty if it is not."""
     page = of.folder / file
     return quote(page.relative_to(base).as_posix()) if page.is_file() else ""
+
+
+def thumbnail(run: Run, file: str) -> Markup:
+    """Find the first drawing of a page, to stand for it; empty if it has none."""
+    try:
+        return first_drawing((run.folder / file).read_text(encoding="utf-8"))
+    except OSError:
+        return Markup("")
+
+
+def key_figures(run: Run, before: Run | None) -> list[tuple[str, str, str]]:
+    """The figures that the overview kept for the index: what, its value, what it was before."""
+    now = _figures(run)
+    was = {} if before is None else {what: shown for what, shown in _figures(before)}
+    changes = [f"was {was[what]}" if was.get(what, shown) != shown else "" for what, shown in now]
+    return [(*one, change) for one, change in zip(now, changes, strict=True)]
+
+
+def _figures(run: Run) -> list[tuple[str, str]]:
+    from touchlab.overview import read_tables
+
+    folder = tables_of(run)
+    table = read_tables(folder).get("figures") if folder else None
+    return [] if table is None else list(zip(table.what, table.shown, strict=True))
+
+
+def _before(good: Run | None, runs: Sequence[Run]) -> Run | None:
+    """The good run before, on the same data."""
+    alike = [run for run in runs if good and run.status == "complete" and run.data == good.data]
+    return alike[1] if len(alike) > 1 else None
 
 
 # --- what moved ---------------------------------------------------------------------------

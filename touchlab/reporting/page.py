@@ -30,7 +30,7 @@ from touchlab.reporting.clean import (
 )
 from touchlab.reporting.files import Download, download
 from touchlab.reporting.notebooks import title_of
-from touchlab.reporting.record import Run
+from touchlab.reporting.record import Run, first_sentence
 
 _DRAWN = "image/svg+xml"
 _IMAGES = ("image/png", "image/jpeg", _DRAWN)
@@ -40,6 +40,8 @@ _WARNING_CODE = re.compile(r"^(\S[^\n]*:\d+: \w+: [^\n]*)\n  [^\n]*$", re.MULTIL
 _CELL_PLACE = re.compile(r"^\S*ipykernel_\d+\S*:\d+: ", re.MULTILINE)
 _WARNING_PATH = re.compile(r"^(?:[A-Za-z]:)?[^\s:]*[/\\]([^/\\:]+):(\d+): ", re.MULTILINE)
 _HEADING = re.compile(r"<h([1-6])>(.*?)</h\1>", re.DOTALL)
+_NOTES = re.compile(r'(<p class="note">((?!</?p).)*</p>\s*)+', re.DOTALL)
+_NARROW = re.compile(r'<svg (?:[^>]*)class="narrow"[^>]*>.*?</svg>', re.DOTALL)
 _UNNAMED_TABLE = f'aria-label="{TABLE}"'
 _NOTEBOOK_LINK = re.compile(r'<a href="([\w-]+)\.(?:ipynb|html)(#[\w-]*)?">(.*?)</a>', re.DOTALL)
 
@@ -72,7 +74,10 @@ def export_html(
     """
     pages = run.pages if run else ()
     names = [page.name for page in pages]
-    placed, headings = _placed(blocks_of(notebook) if blocks is None else blocks, names)
+    found = blocks_of(notebook) if blocks is None else blocks
+    stopped = bool(run and run.failure and run.failure.notebook == name)
+    shown, unanswered = (list(found), []) if stopped else answered(found)
+    placed, headings = _placed(shown, names)
     place = names.index(name) if name in names else len(names)
     return render_page(
         "notebook.html.j2",
@@ -81,6 +86,8 @@ def export_html(
         run=run,
         blocks=placed,
         toc=[heading for heading in headings if heading["level"] == "2"],
+        unanswered=unanswered,
+        menu=[(page, menu_name(page.name)) for page in pages],
         has_code=any(block.kind == "code" for block in placed),
         previous=pages[place - 1] if 0 < place < len(names) else None,
         following=pages[place + 1] if place + 1 < len(names) else None,
@@ -92,10 +99,48 @@ def blocks_of(notebook: Any) -> list[Block]:
     return [block for cell in notebook.cells for block in _cell_blocks(cell)]
 
 
+def menu_name(name: str) -> str:
+    """Call a page in a menu: ``Touchpoint map`` for ``01_touchpoint_map``."""
+    return name.lstrip("0123456789_-").replace("_", " ").capitalize() or name
+
+
+def answered(blocks: Iterable[Block]) -> tuple[list[Block], list[tuple[str, str]]]:
+    """Take out the sections whose cells show nothing but what is missing.
+
+    Returns the rest, and the heading of each section taken out with what it would take.
+    """
+    sections: list[list[Block]] = [[]]
+    for block in blocks:
+        if block.kind == "prose" and "<h2>" in block.html:
+            sections.append([])
+        sections[-1].append(block)
+    kept, missing = sections[0], []
+    for section in sections[1:]:
+        cells = [block for block in section if block.kind != "prose"]
+        shown = [block for block in cells if block.kind != "code"]
+        if not cells or not all(map(_only_note, shown)):
+            kept += section
+            continue
+        heading = _HEADING.search(section[0].html)
+        said = " ".join(plain(block.html) for block in shown)
+        missing.append((plain(heading[2]) if heading else "", said))
+    return [block for block in kept if block.kind != "kept"], missing
+
+
+def _only_note(block: Block) -> bool:
+    return block.kind == "html" and bool(_NOTES.fullmatch(block.html.strip()))
+
+
+def first_drawing(page: str) -> Markup:
+    """Find the first drawing of a page, as it is on narrow screens; empty if there is none."""
+    found = _NARROW.search(page)
+    return Markup(found[0]) if found else Markup("")
+
+
 def answer_of(blocks: Iterable[Block]) -> str:
     """Read the computed answers of a page, as one line; empty if it has none."""
-    found = (_ANSWER.search(block.html) for block in blocks if block.kind == "html")
-    return " ".join(plain(answer[2]) for answer in found if answer)
+    found = (_ANSWER.finditer(block.html) for block in blocks if block.kind == "html")
+    return " ".join(plain(answer[2]) for answers in found for answer in answers)
 
 
 def _cell_blocks(cell: Any) -> Iterator[Block]:
@@ -144,7 +189,8 @@ def _data_block(data: Any, metadata: Any) -> Iterator[Block]:
             yield _figure(address, data[mime] if mime == _DRAWN else "", told.get(mime, {}))
             return
     if "kept" in told.get("text/plain", {}):
-        return  # tables handed on, for other pages and not for readers
+        yield Block("kept")  # tables handed on, for other pages and not for readers
+        return
     words, markup = data.get("text/plain", ""), data.get("text/html", "")
     says_something = bool(words.strip()) and not re.fullmatch(r"<[\w.]+ object[^>]*>", words)
     if (markup and not says_something) or "<table" in markup or _OURS.search(markup):
@@ -273,7 +319,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {f.__name__: f for f in (moment, setting, duration, window)}
+    environment.filters |= {
+        f.__name__: f for f in (moment, setting, duration, window, first_sentence)
+    }
     return environment
 
 

@@ -77,7 +77,12 @@ class TouchedSurvival(Result):
         """Draw how long customers stay from the landmark on, touched by then or not."""
         from touchlab import plots
 
-        return plots.plot_survival(self.curves, outcome=self.outcome)
+        then = self.table.set_index("method").loc["landmark"]
+        title = (
+            f"Touched by {self.touchpoint} in the first {self.landmark_days} days: {_ratio(then)} "
+            f"the {self.outcome} rate of the others from then on"
+        )
+        return plots.plot_survival(self.curves, outcome=self.outcome, title=title)
 
 
 def _ratio(row: pd.Series) -> str:

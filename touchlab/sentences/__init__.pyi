@@ -1,9 +1,11 @@
 """The names of the room; `__init__.py` loads each on first use."""
 
+from .actions import propose_actions
 from .budget import (
     about_costs,
     about_curves,
     about_experiments,
+    about_moves,
     about_notes,
     about_touches,
     costs_in_brief,
@@ -28,6 +30,7 @@ from .experience import (
     about_owners,
     about_reach,
     about_responders,
+    map_by_channel,
     map_in_brief,
     scores_in_brief,
 )
@@ -40,7 +43,7 @@ from .journeys import (
     about_ties,
     notes_in_brief,
 )
-from .overview import about_changes, about_unexplained, in_five_sentences
+from .overview import about_changes, about_occasion, about_unexplained, in_brief, in_figures
 from .retention import (
     about_churn,
     about_cohorts,
@@ -81,7 +84,9 @@ __all__ = [
     "about_lookback",
     "about_lowest",
     "about_map",
+    "about_moves",
     "about_notes",
+    "about_occasion",
     "about_order",
     "about_owners",
     "about_paths",
@@ -100,9 +105,12 @@ __all__ = [
     "about_validation",
     "about_value",
     "costs_in_brief",
-    "in_five_sentences",
+    "in_brief",
+    "in_figures",
+    "map_by_channel",
     "map_in_brief",
     "notes_in_brief",
     "plan_in_brief",
+    "propose_actions",
     "scores_in_brief",
 ]

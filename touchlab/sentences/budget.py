@@ -12,8 +12,9 @@ from touchlab.data.contract import listing
 from touchlab.drivers.checks import CAUSAL
 from touchlab.moments.risk import ENDING
 from touchlab.plots.budget import FLAT, growth
-from touchlab.plots.parts import counted, money, named
-from touchlab.show import safe_sentence
+from touchlab.plots.parts import named
+from touchlab.sentences.drivers import backed
+from touchlab.show import counted, money, per_cent, ranged, safe_sentence
 
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -29,13 +30,13 @@ def about_touches(table: pd.DataFrame, outcome: str) -> str:
     first, name = each.loc[place], table.touchpoint[place]
     if not first.ci_low > 0:
         return f"Of no touchpoint is it sure that it {verb} any {outcome} outcomes."
-    what = outcome
+    what = f"{outcome} outcomes"
     if table.badge[place] not in CAUSAL:
-        verb, what = "goes with", f"{'fewer' if prevents else 'more'} {outcome}"
+        verb, what = "goes with", f"{'fewer' if prevents else 'more'} {what}"
+    amount = ranged(first.incremental, first.ci_low, first.ci_high)
     return (
-        f"For its number of touches, {name} {verb} most for sure: {counted(first.incremental)} "
-        f"{what} outcomes for 1,000 touches ({counted(first.ci_low)} to "
-        f"{counted(first.ci_high)}), badge {table.badge[place]}."
+        f"For 1,000 touches, {name} {verb} {amount} {what}, the highest lower end of all; "
+        f"{backed(table.badge[place])}."
     )
 
 
@@ -50,8 +51,8 @@ def about_costs(table: pd.DataFrame, *, outcome: str, credit: str, currency: str
         first = sure.iloc[0]
         verb = "prevent" if outcome in ENDING else "bring"
         said.append(
-            f"{len(sure)} of {len(table)} touchpoints with a cost surely {verb} {outcome} "
-            f"outcomes; cheapest is {first.touchpoint} at "
+            f"{len(sure)} of {len(table)} touchpoints with a cost {verb} {outcome} outcomes "
+            f"beyond chance; cheapest is {first.touchpoint} at "
             f"{money(first.cost_per_incremental)} {currency} each "
             f"({money(first.cost_per_incremental_low)} to "
             f"{money(first.cost_per_incremental_high)})."
@@ -86,6 +87,22 @@ def about_curves(curves: pd.DataFrame) -> str:
 
 
 @safe_sentence
+def about_moves(moves: pd.DataFrame, outcome: str, currency: str = "euro") -> str:
+    """Say which moves of a plan are safe to make now, and which are not; `plan.moves(curves)`."""
+    safe, rest = moves[moves.safe.astype(bool)], moves[~moves.safe.astype(bool)]
+    more = "fewer" if outcome in ENDING else "more"
+    if safe.empty:
+        return "No move is safe to make now: effects are doubted, or the direction is not clear."
+    named = (f"{row.touchpoint} ({row.change:+,.0f} {currency})" for row in safe.itertuples())
+    wait = f" Not yet: {listing(rest.touchpoint)}." if len(rest) else ""
+    first, best = safe.iloc[0], ""
+    if first.change > 0:
+        amount = ranged(first.gain, first.gain_low, first.gain_high)
+        best = f" {first.touchpoint} gains {amount} {more} {outcome} outcomes by itself."
+    return f"Safe to make now: {listing(named)}.{best}{wait}"
+
+
+@safe_sentence
 def about_experiments(table: pd.DataFrame) -> str:
     """Say where an experiment would tell most; `table` is that of a plan."""
     lean = table.probability_more.where(table.change > 0, 1 - table.probability_more)
@@ -94,9 +111,10 @@ def about_experiments(table: pd.DataFrame) -> str:
         most = table.loc[table.change.idxmax()]
         return f"Every move is sure; a holdout on {most.touchpoint}, which gains most, keeps it so."
     ordered = open_cases.sort_values("cost_now", ascending=False)
+    named = (f"{row.touchpoint} (costs {counted(row.cost_now)})" for row in ordered.itertuples())
     return (
-        f"An experiment tells most about {listing(ordered.touchpoint)}: the effect is doubted, or "
-        f"which way to move is not sure, and together they cost {counted(ordered.cost_now.sum())}."
+        f"An experiment tells most about {listing(named)}: the effect is doubted, or which way to "
+        "move is not sure."
     )
 
 
@@ -113,8 +131,8 @@ def costs_in_brief(table: pd.DataFrame) -> pd.DataFrame:
     columns = ["touchpoint", "badge", "cost", "incremental", "ci_low", "ci_high"]
     columns += ["cost_per_incremental", "interval_of_cost", "cost_per_credited"]
     if table.roi.notna().any():
-        columns += ["value", "value_low", "value_high", "roi"]
-        ordered = ordered.assign(roi=[f"{100 * roi:,.0f}{NBSP}%" for roi in ordered.roi])
+        columns += ["value", "value_over_cost"]
+        ordered = ordered.assign(value_over_cost=[_times(1 + roi) for roi in ordered.roi])
     credited = _amounts(ordered.cost_per_credited)
     return ordered.assign(cost_per_credited=credited)[[*columns, "n"]]
 
@@ -123,8 +141,16 @@ def plan_in_brief(table: pd.DataFrame) -> pd.DataFrame:
     """The columns of a plan that a reader needs, what gets more first."""
     ordered = table.sort_values("change", ascending=False)
     ordered = _open_ends(ordered, "next_cost").rename(columns={"probability_more": "probability"})
+    ordered["probability"] = [_drawn(value) for value in ordered.probability]
     columns = ["touchpoint", "cost_now", "cost_planned", "change", "probability", "next_cost"]
     return ordered[[*columns, "interval_of_cost", "advice", "badge"]]
+
+
+def _drawn(probability: float) -> str:
+    """Write a share of a hundred draws: none of them is not never."""
+    if np.isnan(probability):
+        return "–"
+    return per_cent(min(max(probability, 0.001), 0.999), 0)
 
 
 def _open_ends(table: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -132,6 +158,11 @@ def _open_ends(table: pd.DataFrame, name: str) -> pd.DataFrame:
     ends = zip(table[f"{name}_low"], table[f"{name}_high"], strict=True)
     words = [_interval(low, high).replace(" ", NBSP) for low, high in ends]
     return table.assign(**{name: _amounts(table[name])}, interval_of_cost=words)
+
+
+def _times(back: float) -> str:
+    """Say what comes back for what was spent: beyond tenfold, in whole times."""
+    return f"{back:,.1f}-fold" if abs(back) < 10 else f"{back:,.0f}-fold"
 
 
 def _amounts(values: pd.Series[float]) -> list[str]:

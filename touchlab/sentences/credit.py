@@ -6,8 +6,8 @@ import pandas as pd
 
 from touchlab.credit.sensitivity import most_debated
 from touchlab.data.customers import NO_TOUCH
-from touchlab.plots.parts import named, per_cent
-from touchlab.show import safe_sentence
+from touchlab.plots.parts import named
+from touchlab.show import per_cent, safe_sentence
 
 DESCRIPTIVE = (
     "Credit describes what happened (badge: descriptive). It adds up to every outcome, so it "
@@ -24,9 +24,9 @@ def about_credit(credit: pd.DataFrame, outcome: str) -> str:
     top, models = leaders.index[0], len(shares.columns)
     low, high = shares.loc[top].min(), shares.loc[top].max()
     agree = (
-        f"All {models} models credit {top} most"
+        f"All {models} models give {top} the largest share"
         if leaders.iloc[0] == models
-        else f"{leaders.iloc[0]} of {models} models credit {top} most"
+        else f"{leaders.iloc[0]} of {models} models give {top} the largest share"
     )
     untouched = credit[credit.touchpoint == NO_TOUCH]
     alone = (
@@ -36,8 +36,14 @@ def about_credit(credit: pd.DataFrame, outcome: str) -> str:
         else ""
     )
     return (
-        f"{agree}: between {per_cent(low)} and {per_cent(high)} of all {outcome} outcomes.{alone}"
+        f"{agree}; by all of them it is between {per_cent(low)} and {per_cent(high)} of "
+        f"{outcome} outcomes.{alone}"
     )
+
+
+def points(spread: float) -> str:
+    """Write a difference of shares."""
+    return f"{100 * spread:.1f} points"
 
 
 @safe_sentence
@@ -45,10 +51,15 @@ def about_agreement(credit: pd.DataFrame) -> str:
     """Say which touchpoint's credit hangs on the model, and whether that is more than noise."""
     swing = most_debated(credit)
     beyond = "more than" if swing.beyond_chance else "not clearly more than"
+    apart = (
+        ""
+        if "last_non_direct" not in set(credit.model)
+        else (" Last non-direct, which never credits direct, is not compared.")
+    )
     return (
         f"{swing.touchpoint} swings from {per_cent(swing.low.share)} ({named(swing.low.model)}) "
-        f"to {per_cent(swing.high.share)} ({named(swing.high.model)}), {beyond} chance alone "
-        f"would give; on {swing.least} the models agree to within {per_cent(swing.least_spread)}."
+        f"to {per_cent(swing.high.share)} ({named(swing.high.model)}), {beyond} chance alone would "
+        f"give; on {swing.least} the models agree to within {points(swing.least_spread)}.{apart}"
     )
 
 
@@ -70,6 +81,8 @@ def about_lookback(table: pd.DataFrame) -> str:
     named = table[table.touchpoint != NO_TOUCH]
     top = named.groupby("touchpoint").share.mean().idxmax()
     own, alone = table[table.touchpoint == top], table[table.touchpoint == NO_TOUCH]
+    if own.lookback.nunique() == 1:
+        return f"{top} has the largest share on average, {per_cent(own.share.iloc[0])}."
     said = (
         f"With lookbacks from {own.lookback.iloc[0]} to {own.lookback.iloc[-1]}, the share of "
         f"{top} moves between {per_cent(own.share.min())} and {per_cent(own.share.max())}"

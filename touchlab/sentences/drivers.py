@@ -8,44 +8,95 @@ import pandas as pd
 from touchlab.data.contract import listing
 from touchlab.drivers.checks import CAUSAL
 from touchlab.drivers.intent import Intent
-from touchlab.plots.parts import per_cent
-from touchlab.show import safe_sentence
+from touchlab.show import BACKED, count, lead, per_cent, ranged, safe_sentence
+
+FEWEST = 50
+"""Outcomes below which no effect stands first."""
+
+
+def no_headline(table: pd.DataFrame, n: float, outcome: str) -> str:
+    """Say why no effect may stand first; nothing where one may.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"incremental": [644.0, 192, 36]})
+    >>> no_headline(table, 762, "conversion").partition(":")[0]
+    'No effect stands first'
+    >>> no_headline(table, 900, "conversion")
+    ''
+    """
+    brought = table.incremental.clip(lower=0).sum()
+    if n < FEWEST:
+        why = f"{count(n)} {outcome} outcomes are too few to tell touchpoints apart"
+    elif brought > n:
+        why = (
+            f"added up, the touchpoints would bring {brought:,.0f} of {n:,.0f} {outcome} outcomes, "
+            "more than there are; they cannot be told apart, or the outcome is recorded only where "
+            "somebody was touched"
+        )
+    else:
+        return ""
+    return f"No effect stands first: {why}."
+
+
+def leading(table: pd.DataFrame, n: float) -> tuple[pd.Series | None, str, str]:
+    """Find the touchpoint with the largest figure beyond zero, its verb, and how it leads."""
+    above = table[table.ci_low > 0]
+    if above.empty:
+        return None, "", ""
+    row = above.loc[above.incremental.idxmax()]
+    verb = "brings" if row.get("badge") in CAUSAL else "goes with"
+    largest = row.incremental >= table.incremental.max()
+    return row, verb, lead(row.incremental / n) if largest and len(table) > 1 else ""
 
 
 @safe_sentence
 def about_drivers(table: pd.DataFrame, baseline: pd.DataFrame, outcome: str) -> str:
     """Answer what the touchpoints bring, beyond what would have happened anyway."""
-    base, above, below = baseline.iloc[0], table[table.ci_low > 0], table[table.ci_high < 0]
-    held = " (touchpoints together hold some back)" if base.ci_low > base.n else ""
-    first = table.loc[(table if above.empty else above).incremental.idxmax()]
-    most = f"{first.touchpoint} {'brings' if first.badge in CAUSAL else 'goes with'} most"
-    if above.empty:
-        most = f"No touchpoint's figure can be told from zero; the largest is {first.touchpoint}'s"
-    with_fewer = listing(below.touchpoint)
+    base = baseline.iloc[0]
+    if reason := no_headline(table, base.n, outcome):
+        return reason
+    row, verb, leads = leading(table, base.n)
+    if row is None:
+        largest = table.touchpoint[table.incremental.idxmax()]
+        most = f"No touchpoint's figure can be told from zero; the largest is {largest}'s"
+    else:
+        most = f"{row.touchpoint} {' '.join(filter(None, (verb, leads)))}: "
+        most += f"{ranged(row.incremental, row.ci_low, row.ci_high)}, {backed(row.badge)}"
+    with_fewer = listing(table.touchpoint[table.ci_high < 0])
     fewer = f" Fewer {outcome} outcomes come with {with_fewer}." if with_fewer else ""
+    return f"{about_baseline(base, outcome)}. {most}.{fewer}"
+
+
+def about_baseline(base: pd.Series, outcome: str) -> str:
+    """Say how many outcomes would have come anyway."""
+    held = " (touchpoints together hold some back)" if base.ci_low > base.n else ""
+    share = per_cent(min(base["share"], 1.0) if held else base["share"])
+    anyway = ranged(base.baseline, base.ci_low, base.ci_high, "95\N{NO-BREAK SPACE}% range ")
     return (
-        f"{per_cent(base['share'])} of {base.n:,.0f} {outcome} outcomes would have happened "
-        f"without any touchpoint{held}: {base.ci_low:,.0f} to {base.ci_high:,.0f} (95 % interval). "
-        f"{most}: {first.incremental:,.0f} ({first.ci_low:,.0f} to {first.ci_high:,.0f}), "
-        f"badge {first.badge}.{fewer}"
+        f"{share} of {base.n:,.0f} {outcome} outcomes would have come without any "
+        f"touchpoint{held}: {anyway}"
     )
+
+
+def backed(badge: str) -> str:
+    """Say in words what stands behind a figure."""
+    return BACKED.get(badge, f"badge {badge}")
 
 
 @safe_sentence
 def about_value(table: pd.DataFrame, baseline: pd.DataFrame) -> str:
     """Answer what would be missing of the value, and what makes outcomes larger or smaller."""
     base = baseline.iloc[0]
-    first = table.loc[table.ci_low.idxmax()]
+    row, _, leads = leading(table, base.value)
     said = (
         f"{per_cent(base['share'])} of the value of {base.n:,.0f} {base.outcome} outcomes, "
-        f"{base.value:,.0f}, would be there without any touchpoint: {base.ci_low:,.0f} to "
-        f"{base.ci_high:,.0f} (95 % interval)."
+        f"{base.value:,.0f}, would be there without any touchpoint: "
+        f"{ranged(base.baseline, base.ci_low, base.ci_high)}."
     )
-    if first.ci_low > 0:
-        said += (
-            f" Most goes with {first.touchpoint}: {first.incremental:,.0f} ({first.ci_low:,.0f} to "
-            f"{first.ci_high:,.0f})."
-        )
+    if row is not None and not no_headline(table, base.value, base.outcome):
+        amount = ranged(row.incremental, row.ci_low, row.ci_high)
+        said += f" {' '.join(filter(None, (row.touchpoint, 'goes with', leads)))}: {amount}."
     larger, smaller = table[table.larger_low > 0], table[table.larger_high < 0]
     for rows, word in ((larger, "Larger"), (smaller, "Smaller")):
         if len(rows):
@@ -64,11 +115,11 @@ def about_scores(scores: pd.DataFrame) -> str:
         rules = table.drop(index=[m for m in table.index if m.startswith(("drivers", "oracle"))])
         best, drivers = rules.amount_error.min(), table.loc["drivers"]
         said.append(
-            f"With {world}, the drivers are off by "
+            f"with {world}, the drivers are off by "
             f"{per_cent(drivers.amount_error)} of the truth, the best attribution model by "
             f"{per_cent(best)}; {per_cent(drivers.coverage)} of the drivers' 95 % intervals hold it"
         )
-    return "On simulated customers shaped like these: " + ". ".join(said) + "."
+    return "On simulated customers shaped like these: " + "; ".join(said) + "."
 
 
 STRONG = 0.2

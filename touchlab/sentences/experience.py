@@ -8,8 +8,7 @@ from touchlab.data.contract import STAGES, listing
 from touchlab.experience.key_drivers import KeyDrivers, called, weak_links
 from touchlab.experience.map import MISSING, MapAudit
 from touchlab.plots.experience import in_points
-from touchlab.plots.parts import per_cent
-from touchlab.show import safe_sentence
+from touchlab.show import per_cent, safe_sentence
 
 ASSOCIATION = (
     "Scores are compared with what customers say and do elsewhere (badge: descriptive): what goes "
@@ -57,10 +56,11 @@ def about_flow(flow: pd.DataFrame) -> str:
     if rows.empty:
         return "Touches are seen in one stage only: there is nothing to drop off from."
     worst = rows.loc[rows.rate.idxmax()]
+    ends = [per_cent(end, 1) for end in (worst.rate, worst.ci_low, worst.ci_high)]
     return (
-        f"Drop-off is largest at {worst.stage}: {per_cent(worst.rate)} "
-        f"({per_cent(worst.ci_low)} to {per_cent(worst.ci_high)}) of {worst.n:,} customers touched "
-        f"there go no further, and {worst.touchpoints} touchpoints in use serve them."
+        f"Drop-off is largest at {worst.stage}: {ends[0]} ({ends[1]} to {ends[2]}) of {worst.n:,} "
+        f"customers touched there go no further, and {worst.touchpoints} touchpoints in use serve "
+        "them."
     )
 
 
@@ -70,8 +70,10 @@ def about_owners(shares: pd.DataFrame) -> str:
     known = shares[shares.owner != MISSING]
     if known.empty:
         return "The map names no owner."
-    parts = [f"{per_cent(row.share)} by {RUN_BY[row.owner]}" for row in known.itertuples()]
     rest = 1 - known.share.sum()
+    if len(known) == 1 and rest <= 1e-9:
+        return f"All touches are run by {RUN_BY[known.owner.iloc[0]]}."
+    parts = [f"{per_cent(row.share)} by {RUN_BY[row.owner]}" for row in known.itertuples()]
     without = f"; for {per_cent(rest)} the map names nobody" if rest > 1e-9 else ""
     return f"Touches are run {', '.join(parts)}{without}."
 
@@ -121,11 +123,11 @@ def about_links(drivers: KeyDrivers) -> str:
     weak = links[links.weak]
     if weak.empty:
         return f"{drivers.sentence()} No touchpoint is both important and poor."
-    names = listing(weak.driver, most=MOST_NAMED)
-    said = f"Important for {called(drivers.target)} and poor: {names}"
-    if weak.clear.all():
-        return f"{said}, beyond chance."
-    return f"{said}; that its importance is above an equal share could be chance."
+    said = f"Important for {called(drivers.target)} and poor: "
+    sure, rest = weak.driver[weak.clear], weak.driver[~weak.clear]
+    parts = [f"{listing(sure, most=MOST_NAMED)}, beyond chance"] * bool(len(sure))
+    parts += [f"{listing(rest, most=MOST_NAMED)}, which could be chance"] * bool(len(rest))
+    return f"{said}{'; '.join(parts)}."
 
 
 @safe_sentence
@@ -159,8 +161,8 @@ def about_responders(table: pd.DataFrame) -> str:
     clear = widest.ci_low > 0 or widest.ci_high < 0
     verdict = "Those who answered are not like everyone" if clear else "No clear difference shows"
     return (
-        f"{verdict}: {widest.what} is {widest.answered:.0f}{unit} among the {widest.n:,} who "
-        f"answered and {widest.everyone:.0f}{unit} among all."
+        f"{verdict}: {widest.what} {widest.answered:.0f}{unit} among the {widest.n:,} who "
+        f"answered, {widest.everyone:.0f}{unit} among all."
     )
 
 
@@ -170,6 +172,19 @@ def map_in_brief(table: pd.DataFrame) -> pd.DataFrame:
     if not table.mapped.all():
         columns.insert(1, "mapped")
     return table[[c for c in columns if c in table.columns]]
+
+
+def map_by_channel(table: pd.DataFrame) -> pd.DataFrame:
+    """The map as people draw it: a row a channel, a column a stage, touchpoints in the fields."""
+    known = table.assign(channel=table.channel.fillna(MISSING), stage=table.stage.fillna(MISSING))
+    stages = [*STAGES, *([MISSING] if (~known.stage.isin(STAGES)).any() else [])]
+    known["stage"] = known.stage.where(known.stage.isin(STAGES), MISSING)
+    fields = known.groupby(["channel", "stage"], sort=False).touchpoint.agg(listing)
+    grid = fields.unstack().reindex(columns=stages)
+    first = grid.notna().to_numpy().argmax(axis=1)  # channels in the order of the journey
+    return (
+        grid.iloc[first.argsort(kind="stable")].fillna("").rename_axis(None, axis=1).reset_index()
+    )
 
 
 def scores_in_brief(scores: pd.DataFrame) -> pd.DataFrame:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
+from touchlab.data.contract import listing
+from touchlab.data.customers import outcome_counts
 from touchlab.data.dataset import Dataset
-from touchlab.plots.parts import per_cent
-from touchlab.show import count, safe_sentence
+from touchlab.show import count, data_called, per_cent, safe_sentence
+
+MOST_NAMED = 6
 
 
 def about_data(data: Dataset) -> str:
@@ -14,15 +17,17 @@ def about_data(data: Dataset) -> str:
     table = data.overview.set_index("table")
     if "steps" in table.index:
         return (
-            f"{data.name} is a paths table: journeys already counted, without customers or times."
+            f"{data_called(data)} is a paths table: journeys already counted, without customers or "
+            "times."
         )
     touches, outcomes = table.loc["touches"], table.loc["outcomes"]
     first, last = min(touches["first"], outcomes["first"]), max(touches["last"], outcomes["last"])
+    counts = (f"{count(n)} {name} outcomes" for name, n in outcome_counts(data).items())
     optional = ("customers", "surveys", "touchpoints", "experiments")
     missing = [name for name in optional if not data.has(name)]
     said = (
-        f"{data.name} holds {count(touches.rows)} touches of {count(touches.customers)} customers "
-        f"and {count(outcomes.rows)} outcomes, from {_date(first)} to {_date(last)}."
+        f"{data_called(data)} holds {count(touches.rows)} touches of {count(touches.customers)} "
+        f"customers, from {day(first)} to {day(last)}, and {listing(counts, most=MOST_NAMED)}."
     )
     return said + (f" Not given: {', '.join(missing)}." if missing else "")
 
@@ -31,7 +36,7 @@ def about_repairs(data: Dataset) -> str:
     """Say how much was dropped on the way in."""
     dropped = data.notes[data.notes.note.str.contains("dropped", regex=False)]
     if dropped.empty:
-        return "Nothing was dropped."
+        return "Nothing of it was dropped when it was opened."
     return "; ".join(f"{row.rows:,} {row.table}: {row.note}" for row in dropped.itertuples()) + "."
 
 
@@ -45,7 +50,8 @@ def notes_in_brief(data: Dataset) -> pd.DataFrame:
     return brief.reset_index()[["table", "rows", "note"]]
 
 
-def _date(time: pd.Timestamp) -> str:
+def day(time: pd.Timestamp) -> str:
+    """Write a day for reading."""
     return f"{time.day} {time:%B %Y}"
 
 
@@ -61,8 +67,8 @@ def _about_journeys(overview: pd.DataFrame, use: pd.DataFrame, outcome: str) -> 
     begin = f"{per_cent(start.starts / row.journeys)} of journeys begin with {start.touchpoint}"
     close = f"{per_cent(end.ends / row.journeys)} end with {end.touchpoint}"
     return (
-        f"{per_cent(row.rate)} of {row.journeys:,.0f} journeys end in {outcome} "
-        f"(95 % interval {per_cent(row.ci_low)} to {per_cent(row.ci_high)}), after "
+        f"{per_cent(row.rate)} of {row.journeys:,.0f} journeys lead to {outcome} outcomes "
+        f"(95 % range {per_cent(row.ci_low)} to {per_cent(row.ci_high)}); a journey has "
         f"{row.touches_per_journey:.1f} touches on average. {begin}, {close}."
     )
 
@@ -87,18 +93,24 @@ def about_paths(paths: pd.DataFrame) -> str:
     if named.empty:
         return "No path is shared by enough customers to be shown."
     often, best = named.iloc[0], named.loc[named.rate.idxmax()]
+    others = named.drop(index=best.name)
+    apart = others.empty or best.ci_low > others.ci_high.max()
     return (
         f"The most common path is {often.path} ({often.journeys:,.0f} journeys). Among the paths "
-        f"listed, {best.path} converts best: {per_cent(best.rate)} "
-        f"({per_cent(best.ci_low)} to {per_cent(best.ci_high)}) of {best.journeys:,.0f} journeys."
+        f"listed, {best.path} has the highest rate: {per_cent(best.rate)} "
+        f"({per_cent(best.ci_low)} to {per_cent(best.ci_high)}) of {best.journeys:,.0f} journeys"
+        f"{'' if apart else '; others are not clearly below it'}."
     )
 
 
 @safe_sentence
 def about_order(orders: pd.DataFrame) -> str:
     """Say how many touches back matter for what comes next."""
-    chosen = orders.loc[orders.chosen, "order"].iloc[0]
-    back = "the last touch alone" if chosen == 1 else f"the last {chosen} touches"
-    return (
-        f"On customers held out, {back} foretell the next step about as well as any longer memory."
+    chosen, longest = orders.loc[orders.chosen, "order"].iloc[0], orders.order.max()
+    back = (
+        "the last touch alone foretells" if chosen == 1 else f"the last {chosen} touches foretell"
     )
+    tried = f"about as well as up to {longest}, the most that were tried"
+    said = "better than fewer; more were not tried" if chosen == longest > 1 else tried
+    drawn = "" if chosen == 1 else " The figures on this page take the last touch alone."
+    return f"On customers held out, {back} the next step {said}.{drawn}"

@@ -1,8 +1,9 @@
-"""The answer in five sentences, computed from the tables of the other pages."""
+"""The answer in a few sentences, computed from the tables of the other pages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -10,28 +11,84 @@ from touchlab.data.contract import listing
 from touchlab.data.customers import outcome_counts
 from touchlab.data.dataset import Dataset
 from touchlab.drivers.checks import CAUSAL
-from touchlab.plots.parts import per_cent
-from touchlab.show import count, safe_sentence
+from touchlab.moments.risk import ENDING
+from touchlab.sentences.drivers import about_baseline, backed, leading, no_headline
+from touchlab.sentences.journeys import day
+from touchlab.show import count, counted, in_words, per_cent, ranged, safe_sentence
 
 Tables = Mapping[str, pd.DataFrame]
 SELDOM = 0.01
+SELDOM_TOUCHED = 0.1
+"""Share of customers never touched from which on an outcome that none of them has is suspect."""
+MOST_NAMED = 3
 
 
-def in_five_sentences(tables: Tables, outcome: str) -> list[str]:
-    """Say what brings outcomes, what keeps customers, what brings referrals, where the experience
-    is weak and what to do with the money; what the data lacks is left out."""
+def in_brief(tables: Tables, outcome: str, currency: str = "euro") -> list[str]:
+    """Answer what would have come anyway, what brings outcomes, what keeps customers, what brings
+    referrals, where customers are lost, which experience hurts, what to do with the money, and
+    what is not known; what the data lacks is left out."""
     asked: list[tuple[Callable[..., str], tuple[str, ...]]] = [
+        (_anyway, ("drivers", "baseline", "received")),
         (_brings, ("drivers", "baseline")),
         (_keeps, ("keepers", "churn")),
         (_refers, ("bringers", "referral")),
-        (_weak, ("links",)),
-        (_money, ("gain", "plan")),
+        (_lost, ("flow",)),
+        (_weak, ("links", "map")),
+        (_money, ("gain", "moves")),
+        (_unknown, ("drivers", "map")),
     ]
-    said = []
+    guarded = guard(tables, outcome)
+    said = [guarded] * bool(guarded)
     for say, names in asked:
-        if all(name in tables for name in names):
-            said.append(say(*(tables[name] for name in names), outcome=outcome))
-    return said or ["The data carries none of the answers that this page brings together."]
+        if all(name in tables for name in names) and not (guarded and say in OF_EFFECTS):
+            said.append(say(*(tables[name] for name in names), outcome=outcome, currency=currency))
+    found = [one for one in said if one]
+    return found or ["The data carries none of the answers that this page brings together."]
+
+
+def guard(tables: Tables, outcome: str) -> str:
+    """Say why no effect on the outcome may be a headline or an action; nothing where one may."""
+    if "received" in tables and (reason := about_occasion(tables["received"])):
+        return reason
+    if "drivers" not in tables or "baseline" not in tables:
+        return ""
+    return no_headline(tables["drivers"], tables["baseline"].n.iloc[0], outcome)
+
+
+def in_figures(tables: Tables, outcome: str) -> pd.DataFrame:
+    """The four figures of the index, in words: what, shown."""
+    found: list[tuple[str, str]] = []
+    if "baseline" in tables:
+        base = tables["baseline"].iloc[0]
+        found.append((f"{base.outcome} outcomes", count(base.n)))
+        if not guard(tables, outcome):
+            share = per_cent(max(1 - base["share"], 0.0))
+            found.append(
+                (f"of {base.outcome} outcomes would be missing without touchpoints", share)
+            )
+    if "churn" in tables:
+        found.append(("churn outcomes", count(tables["churn"].n.iloc[0])))
+    table = tables.get("map", pd.DataFrame())
+    scored = table[table.score.notna()] if "score" in table else table[:0]
+    if len(scored):
+        row = scored.loc[scored.score.idxmin()]
+        found.append((f"lowest score: {row.touchpoint}", f"{row.score:.0f} of 100"))
+    return pd.DataFrame(
+        [(in_words(what), shown) for what, shown in found], columns=["what", "shown"]
+    )
+
+
+@safe_sentence
+def about_occasion(received: pd.DataFrame) -> str:
+    """Say that an outcome comes only where somebody was touched; nothing if it does not."""
+    row = received.iloc[0]
+    if not (row.only_touched and row.untouched > SELDOM_TOUCHED):
+        return ""
+    return (
+        f"No effect stands first: {per_cent(row.untouched)} of {row.customers:,.0f} customers were "
+        f"never touched, and none of {row.n:,.0f} {row.outcome} outcomes is theirs. An outcome "
+        "that only those have who were touched may be defined by the touch."
+    )
 
 
 def about_unexplained(tables: Tables, data: Dataset, outcome: str) -> str:
@@ -49,79 +106,127 @@ def about_unexplained(tables: Tables, data: Dataset, outcome: str) -> str:
 
 
 @safe_sentence
-def _brings(drivers: pd.DataFrame, baseline: pd.DataFrame, *, outcome: str) -> str:
-    base = baseline.iloc[0]
-    said = (
-        f"{per_cent(min(base['share'], 1.0))} of {base.n:,.0f} {outcome} outcomes would have come "
-        "without any touchpoint"
-    )
-    return f"{said}; {_most(drivers, 'of the rest')}."
+def _anyway(drivers: pd.DataFrame, baseline: pd.DataFrame, received: pd.DataFrame, **_: str) -> str:
+    row = received.iloc[0]
+    said = about_baseline(baseline.iloc[0], row.outcome)
+    return f"From {day(row['first'])} to {day(row['last'])}, {said}."
 
 
 @safe_sentence
-def _keeps(keepers: pd.DataFrame, churn: pd.DataFrame, *, outcome: str) -> str:
-    fewer = keepers[keepers.ci_high < 0]
+def _brings(drivers: pd.DataFrame, baseline: pd.DataFrame, *, outcome: str, currency: str) -> str:
+    return _first(_most(drivers, baseline.n.iloc[0], f"{outcome} outcomes", currency))
+
+
+@safe_sentence
+def _keeps(keepers: pd.DataFrame, churn: pd.DataFrame, **_: str) -> str:
+    left, fewer = churn.n.iloc[0], keepers[keepers.ci_high < 0]
+    if reason := no_headline(keepers, left, "churn"):
+        return f"What keeps customers: {reason[:1].lower()}{reason[1:]}"
     if fewer.empty:
         return "No touchpoint can be shown to keep customers."
     row = fewer.loc[fewer.incremental.idxmin()]
+    amount = ranged(-row.incremental, -row.ci_high, -row.ci_low)
     if row.badge not in CAUSAL:
         return (
-            f"{row.touchpoint} goes with the least churn: {-row.incremental:,.0f} "
-            f"({-row.ci_high:,.0f} to {-row.ci_low:,.0f}) fewer left, beside the "
-            f"{churn.n.iloc[0]:,.0f} who did (badge {row.badge}: that need not be its doing)."
+            f"{row.touchpoint} goes with less churn: {amount} fewer than expected otherwise, on "
+            f"top of the {left:,.0f} who left ({backed(row.badge)}: that need not be its doing)."
         )
     return (
-        f"{row.touchpoint} keeps most customers: {-row.incremental:,.0f} ({-row.ci_high:,.0f} to "
-        f"{-row.ci_low:,.0f}) more would have left without it, beside the {churn.n.iloc[0]:,.0f} "
-        f"who did (badge {row.badge})."
+        f"{row.touchpoint} keeps customers: {amount} more would have left without it, on top of "
+        f"the {left:,.0f} who left ({backed(row.badge)})."
     )
 
 
 @safe_sentence
-def _refers(bringers: pd.DataFrame, referral: pd.DataFrame, *, outcome: str) -> str:
-    said = _most(bringers, f"of the {referral.n.iloc[0]:,.0f} referrals")
+def _refers(bringers: pd.DataFrame, referral: pd.DataFrame, *, currency: str, **_: str) -> str:
+    n = referral.n.iloc[0]
+    if reason := no_headline(bringers, n, "referral"):
+        return f"Referrals: {reason[:1].lower()}{reason[1:]}"
+    return _first(_most(bringers, n, f"of the {n:,.0f} referral outcomes", currency))
+
+
+def _first(said: str) -> str:
     return f"{said[0].upper() if said.startswith('no ') else said[0]}{said[1:]}."
 
 
-def _most(table: pd.DataFrame, what: str) -> str:
-    above = table[table.ci_low > 0]
-    if above.empty:
-        return "no touchpoint's figure can be told from zero"
-    row = above.loc[above.incremental.idxmax()]
-    verb = "brings" if row.badge in CAUSAL else "goes with"
+def _most(table: pd.DataFrame, n: float, what: str, currency: str) -> str:
+    row, verb, leads = leading(table, n)
+    if row is None:
+        return f"no touchpoint's figure for {what.removeprefix('of the ')} can be told from zero"
     worth = ""
-    if "value" in table:
-        worth = f"; their value {row.value:,.0f}, {row.value_low:,.0f} to {row.value_high:,.0f}"
+    if "value" in table and pd.notna(row.value):
+        worth = f", worth {ranged(row.value, row.value_low, row.value_high)} {currency}"
+    more, others = leads.split(" ", 1) if leads.startswith("more ") else (leads, "")
+    said = " ".join(filter(None, (verb, more, what, others)))
+    amount = ranged(row.incremental, row.ci_low, row.ci_high)
+    return f"{row.touchpoint} {said}: {amount}{worth}; {backed(row.badge)}"
+
+
+@safe_sentence
+def _lost(flow: pd.DataFrame, **_: str) -> str:
+    rows = flow[flow.rate.notna()]
+    if rows.empty:
+        return ""
+    row = rows.loc[rows.rate.idxmax()]
     return (
-        f"{row.touchpoint} {verb} more {what} than any other touchpoint, "
-        f"{row.incremental:,.0f} ({row.ci_low:,.0f} to {row.ci_high:,.0f}{worth}; "
-        f"badge {row.badge})"
+        f"Customers are lost most at the stage {row.stage}: {per_cent(row.rate)} of {row.n:,} who "
+        "were touched there go no further."
     )
 
 
 @safe_sentence
-def _weak(links: pd.DataFrame, *, outcome: str) -> str:
+def _weak(links: pd.DataFrame, table: pd.DataFrame, **_: str) -> str:
     weak = links[links.weak.astype(bool)]
     if weak.empty:
         return "No touchpoint is both important to customers and scored below the others."
     row = weak.loc[weak.importance.idxmax()]
+    sure = "" if row.clear else "; that it matters could be chance"
+    return f"Experience is weak at {row.driver}: {score_of(row, table):.0f} of 100{sure}."
+
+
+def score_of(link: Any, table: pd.DataFrame | None) -> float:
+    """The score of a touchpoint as the map has it, so that all of a page says one number."""
+    if table is not None and "score" in table:
+        for score in table.score[table.touchpoint == link.driver].dropna():
+            return float(score)
+    return float(link.performance)
+
+
+@safe_sentence
+def _money(gain: pd.DataFrame, moves: pd.DataFrame, *, outcome: str, currency: str) -> str:
+    row, doubted = gain.iloc[0], moves[~moves.badge.isin(CAUSAL)]
+    if len(doubted):
+        names = listing(doubted.touchpoint)
+        return f"What moving money gains is not settled: the effect of {names} is in doubt."
+    ends = ranged(row.gain, row.ci_low, row.ci_high)
+    if row.ci_low <= 0:
+        return f"That moving money between touchpoints gains anything is not shown: {ends}."
+    unsure = listing(moves.touchpoint[~moves.safe.astype(bool)])
+    what = "fewer" if row.outcome in ENDING else "more"
     return (
-        f"{row.driver} is where the experience is weak and matters: scored {row.performance:.0f} "
-        f"of 100, by {row.n:,.0f} answers."
+        f"The same money, moved between touchpoints, would bring {ends} {what} {row.outcome} "
+        f"outcomes{f'; which way to move {unsure} is not sure' if unsure else ''}."
     )
 
 
 @safe_sentence
-def _money(gain: pd.DataFrame, plan: pd.DataFrame, *, outcome: str) -> str:
-    row, doubted = gain.iloc[0], plan[(plan.change != 0) & ~plan.badge.isin(CAUSAL)]
-    if len(doubted):
-        names = listing(doubted.touchpoint)
-        return f"What moving money gains is not settled: the effect of {names} is in doubt."
-    ends = f"{row.gain:,.0f} ({row.ci_low:,.0f} to {row.ci_high:,.0f})"
-    if row.ci_low <= 0:
-        return f"That moving money between touchpoints gains anything is not shown: {ends}."
-    what = f"{ends} more {row.outcome} outcomes"
-    return f"The same money, moved between touchpoints, would bring {what}."
+def _unknown(drivers: pd.DataFrame, table: pd.DataFrame, **_: str) -> str:
+    open_cases = _some(drivers.touchpoint[~drivers.badge.isin(CAUSAL)])
+    asked = "score" in table and table.score.notna().any()
+    used = table[table.touches > 0]
+    silent = _some(used.touchpoint[used.score.isna()]) if asked else ""
+    said = [f"what {open_cases} bring by themselves"] * bool(open_cases)
+    said += [f"how customers find {silent}, which no survey covers"] * bool(silent)
+    return f"Not known: {'; '.join(said)}." if said else ""
+
+
+def _some(names: pd.Series) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return listing(names[:MOST_NAMED]) + more
+
+
+OF_EFFECTS = (_anyway, _brings, _money, _unknown)
+"""What is not said where no effect may be a headline."""
 
 
 @safe_sentence
@@ -139,5 +244,5 @@ def about_changes(changes: pd.DataFrame) -> str:
     return (
         f"{len(beyond):,} of {len(changes):,} changed estimates moved beyond their intervals since "
         f"the run before; first {row.what.replace('_', ' ')} of {row.row}: "
-        f"{row.before:,.1f} to {row.after:,.1f}."
+        f"{counted(row.before)} to {counted(row.after)}."
     )

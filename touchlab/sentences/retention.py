@@ -11,55 +11,56 @@ import pandas as pd
 from touchlab.data.contract import listing
 from touchlab.data.dataset import Dataset
 from touchlab.drivers.checks import CAUSAL
-from touchlab.plots.parts import counted, per_cent
-from touchlab.plots.retention import off
-from touchlab.sentences.drivers import about_drivers
-from touchlab.show import count, safe_sentence
+from touchlab.plots.retention import last_day, off, whole_months
+from touchlab.sentences.drivers import about_drivers, backed, no_headline
+from touchlab.show import count, counted, per_cent, ranged, safe, safe_sentence
 
-FEWEST_AT_RISK = 30
 WORTH_SAYING = 0.10
 """Spread of churn rates between rules above which the rule is called decisive."""
 
 
 @safe_sentence
 def about_survival(curves: pd.DataFrame, outcome: str = "churn") -> str:
-    """Answer how long customers stay: the last day that many reach, and the groups apart."""
-    enough = curves[curves.at_risk >= FEWEST_AT_RISK]
-    whole = enough if enough.group.nunique() == curves.group.nunique() else curves
-    day = int(whole.groupby("group").day.max().min())
+    """Answer how long customers stay: on the last day of the figure, and the groups apart."""
+    day = last_day(curves, "group")
     rows = curves[curves.day == day].sort_values("survival")
     first, last = rows.iloc[-1], rows.iloc[0]
     said = f"{day} days after their start, {_share(first)} of customers are without {outcome}"
     if len(rows) == 1:
         return f"{said}; {first.n:,} customers began."
-    apart = first.ci_low > last.ci_high
-    verdict = "their intervals lie apart" if apart else "their intervals overlap"
-    return f"{said} in {first.group}, {_share(last)} in {last.group}; {verdict}."
+    if first.ci_low <= last.ci_high:
+        return (
+            f"{day} days after their start, groups do not clearly differ: from {_share(last)} "
+            f"to {_share(first)} of customers are without {outcome}."
+        )
+    return f"{said} in {first.group}, {_share(last)} in {last.group}; the intervals lie apart."
 
 
 def _share(row: pd.Series) -> str:
     return f"{per_cent(row.survival)} ({per_cent(row.ci_low)} to {per_cent(row.ci_high)})"
 
 
-@safe_sentence
 def about_cohorts(cohorts: pd.DataFrame, outcome: str = "conversion") -> str:
-    """Say what share of customers is active in the months after the first, and the best cohort."""
-    sums = cohorts.groupby("months_since")[["active", "customers"]].sum()
-    rate = sums.active / sums.customers
-    first, last = rate.index[0], rate.index[-1]
-    said = (
-        f"One month after the first, {per_cent(rate[first])} of {sums.customers[first]:,} "
-        f"customers have a {outcome}"
-    )
-    if last > first:
-        said += f"; after {last} months, {per_cent(rate[last])} of {sums.customers[last]:,}"
-    own = cohorts[cohorts.months_since == first]
-    best, worst = own.loc[own.rate.idxmax()], own.loc[own.rate.idxmin()]
+    """Say what share of customers is active in the months after the first, and the best cohort.
+
+    Only months of which no cohort is hidden: a sum without the hidden ones would not be theirs.
+    """
+    whole = whole_months(cohorts)
+    if whole.empty:
+        return "In every month some cohort is hidden: no share of all customers is said."
+    months = list(dict.fromkeys((whole.index[0], whole.index[-1])))
+    shares = [f"{per_cent(whole.rate[m])} of {whole.customers[m]:,}" for m in months]
+    after = f"{months[0]} month{'s' if months[0] > 1 else ''} after the first"
+    said = f"{shares[0]} customers have {outcome} outcomes {after}"
+    if len(months) > 1:
+        said += f", {shares[1]} {months[1]} months after"
+    first = safe(cohorts[cohorts.months_since == whole.index[0]])
+    best, worst = first.loc[first.rate.idxmax()], first.loc[first.rate.idxmin()]
     if best.ci_low <= worst.ci_high:
-        return f"{said}. Cohorts do not clearly differ."
+        return f"{said}. Cohorts do not clearly differ {after}."
     return (
-        f"{said}. The cohort of {best.cohort} came back most ({per_cent(best.rate)}), that of "
-        f"{worst.cohort} least ({per_cent(worst.rate)})."
+        f"{said}. The cohort of {best.cohort} came back most often {after} "
+        f"({per_cent(best.rate)}), that of {worst.cohort} least ({per_cent(worst.rate)})."
     )
 
 
@@ -99,6 +100,8 @@ def about_referrals(table: pd.DataFrame, baseline: pd.DataFrame) -> str:
 def about_keepers(table: pd.DataFrame, baseline: pd.DataFrame) -> str:
     """Answer which touchpoints keep customers; `table` holds the drivers of churn."""
     events = baseline.n.iloc[0]
+    if reason := no_headline(table, events, "churn"):
+        return reason
     fewer = table[table.ci_high < 0].sort_values("incremental")
     more = table[table.ci_low > 0].sort_values("incremental", ascending=False)
     keeping, along = fewer[fewer.badge.isin(CAUSAL)], fewer[~fewer.badge.isin(CAUSAL)]
@@ -106,17 +109,17 @@ def about_keepers(table: pd.DataFrame, baseline: pd.DataFrame) -> str:
         said = "No touchpoint can be shown to keep customers."
     else:
         first = keeping.iloc[0]
-        low, high = -first.ci_high, -first.ci_low
+        amount = ranged(-first.incremental, -first.ci_high, -first.ci_low)
+        most = "more churn than any other touchpoint" if len(table) > 1 else "churn"
         said = (
-            f"{first.touchpoint} prevents most churn: without it, {-first.incremental:,.0f} more "
-            f"customers ({low:,.0f} to {high:,.0f}) would have left, beside the {events:,.0f} who "
-            f"did; badge {first.badge}."
+            f"{first.touchpoint} prevents {most}: without it, {amount} more customers would have "
+            f"left, on top of the {events:,.0f} who did; {backed(first.badge)}."
         )
         rest = keeping[1:]
         others = listing(f"{name} ({-n:,.0f})" for name, n in _pairs(rest, "incremental"))
         said += f" So {'do' if len(rest) > 1 else 'does'} {others}." if others else ""
     for word, rows in (("Less", along), ("More", more)):
-        names = listing(f"{n} (badge {b})" for n, b in _pairs(rows, "badge"))
+        names = listing(f"{n} ({backed(b)})" for n, b in _pairs(rows, "badge"))
         said += f" {word} churn goes with {names}." if names else ""
     return said
 

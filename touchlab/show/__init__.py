@@ -3,24 +3,48 @@
 Each object has a rich display in JupyterLab and carries what a report page needs.
 
 State that outlives a call is kept here alone, as a kernel is one report: the fewest customers
-that may be shown (`protect`), the names that lack input and where their notes stand (`Notes`),
+that may be shown and how things are called (`protect`), the names that lack input (`Notes`),
 and how pandas writes frames (`show_frames`); `uninstall` takes back all that `install` did.
 """
 
 import warnings
 from typing import Any
 
+from touchlab.data.dataset import Dataset
 from touchlab.errors import MissingInput, TouchlabWarning
-from touchlab.privacy.shown import count, protect, safe
+from touchlab.privacy import shown
+from touchlab.privacy.shown import count, safe
 from touchlab.show.figures import LIGHT, NARROW, WIDE, Picture, Theme, on_hover, safe_picture
 from touchlab.show.notes import Notes, Sentence, answer, note, safe_sentence, takeaway
 from touchlab.show.tables import HIDDEN, Table, keep, provenance, readable, show_frames
+from touchlab.show.words import (
+    BACKED,
+    counted,
+    data_called,
+    forget_words,
+    in_words,
+    lead,
+    money,
+    per_cent,
+    ranged,
+    speak,
+)
 
 __all__ = [
-    "HIDDEN", "LIGHT", "NARROW", "WIDE", "Picture", "Sentence", "Table", "Theme", "answer",
-    "count", "install", "keep", "note", "on_hover", "protect", "provenance", "readable", "safe",
+    "BACKED", "HIDDEN", "LIGHT", "NARROW", "WIDE", "Picture", "Sentence", "Table", "Theme",
+    "answer", "count", "counted", "data_called", "in_words", "install", "keep", "lead", "money",
+    "note", "on_hover", "per_cent", "protect", "provenance", "ranged", "readable", "safe",
     "safe_picture", "safe_sentence", "takeaway", "uninstall",
 ]  # fmt: skip
+
+
+def protect(data: Dataset, **choices: Any) -> Dataset:
+    """Show no small group from now on, and call things by the words of readers.
+
+    Called once in a notebook, where the data is opened; see `touchlab.privacy.shown.protect`.
+    """
+    speak(data)
+    return shown.protect(data, **choices)
 
 
 def install(shell: Any) -> None:
@@ -40,4 +64,5 @@ def uninstall(shell: Any) -> None:
         shell.events.unregister("post_run_cell", shell.touchlab_notes.ended)
         warnings.simplefilter("default", TouchlabWarning)
         show_frames(shell, plain=True)
+        forget_words()
         del shell.touchlab_notes

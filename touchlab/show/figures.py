@@ -29,6 +29,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from touchlab.privacy.shown import all_safe, why_hidden
 from touchlab.show.notes import Show, note
 from touchlab.show.tables import numbers_of
+from touchlab.show.words import in_words
 
 MARGIN = 0.12
 """Inches around a figure."""
@@ -98,7 +99,7 @@ class Picture:
         return tostring(_plain_drawing(drawn, below), encoding="unicode")
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        alt = f"{self.alt} {self.left_out}".strip()
+        alt = in_words(f"{self.alt} {self.left_out}".strip())
         more = {"alt": alt, "table": numbers_of(self.table), "narrow": self.svg(NARROW)}
         return {"image/svg+xml": self.svg(), "text/plain": alt}, {"image/svg+xml": more}
 
@@ -175,9 +176,9 @@ def _plain(element: Element, *, named: bool = False) -> Iterator[Element]:
         return
     plain = Element("g" if tag == "a" else tag, kept)
     if tag == "a":
-        SubElement(plain, "title").text = element.get(_XLINK)
+        SubElement(plain, "title").text = in_words(element.get(_XLINK, ""))
     else:
-        plain.text = (element.text or "").strip() or None
+        plain.text = in_words((element.text or "").strip()) or None
     plain.extend(parts)
     yield plain
 

@@ -19,6 +19,7 @@ from IPython.display import DisplayHandle, display
 
 from touchlab.errors import MissingInput
 from touchlab.privacy.shown import all_safe, why_hidden
+from touchlab.show.words import in_words
 
 Role = Literal["answer", "takeaway", "note"]
 Show = TypeVar("Show", bound=Callable[..., Any])
@@ -32,15 +33,16 @@ class Sentence:
     role: Role
 
     def __repr__(self) -> str:
-        return self.text
+        return in_words(self.text)
 
     def _repr_html_(self) -> str:
-        return f'<p class="{self.role}">{html.escape(self.text)}</p>'
+        lines = html.escape(in_words(self.text)).splitlines()
+        return "".join(f'<p class="{self.role}">{line}</p>' for line in lines)
 
 
 def answer(*sentences: str) -> Sentence:
-    """Show the answer of a notebook, first of all."""
-    return Sentence(" ".join(sentences), "answer")
+    """Show the answer of a notebook, first of all; each sentence on a line of its own."""
+    return Sentence("\n".join(filter(None, sentences)), "answer")
 
 
 def takeaway(*sentences: str) -> Sentence:

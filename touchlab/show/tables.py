@@ -15,6 +15,7 @@ from touchlab.data.dataset import Dataset
 from touchlab.privacy.shown import hidden_here, min_customers, why_hidden
 from touchlab.privacy.suppress import empty_cells
 from touchlab.show.notes import note
+from touchlab.show.words import NBSP, in_words, per_cent
 
 PERCENT = {"share", "rate", "probability", "removal", "roi", "present", "weight"}
 PERCENT |= {"rate_treated", "rate_holdout", "share_error", "coverage", "false_alarms"}
@@ -151,7 +152,7 @@ def _setter(name: str, values: pd.Series[Any]) -> Callable[[Any], str]:
     elif not pd.api.types.is_numeric_dtype(values):
         form = "{}"
     elif name in PERCENT:
-        return lambda v: "–" if pd.isna(v) else f"{100 * v:,.1f} %"
+        return lambda v: "–" if pd.isna(v) else per_cent(v, 1).replace(NBSP, " ")
     elif name in FINE:
         form = "{:.4f}"
     elif name in RATIOS:
@@ -159,7 +160,12 @@ def _setter(name: str, values: pd.Series[Any]) -> Callable[[Any], str]:
     elif values.abs().max() < 1000:
         whole = (values.dropna() % 1 == 0).all()
         form = "{:,.2f}" if name in MONEY else "{:,.0f}" if whole else "{:,.1f}"
-    return lambda v: "–" if v is None or v is pd.NA or v != v else form.format(v)
+    return lambda v: "–" if v is None or v is pd.NA or v != v else _unsigned(form.format(v))
+
+
+def _unsigned(text: str) -> str:
+    """Nothing has no sign, and names are those of readers."""
+    return in_words(text) if text.strip("-0.") else text.lstrip("-")
 
 
 def provenance(data: Dataset, **parameters: object) -> pd.DataFrame:

@@ -342,10 +342,19 @@ def company_touchpoint(name: str) -> TouchpointSpec:
     )  # fmt: skip
 
 
+WORDS = """# How the pages call what the data names
+[names]
+data = "a simulated company"
+conversion = "order"
+"""
+
+
 def write_company(
     folder: str | Path, *, seed: int = SEED, customers: int = CUSTOMERS
 ) -> dict[str, Path]:
     """Write the sample company and its truth as Parquet files; return their paths by table.
+
+    What pages call things is in `touchlab.toml` beside them.
 
     The defaults give `data/sample`.
 
@@ -365,6 +374,7 @@ def write_company(
     paths = {name: place / f"{name}.parquet" for name in tables}
     for name, table in tables.items():
         write_parquet(table, paths[name])
+    (place / "touchlab.toml").write_text(WORDS, encoding="utf-8")
     return paths
 
 

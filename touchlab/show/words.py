@@ -1,0 +1,172 @@
+"""Words of readers: numbers as text, and what a page calls touchpoints and outcomes.
+
+Results and tables keep the names of the data; a page shows those of `[names]` in `touchlab.toml`,
+and any other name without its underscores.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import partial
+from math import floor, isfinite, log10
+
+import ibis.expr.types as ir
+
+from touchlab.data.dataset import Dataset
+from touchlab.once import once_about
+
+NBSP = "\N{NO-BREAK SPACE}"
+PLURALS = {"conversion": "conversions", "churn": "customers lost", "referral": "referrals"}
+"""Of outcomes that `[names]` does not name."""
+NEARLY_ALL = 0.9
+"""Share of the whole from which on it is called so."""
+SINGLE = ("one", "One", "One more", "a", "per", "first", "each")
+"""Words after which an outcome that `[names]` names is one."""
+FINE = 20
+"""Steps that an interval is as wide as, at least: numbers finer than that claim too much."""
+BACKED = {
+    "randomised": "experiment-backed",
+    "adjusted": "checked, without an experiment",
+    "untested": "untested",
+    "descriptive": "a link, no proven effect",
+}
+"""What a badge says in a sentence."""
+
+_words: dict[str, str] = {}
+"""How this kernel, which is one report, calls what the data names; see `speak`."""
+
+
+def speak(data: Dataset) -> None:
+    """From now on call touchpoints and outcomes by the words of readers."""
+    given = {str(name): str(word) for name, word in data.parameters.get("names", {}).items()}
+    outcomes = _distinct(data, ("outcomes",), "outcome")
+    touchpoints = _distinct(data, ("touches", "steps", "touchpoints", "surveys"), "touchpoint")
+    _words.clear()
+    _words.update({name: name.replace("_", " ") for name in touchpoints if "_" in name})
+    _words.update({name: word for name, word in given.items() if name != "data"})
+    for name in outcomes:
+        word, plain = given.get(name, ""), name.replace("_", " ")
+        plural = _plural(word) if word else PLURALS.get(name, _plural(plain))
+        _words.update({f"{name} outcomes": plural, f"{name} outcome": word or plain})
+        if word:
+            _words.update({name: plural} | {f"{one} {name}": f"{one} {word}" for one in SINGLE})
+
+
+def _distinct(data: Dataset, tables: Sequence[str], column: str) -> list[str]:
+    found: set[str] = set()
+    for table in (name for name in tables if data.has(name)):
+        own = data.tables[table]
+        if column in own.columns:
+            ask = partial(_names, own, column)
+            found |= set(once_about(data.files, f"{column} of {table}", ask))
+    return sorted(found)
+
+
+def _names(table: ir.Table, column: str) -> list[str]:
+    return table.select(column).distinct().to_pandas()[column].dropna().astype(str).tolist()
+
+
+def _plural(word: str) -> str:
+    return word[:-1] + "ies" if word[-1:] == "y" and word[-2:-1] not in "aeiou" else f"{word}s"
+
+
+def in_words(text: str) -> str:
+    """Say a text of a page in the words of readers.
+
+    Examples
+    --------
+    >>> in_words("email_newsletter brings 40 conversion outcomes")  # before `speak`
+    'email_newsletter brings 40 conversion outcomes'
+    """
+    if not _words:
+        return text
+    longest = sorted(_words, key=len, reverse=True)
+    pattern = rf"(?<![\w-])(?:{'|'.join(map(re.escape, longest))})(?![\w-])"
+    return re.sub(pattern, lambda found: _words[found[0]], text)
+
+
+def forget_words() -> None:
+    """Call everything again as the data does."""
+    _words.clear()
+
+
+def data_called(data: Dataset) -> str:
+    """Name the data as readers know it: `data` in `[names]`."""
+    called = data.parameters.get("names", {}).get("data", "")
+    return f"{data.name} ({called})" if called else data.name
+
+
+def per_cent(value: float, places: int | None = None) -> str:
+    """Write a share; what is nearly nothing, or nearly all, is not said to be.
+
+    Examples
+    --------
+    >>> [per_cent(share).replace(NBSP, " ") for share in (0.104, 0.0004, 0.9997, 0.0, 1.0)]
+    ['10 %', 'under 0.1 %', 'over 99.9 %', '0 %', '100 %']
+    """
+    if value in (0, 1):
+        return f"{100 * value:.0f}{NBSP}%"
+    if places is None:
+        places = 1 if abs(value) < 0.0995 or 0.995 <= value < 1 else 0
+    least = 10.0**-places
+    if 0 < value < least / 200:
+        return f"under {least:g}{NBSP}%"
+    if 1 - least / 200 <= value < 1:
+        return f"over {100 - least:g}{NBSP}%"
+    plain = f"{100 * value:,.{places}f}"
+    return f"{plain if plain.strip('-0.') else 0}{NBSP}%"
+
+
+def counted(value: float) -> str:
+    """Write an amount: tenths where they matter, and no minus before nothing.
+
+    Examples
+    --------
+    >>> counted(1234.5), counted(-0.04), counted(7.25)
+    ('1,234', '0', '7.2')
+    """
+    plain = f"{value:,.0f}" if abs(value) >= 10 or value == round(value) else f"{value:,.1f}"
+    return plain if plain.strip("-0.") else "0"
+
+
+def money(value: float) -> str:
+    """Write an amount: cents where they matter.
+
+    Examples
+    --------
+    >>> money(2.117), money(9660.08)
+    ('2.12', '9,660')
+    """
+    return f"{value:,.2f}" if abs(value) < 10 else f"{value:,.0f}"
+
+
+def ranged(value: float, low: float, high: float, name: str = "") -> str:
+    """Write an estimate and its interval as finely as the interval allows.
+
+    Examples
+    --------
+    >>> ranged(391.4, 231.3, 551.5), ranged(59.2, 27.1, 91.3)
+    ('390 (230 to 550)', '59 (27 to 91)')
+    """
+    width = (high - low) / FINE
+    step = 10.0 ** max(floor(log10(width)), -1) if isfinite(width) and width > 0 else 1.0
+    said = [counted(floor(end / step + 0.5) * step) for end in (value, low, high)]
+    return f"{said[0]} ({name}{said[1]} to {said[2]})"
+
+
+def lead(share: float) -> str:
+    """Say how a share of the whole leads, where it is the largest: its words are checked.
+
+    Examples
+    --------
+    >>> lead(0.1), lead(0.6), lead(0.95)
+    ('more than any other touchpoint', 'most', 'nearly all')
+    """
+    return (
+        "nearly all"
+        if share >= 0.9
+        else "most"
+        if share > 0.5
+        else "more than any other touchpoint"
+    )
