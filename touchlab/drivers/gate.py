@@ -18,7 +18,7 @@ from touchlab.numeric import Floats
 PIECES, FEWEST_EXPECTED = 10, 20.0
 OFF, LEVEL = 1.5, 1e-4
 """A piece is off if what happened is so many times more or less than expected, beyond chance."""
-BENDING = 1e-3
+BENDING = 0.05
 """Chance that any effect is said to bend where none does."""
 BY_SIZE, BY_TIME = "size", "time"
 
