@@ -17,7 +17,7 @@ from touchlab.credit.sensitivity import credit_by_position
 from touchlab.errors import MissingInput
 from touchlab.journeys.build import Journeys, build_journeys, order_events
 from touchlab.journeys.counts import converting_touches, step_counts, transition_matrix
-from touchlab.journeys.describe import time_to_outcome
+from touchlab.journeys.describe import journey_lengths, journey_overview, time_to_outcome
 
 Open = Callable[..., tl.Dataset]
 
@@ -385,3 +385,17 @@ def compile_all(journeys: Journeys, dialect: str) -> None:
     transition_matrix(journeys)
     time_to_outcome(journeys)
     choose_order(journeys, max_order=2)
+
+
+def test_journeys_whose_lookback_has_not_passed_are_open(
+    open_events: Callable[..., tl.Dataset],
+) -> None:
+    # the data ends on day 40, so what was touched last after day 30 is not known yet, won or not:
+    # of ann, bob and cem one is won; dan may still convert, and eva has
+    log = {"ann": "ad@0 *@5", "bob": "ad@1", "cem": "ad@2", "dan": "ad@33", "eva": "ad@35 *@40"}
+    row = journey_overview(tl.build_journeys(open_events(log), lookback="10D")).iloc[0]
+    assert (row.journeys, row.open, row.outcomes) == (5, 2, 2)
+    assert row.rate == pytest.approx(1 / 3)
+    lengths = journey_lengths(tl.build_journeys(open_events(log), lookback=None))
+    assert lengths.open.tolist() == [0]
+    assert lengths.rate.tolist() == [2 / 5]

@@ -49,6 +49,8 @@ class Journeys:
     timed: bool = True
     """False for a paths table: no times, and a row stands for `weight` journeys, not for one."""
     groups: int = GROUPS
+    open_ms: int | None = None
+    """For so long after its last touch nobody knows yet how a journey ends."""
 
     def __repr__(self) -> str:
         return f"Journeys to {self.outcome}, {len(self.touchpoints)} touchpoints"
@@ -205,7 +207,7 @@ def _from_events(data: Dataset, outcome: str, lookback_ms: int | None, by: str |
     if by is not None and by != "month":
         need_group(by, ["month", *traits(data)])
         events = with_group(events, trait_groups(data, by), key="customer").rename(segment="group")
-    return Journeys(events, ends, names, outcome, lookback_ms, by=by)
+    return Journeys(events, ends, names, outcome, lookback_ms, by=by, open_ms=lookback_ms)
 
 
 def _from_paths(data: Dataset, by: str | None) -> Journeys:

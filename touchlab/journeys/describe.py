@@ -33,11 +33,22 @@ def with_rate(table: pd.DataFrame, *, part: str, whole: str) -> pd.DataFrame:
     return table.assign(rate=rate, ci_low=low, ci_high=high)
 
 
+def rate_of_closed(table: pd.DataFrame) -> pd.DataFrame:
+    """Add the rate of outcomes among journeys that are not open, with its interval.
+
+    Open are those that ended well too: to leave out only those that did not would flatter.
+    """
+    closed = table.assign(closed=table.journeys - table.open)
+    return with_rate(closed, part="won", whole="closed").drop(columns=["won", "closed"])
+
+
 def each_journey(journeys: Journeys) -> ir.Table:
     """Give a row a journey with at least one touch, still in the engine.
 
-    `journeys` is its weight, first and last are the orders of its first and last touch, path its
-    first touches as digits to base touchpoints + 1, first touch last.
+    `journeys` is its weight, `open` that of a journey whose lookback had not passed when the data
+    ended, so that it is no failure yet; `won` are outcomes of the others. The numbers first and
+    last are the orders of its first and last touch, path its first touches as digits to base
+    touchpoints + 1, first touch last.
     """
     numbered = journeys.numbered
     place = ibis.row_number().over(ibis.window(**numbered.following))
@@ -55,12 +66,20 @@ def each_journey(journeys: Journeys) -> ir.Table:
         last=events.order.max(where=touch),
         path=((code + 1) * digit).sum(where=touch),
     )
-    return table.filter(table.touches > 0)
+    table = table.filter(table.touches > 0)
+    closed = ibis.literal(True)
+    if journeys.open_ms is not None:
+        end = journeys.events.order.max().as_scalar()
+        closed = ~journeys.within(journeys.open_ms, end, table["last"])
+    return table.mutate(
+        open=ibis.ifelse(closed, 0.0, table.journeys), won=ibis.ifelse(closed, table.outcomes, 0.0)
+    )
 
 
 def journey_overview(journeys: Journeys) -> pd.DataFrame:
     """Count journeys in one row, with the outcomes that have a touch before them.
 
+    The rate, here and in the tables below, is of journeys that are not `open`.
     `days` is the mean length from first to last touch (NaN without times).
     """
     rows = each_journey(journeys)
@@ -69,17 +88,19 @@ def journey_overview(journeys: Journeys) -> pd.DataFrame:
         customers=rows.customer.nunique(),
         touches=(rows.touches * rows.journeys).sum(),
         journeys=rows.journeys.sum(),
+        open=rows.open.sum(),
+        won=rows.won.sum(),
         outcomes=rows.outcomes.sum(),
         days=(days * rows.journeys).sum() / rows.journeys.sum(),
     ).to_pandas()
     table["touches_per_journey"] = table.touches / table.journeys
     if not journeys.timed:
         table["days"] = np.nan
-    return with_rate(table, part="outcomes", whole="journeys")
+    return rate_of_closed(table)
 
 
 def journey_lengths(journeys: Journeys, *, longest: int = 10) -> pd.DataFrame:
-    """Count journeys by number of touches: ``touches, journeys, outcomes, rate, ci_low, ci_high``.
+    """Count journeys by number of touches: ``touches, journeys, open, outcomes, rate`` and so on.
 
     Lengths beyond `longest` are one row, ``"11+"`` for 10.
     """
@@ -87,17 +108,22 @@ def journey_lengths(journeys: Journeys, *, longest: int = 10) -> pd.DataFrame:
     length = ibis.least(rows.touches, longest + 1)
     table = (
         rows.group_by(length=length)
-        .aggregate(journeys=rows.journeys.sum(), outcomes=rows.outcomes.sum())
+        .aggregate(
+            journeys=rows.journeys.sum(),
+            open=rows.open.sum(),
+            outcomes=rows.outcomes.sum(),
+            won=rows.won.sum(),
+        )
         .to_pandas()
         .sort_values("length", ignore_index=True)
     )
     names = [str(n) if n <= longest else f"{longest + 1}+" for n in table.length]
     table.insert(0, "touches", names)
-    return with_rate(table.drop(columns="length"), part="outcomes", whole="journeys")
+    return rate_of_closed(table.drop(columns="length"))
 
 
 def common_paths(journeys: Journeys, *, top: int = 12, k: int = 10) -> pd.DataFrame:
-    """List the most frequent paths: ``path, journeys, outcomes, rate, ci_low, ci_high``.
+    """List the most frequent paths: ``path, journeys, open, outcomes, rate, ci_low, ci_high``.
 
     Paths of fewer than `k` customers, and those beyond the `top`, are folded into
     ``(other paths)``. A path longer than six touches is shown by its first six.
@@ -106,6 +132,8 @@ def common_paths(journeys: Journeys, *, top: int = 12, k: int = 10) -> pd.DataFr
     paths = rows.group_by(path=rows.path, cut=rows.touches > LONGEST_PATH).aggregate(
         customers=rows.customer.nunique(),
         journeys=rows.journeys.sum(),
+        open=rows.open.sum(),
+        won=rows.won.sum(),
         outcomes=rows.outcomes.sum(),
     )
     with kept(paths, "paths") as all_paths:
@@ -115,15 +143,17 @@ def common_paths(journeys: Journeys, *, top: int = 12, k: int = 10) -> pd.DataFr
         total = all_paths.aggregate(
             n=all_paths.count(),
             journeys=all_paths.journeys.sum(),
+            open=all_paths.open.sum(),
+            won=all_paths.won.sum(),
             outcomes=all_paths.outcomes.sum(),
         )
         total = total.to_pandas().iloc[0]
     shown["path"] = [_path_text(journeys, *one) for one in zip(shown.path, shown.cut, strict=True)]
-    columns = ["path", "journeys", "outcomes"]
+    columns = ["path", "journeys", "open", "outcomes", "won"]
     rest = total[columns[1:]] - shown[columns[1:]].sum()
     other = pd.DataFrame([{"path": OTHER, **rest}])
     parts = [shown[columns], other] if total.n > len(shown) else [shown[columns]]
-    return with_rate(pd.concat(parts, ignore_index=True), part="outcomes", whole="journeys")
+    return rate_of_closed(pd.concat(parts, ignore_index=True))
 
 
 def first_steps(journeys: Journeys, *, steps: int = 5, top: int = 6) -> pd.DataFrame:
@@ -155,7 +185,7 @@ def first_steps(journeys: Journeys, *, steps: int = 5, top: int = 6) -> pd.DataF
 def touchpoint_use(journeys: Journeys) -> pd.DataFrame:
     """Say where each touchpoint stands: in journeys that hold it, begin with it, end with it.
 
-    Outcomes are those of journeys that hold it, and the rate is by these.
+    Outcomes are those of journeys that hold it, and the rate is by these, the open ones left out.
     """
     numbered = journeys.numbered
     events = numbered.events
@@ -168,6 +198,8 @@ def touchpoint_use(journeys: Journeys) -> pd.DataFrame:
     by_code = joined.group_by("code").aggregate(
         touches=joined.touches.sum(),
         journeys=joined.weight.sum(),
+        open=joined.weight.sum(where=joined.open > 0),
+        won=joined.won.sum(),
         starts=joined.weight.sum(where=journeys.code(joined["first"]) == joined.code),
         ends=joined.weight.sum(where=journeys.code(joined["last"]) == joined.code),
         outcomes=joined.outcomes.sum(),
@@ -175,7 +207,7 @@ def touchpoint_use(journeys: Journeys) -> pd.DataFrame:
     table = by_code.to_pandas().fillna(0.0).sort_values("code", ignore_index=True)
     table.insert(0, "touchpoint", [journeys.touchpoints[c] for c in table.code])
     table = table.drop(columns="code").sort_values("touches", ascending=False, ignore_index=True)
-    return with_rate(table, part="outcomes", whole="journeys")
+    return rate_of_closed(table)
 
 
 def by_month(journeys: Journeys) -> pd.DataFrame:

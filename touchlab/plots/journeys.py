@@ -25,7 +25,8 @@ def plot_lengths(lengths: pd.DataFrame) -> Picture:
     """Show how often journeys of each length end with the outcome, and how many there are."""
     one, more = lengths.iloc[0], lengths.iloc[1:]
     share = one.journeys / lengths.journeys.sum()
-    rate = more.outcomes.sum() / more.journeys.sum() if len(more) else float("nan")
+    closed = more.journeys - more.open
+    rate = (more.rate * closed).sum() / closed.sum() if closed.sum() else float("nan")
     title = f"{per_cent(share)} of journeys have {one.touches} touch; {per_cent(one.rate)} convert"
     title += f", of longer ones {per_cent(rate)}" if len(more) else ""
 

@@ -28,7 +28,7 @@ BASES = ("customers", "n", "journeys", "at_risk", "n_treated", "n_holdout")
 """Counts that the whole row stands on."""
 COUNTS = {*BASES, "outcomes", "touches", "starts", "ends", "events", "active", "answers", "sent"}
 COUNTS |= {"churn", "conversions", "treated", "holdout", "promoters", "passives"}
-COUNTS |= {"detractors", "touched", "reached", "stopped", "credit", "outcomes_lost"}
+COUNTS |= {"detractors", "touched", "reached", "stopped", "credit", "outcomes_lost", "open"}
 PART_OF = {"outcomes": "journeys", "active": "customers"}
 """Counts of a rate: part and whole."""
 RATES = {
