@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import load_postgres
+from test_odd_input import ODD, Odd
+from tiny import notes
 
 import touchlab as tl
 from touchlab import scoreboard
@@ -191,6 +194,29 @@ def test_answers_are_those_of_duckdb(name: str, there: tl.Dataset, embedded: tl.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", tl.TouchlabWarning)
         assert_same(CASES[name](there), CASES[name](embedded))
+
+
+ODD_FRAMES = [
+    odd
+    for odd in ODD
+    if isinstance(odd.source, dict) and odd.kind in {"Times", "Repeats", "Names", "Units", "Shares"}
+]
+
+
+@pytest.mark.parametrize("odd", ODD_FRAMES, ids=lambda odd: f"{odd.kind}: {odd.given}")
+def test_odd_input_is_told_alike(odd: Odd, put: Callable[..., Any]) -> None:
+    source = put(odd.source, f"odd_{ODD.index(odd)}")
+    if odd.refused:
+        with pytest.raises(tl.DataError) as refused:
+            tl.open_data(source)
+        told = [re.sub(r"row [\d,]+, ", "", line) for line in odd.refused]  # rows have no order
+        assert str(refused.value).splitlines()[1:] == told
+        return
+    data = tl.open_data(source)
+    # Spark writes times without their zone
+    assert [n for n in notes(data) if "without a zone" not in n[2]] == list(odd.noted)
+    if odd.gives:
+        assert odd.gives(data) == odd.right
 
 
 def test_types_of_a_warehouse(put: Callable[..., Any]) -> None:

@@ -40,7 +40,7 @@ RANGE = (
     "give times from 1971-01-01 to 2200-01-01; January 1970 comes of seconds read as milliseconds"
 )
 PLACED = "give an offset (+02:00) or a place (Europe/London): letters mean several zones"
-UNCLEAR = "write numbers without thousands and with a decimal point (1234 or 1.2340)"
+UNCLEAR = "say which in touchlab.toml: { column = 'your_name', decimal = ',' } or decimal = '.'"
 ASIDE = "leave such rows out, or give the id: as one customer they would be everybody"
 EXCEL = "export the ids as text, not from a spreadsheet: many are one once cut short"
 ONE_DAY = (
@@ -444,7 +444,7 @@ ODD = [
     ),
     Odd(
         "Files",
-        "`survey.json` beside CSV files",
+        "`survey.json` beside CSV files, for `surveys.json`",
         Files({"survey.json": "[]"}),
         noted=(("survey", 0, "survey.json is not used; did you mean 'surveys'?"),),
     ),
@@ -891,6 +891,19 @@ ODD = [
             "  first: row 1, customer 'a', value '1.234'",
             f"  {UNCLEAR}",
         ),
+    ),
+    Odd(
+        "Units",
+        "the same, said to have a decimal point",
+        Files(
+            {
+                "touches.csv": f"{CLICKS},cost\na,{AT},x,1.234\n".replace(",", ";"),
+                "touchlab.toml": "[touches]\ncost = { column = 'cost', decimal = '.' }\n",
+            }
+        ),
+        gives=columns("touches", "cost"),
+        right=[1.234],
+        said="1.234",
     ),
     Odd(
         "Units",

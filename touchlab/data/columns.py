@@ -24,7 +24,7 @@ TIME = rf"{DATE}( *$|{CLOCK}( *$|{ZONE}))"
 NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 COMMA = r"^\s*[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+\s*$"
 THOUSAND = r"^\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*$"
-UNCLEAR = "write numbers without thousands and with a decimal point (1234 or 1.2340)"
+UNCLEAR = "say which in touchlab.toml: { column = 'your_name', decimal = ',' } or decimal = '.'"
 EXACT = 2**53  # floats hold every whole number up to here
 UNITS = {"seconds": 1e6, "milliseconds": 1e3, "microseconds": 1.0, "nanoseconds": 1e-3}
 SINCE = {"1971": 31_536_000e6, "2200": 7_258_118_400e6}  # in microseconds

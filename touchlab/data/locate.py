@@ -187,7 +187,8 @@ def _rules(folder: Path, name: str, located: Located) -> tuple[Rule, ...]:
 def _make(located: Located, recipes: Sequence[Recipe], rules: Rules) -> None:
     """Make tables of the contract by their recipes; several of one table are put together."""
     raw, copied, untyped = located.tables, set(located.loaded), set(located.untyped)
-    made, parted = {recipe.makes for recipe in recipes}, set(located.semicolons)
+    made, parted = {recipe.makes for recipe in recipes}, located.semicolons
+    located.semicolons = parted - made
     located.tables = {n: t for n, t in raw.items() if n in SPECS and n not in made}
     for makes in dict.fromkeys(recipe.makes for recipe in recipes):
         own = [recipe for recipe in recipes if recipe.makes == makes]
@@ -210,7 +211,7 @@ def _make(located: Located, recipes: Sequence[Recipe], rules: Rules) -> None:
         if names & untyped:
             located.untyped.add(makes)
             table = table.select(**{c: as_text(table[c]) for c in table.columns})
-        if names & parted:
+        if names & parted and not any("'decimal'" in str(recipe.columns) for recipe in own):
             located.semicolons.add(makes)
         if any(recipe.costly for recipe in own) or names & located.nested:
             table = located.hold(makes, table)
