@@ -32,6 +32,7 @@ from tiny import (
 )
 
 import touchlab as tl
+from touchlab import sentences
 
 DOCS = Path(__file__).parents[1] / "docs" / "odd_input.md"
 ISO = "give ISO 8601 (2026-02-28 or 2026-02-28T09:30:00Z)"
@@ -853,6 +854,8 @@ ODD = [
         "costs of some touches missing",
         tables(touches=touches(cost=[1.0, None, None])),
         noted=(("touches", 2, "cost: no cost given, counted as 0"),),
+        gives=sentences.about_missing_costs,
+        right="2 touches have no cost and count as free.",
     ),
     Odd(
         "Units",

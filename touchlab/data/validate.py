@@ -30,6 +30,7 @@ WRITTEN = {  # leading zeros make a name (a postcode), not a number
 }
 Rates = Mapping[str, float]
 RATES = "rates = { EUR = 1, USD = 0.92 }"
+NO_COST = "no cost given, counted as 0"
 ENOUGH_ANSWERS = 30
 MOST_TRAITS = 20
 COLLINEAR = 0.999
@@ -161,7 +162,7 @@ def _rules_between_columns(spec: Spec, clean: dict[str, ir.Value]) -> list[Probe
             backwards, mend = clean[early] >= clean[late], f"{early} has to be before {late}"
             rules.append(Probe(late, backwards, f"are not after {early}", mend))
     if "cost" in clean:
-        rules.append(Probe("cost", clean["cost"].isnull(), "no cost given, counted as 0"))
+        rules.append(Probe("cost", clean["cost"].isnull(), NO_COST))
     if spec.name == "surveys" and {"metric", "score"} <= clean.keys():
         for metric, (low, high) in METRIC_RANGES.items():
             off = (clean["metric"] == metric) & ~clean["score"].between(low, high)

@@ -9,12 +9,14 @@ import pandas as pd
 
 from touchlab.budget.plan import SURE
 from touchlab.data.contract import listing
+from touchlab.data.dataset import Dataset
+from touchlab.data.validate import NO_COST
 from touchlab.drivers.checks import CAUSAL
 from touchlab.moments.risk import ENDING
 from touchlab.plots.budget import FLAT, growth
 from touchlab.plots.parts import named
 from touchlab.sentences.drivers import backed
-from touchlab.show import counted, money, per_cent, ranged, safe_sentence
+from touchlab.show import count, counted, money, per_cent, ranged, safe_sentence
 
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -71,6 +73,14 @@ def about_costs(table: pd.DataFrame, *, outcome: str, credit: str, currency: str
 
 
 @safe_sentence
+def about_missing_costs(data: Dataset) -> str:
+    """Say how many touches come without a cost: every figure of costs counts them as free."""
+    notes = data.notes[(data.notes.table == "touches") & (data.notes.note == f"cost: {NO_COST}")]
+    if notes.empty:
+        return ""
+    return f"{count(notes.rows.iloc[0])} touches have no cost and count as free."
+
+
 def about_curves(curves: pd.DataFrame) -> str:
     """Say whether returns fall as touches become more."""
     times, brought = growth(curves)
