@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from touchlab.data.checks import Checked, check_table, one_row
-from touchlab.data.contract import NEEDED, PATHS, TABLES, Note, Problem
+from touchlab.data.contract import ALONE, NEEDED, PATHS, TABLES, Note, Problem
 from touchlab.data.identities import merge_identities
 from touchlab.data.locate import Located, locate
 from touchlab.data.paths import split_paths
@@ -31,6 +31,7 @@ NO_WINDOWS = (
     "no customers table: observation windows are taken from the events, and people "
     "who were never touched are unknown"
 )
+NO_TOUCHES = "no touches table: what touchpoints do is not answered"
 OUTSIDE = "outside the customer's observation window, dropped"
 ALL_OUTSIDE = "are outside the customer's observation window"
 STRANGERS = "no customer with an outcome has a touch; are the ids of the same kind?"
@@ -76,9 +77,10 @@ class Dataset:
         return self._timed("outcomes")
 
     def _timed(self, table: str) -> ir.Table:
-        if table not in self.tables:
-            raise MissingInput(NO_TIMES)
-        return self.tables[table]
+        if table in self.tables:
+            return self.tables[table]
+        said = f"The data has no {table}: with a table of them, this is answered."
+        raise MissingInput(NO_TIMES if "steps" in self.tables else said)
 
     def has(self, table: str) -> bool:
         """Say whether the data came with this table."""
@@ -219,7 +221,8 @@ def _open_tables(located: Located) -> Dataset:
     for one in checked.values():
         problems += [p for p in one.problems if (p.table, p.column) not in known]
         notes += one.notes
-    for name in NEEDED:
+    alone = "touches" not in checked and {*ALONE} & checked.keys()
+    for name in () if alone else NEEDED:
         if name not in checked and not any(table == name for table, _ in known):
             rule = f"the table is missing; found {listing(located.found) or 'nothing'}"
             mend = f"give {name} as a Parquet or CSV file, a database table or a frame"
@@ -230,9 +233,11 @@ def _open_tables(located: Located) -> Dataset:
         cut = {n: _cut_to_windows(located, tables, n) for n in NEEDED if n in tables}
         problems += [problem for one in cut.values() for problem in one.problems]
         notes += [note for one in cut.values() for note in one.notes]
-    elif not problems:
+    elif not problems and not alone:
         notes.append(Note("customers", 0, NO_WINDOWS))
     _refuse(problems, located.name)
+    if alone:
+        notes.append(Note("touches", 0, NO_TOUCHES))
     changed = {name: one.table for name, one in cut.items() if one.table is not None}
     tables |= changed
     if "spend" in tables and "touches" in tables:
@@ -303,6 +308,8 @@ def _cut_to_windows(located: Located, tables: Mapping[str, ir.Table], name: str)
 
 def _strangers(located: Located, tables: Mapping[str, ir.Table]) -> list[Note]:
     """Note it if touches and outcomes share no customer: their ids may be of two kinds."""
+    if not {*NEEDED} <= tables.keys():
+        return []
     touches, outcomes = tables["touches"], tables["outcomes"]
     shared = touches.semi_join(outcomes, "customer_id").select("customer_id").limit(1)
     found = located.ask("shared customers", lambda: {"rows": shared.to_pyarrow().num_rows})

@@ -16,6 +16,9 @@ def about_data(data: Dataset) -> str:
         return (
             f"{data.name} is a paths table: journeys already counted, without customers or times."
         )
+    if not {"touches", "outcomes"} <= {*table.index}:
+        parts = [f"{count(rows)} rows of {name}" for name, rows in table.rows.items()]
+        return f"{data.name} holds {' and '.join(parts)}, and no touches."
     touches, outcomes = table.loc["touches"], table.loc["outcomes"]
     first, last = min(touches["first"], outcomes["first"]), max(touches["last"], outcomes["last"])
     optional = ("customers", "surveys", "touchpoints", "experiments")
