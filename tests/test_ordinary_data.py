@@ -173,3 +173,27 @@ def test_dates_without_times_say_what_times_say() -> None:
     ).all()
     assert found.incremental["mobile_app_push"] == pytest.approx(61, abs=20)  # the truth
     assert by_date.baseline.baseline[0] == pytest.approx(by_time.baseline.baseline[0], rel=0.05)
+
+
+def test_surveys_alone_or_orders_alone_open() -> None:
+    """What can be answered is, and what cannot be says what it lacks; a note tells beforehand."""
+    company = tl.open_data("data/sample")
+    frames = {name: company.tables[name].to_pandas() for name in ("surveys", "outcomes")}
+    asked = tl.open_data({"surveys": frames["surveys"]})
+    pd.testing.assert_frame_equal(tl.survey_scores(asked), tl.survey_scores(company))
+    assert (tl.touchpoint_map(asked).touches == 0).all()
+    ordered = tl.open_data({"outcomes": frames["outcomes"]})
+    lacks = "The data has no {}: with a table of them, this is answered."
+    no_map = "map: the data has neither touches nor surveys\n  with either, this "
+    no_map += "lays out its touchpoints"
+    for data, question, message in (
+        (asked, tl.attribute, lacks.format("outcomes")),
+        (asked, tl.fit_lifetime, lacks.format("outcomes")),
+        (ordered, tl.fit_drivers, lacks.format("touches")),
+        (ordered, tl.attribute, lacks.format("touches")),
+        (ordered, tl.touchpoint_map, no_map),
+    ):
+        with pytest.raises(tl.MissingInput) as error:
+            question(data)
+        assert str(error.value) == message
+        assert "no touches table: what touchpoints do is not answered" in data.notes.note.tolist()

@@ -191,6 +191,8 @@ _SPECS = (
 )
 TABLES = {spec.name: spec for spec in _SPECS}
 NEEDED = ("touches", "outcomes")
+ALONE = ("outcomes", "surveys")
+"""Tables that some questions are answered from without touches."""
 
 PATHS = Spec(
     "paths",

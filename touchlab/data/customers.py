@@ -105,7 +105,8 @@ def first_times(data: Dataset, *outcomes: str) -> ir.Table:
 
 def touchpoint_names(data: Dataset, table: str = "touches") -> tuple[str, ...]:
     """Name the touchpoints in Python's order: databases sort by collations of their own."""
-    names = sorted(data.tables[table].select("touchpoint").distinct().to_pandas().touchpoint)
+    rows = data.touches if table == "touches" else data.tables[table]
+    names = sorted(rows.select("touchpoint").distinct().to_pandas().touchpoint)
     if len(names) > MOST_TOUCHPOINTS:
         raise DataError(
             f"{table}.touchpoint: {len(names):,} different names, at most {MOST_TOUCHPOINTS:,}\n"

@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from touchlab.data.alike import fold, fold_id, mend_of
-from touchlab.data.contract import NEEDED, PATHS, TABLES, Note, Problem
+from touchlab.data.contract import ALONE, NEEDED, PATHS, TABLES, Note, Problem
 from touchlab.data.extremes import close_ends
 from touchlab.data.identities import merge_identities
 from touchlab.data.locate import Located, locate
@@ -34,6 +34,7 @@ NO_WINDOWS = (
     "no customers table: observation windows are taken from the events, and people "
     "who were never touched are unknown"
 )
+NO_TOUCHES = "no touches table: what touchpoints do is not answered"
 OUTSIDE = "outside the customer's observation window, dropped"
 ALL_OUTSIDE = "are outside the customer's observation window"
 STRANGERS = "no customer with an outcome has a touch; are the ids of the same kind?"
@@ -84,9 +85,10 @@ class Dataset:
         return self._timed("outcomes")
 
     def _timed(self, table: str) -> ir.Table:
-        if table not in self.tables:
-            raise MissingInput(NO_TIMES)
-        return self.tables[table]
+        if table in self.tables:
+            return self.tables[table]
+        said = f"The data has no {table}: with a table of them, this is answered."
+        raise MissingInput(NO_TIMES if "steps" in self.tables else said)
 
     def has(self, table: str) -> bool:
         """Say whether the data came with this table."""
@@ -227,7 +229,8 @@ def _open_tables(located: Located) -> Dataset:
     for one in checked.values():
         problems += [p for p in one.problems if (p.table, p.column) not in known]
         notes += one.notes
-    for name in NEEDED:
+    alone = "touches" not in checked and {*ALONE} & checked.keys()
+    for name in () if alone else NEEDED:
         if name not in checked and not any(table == name for table, _ in known):
             rule = f"the table is missing; found {listing(located.found) or 'nothing'}"
             mend = f"give {name} as a Parquet or CSV file, a database table or a frame"
@@ -243,13 +246,16 @@ def _open_tables(located: Located) -> Dataset:
         cut = {n: _cut_to_windows(located, tables, n) for n in NEEDED if n in tables}
         problems += [problem for one in cut.values() for problem in one.problems]
         notes += [note for one in cut.values() for note in one.notes]
-    elif not problems:
+    elif not problems and not alone:
         notes.append(Note("customers", 0, NO_WINDOWS))
     _refuse(problems, located.name)
-    notes += _names_apart(checked)
-    one, other = checked["touches"], checked["outcomes"]
-    if other.dates and not one.dates and other.rows >= FEWEST:
-        notes.append(Note("outcomes", other.rows, AT_MIDNIGHT))
+    if alone:
+        notes.append(Note("touches", 0, NO_TOUCHES))
+    else:
+        notes += _names_apart(checked)
+        one, other = checked["touches"], checked["outcomes"]
+        if other.dates and not one.dates and other.rows >= FEWEST:
+            notes.append(Note("outcomes", other.rows, AT_MIDNIGHT))
     changed = {name: one.table for name, one in cut.items() if one.table is not None}
     tables |= changed
     if "spend" in tables and "touches" in tables:
@@ -336,6 +342,8 @@ def _matched(table: ir.Table, touches: ir.Table) -> dict[str, int]:
 
 def _strangers(located: Located, tables: Mapping[str, ir.Table]) -> list[Note]:
     """Note it if few customers of a table have a touch, and whether their ids look alike."""
+    if "touches" not in tables:
+        return []
     notes, touches = [], tables["touches"]
     for name in [name for name in ("outcomes", "surveys") if name in tables]:
         if "customer_id" not in tables[name].columns:

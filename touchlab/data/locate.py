@@ -275,7 +275,8 @@ def _files(path: Path, names: Mapping[str, str]) -> Located:
             )
             located.problems.append(Problem(table, "", rule, mend))
         elif len(kinds) > 1:
-            rule = f"{' and '.join(kinds)} are mixed: {listing(f.name for f in files)}"
+            mixed = " and ".join(sorted(kinds, reverse=True))
+            rule = f"{mixed} are mixed: {listing(f.name for f in files)}"
             located.problems.append(Problem(table, "", rule, "keep one kind"))
         elif files:
             states += map(_state, files)  # as they were before they are read

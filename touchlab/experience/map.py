@@ -21,6 +21,9 @@ from touchlab.results import Result
 
 AUDITED = "which touchpoints are missing from it, and where customers drop off"
 HEAVY = 0.5
+NO_TOUCHPOINTS = (
+    "map: the data has neither touches nor surveys\n  with either, this lays out its touchpoints"
+)
 MISSING, NOT_KNOWN = "(not given)", "not known by its name: fill in"
 COLUMNS = ["touchpoint", *MAP_COLUMNS]
 Row = tuple[str, str | None, str | None, str]
@@ -247,6 +250,10 @@ def seen_touchpoints(data: Dataset) -> pd.DataFrame:
             touches=rows.count().cast("float64"), customers=rows.customer_id.nunique()
         )
         table = counts.to_pandas()
+    elif not data.has("steps"):
+        if not data.has("surveys"):
+            raise MissingInput(NO_TOUCHPOINTS)
+        table = pd.DataFrame(columns=["touchpoint", "touches", "customers"])
     else:
         rows = data.tables["steps"]
         counts = rows.group_by("touchpoint").aggregate(touches=rows.weight.sum())

@@ -115,7 +115,7 @@ def sample_moments(
 
     `after` and `recurrent` as in `find_risk`. The same seed draws the same on every engine.
     """
-    if not data.has("touches"):
+    if data.has("steps"):
         raise MissingInput(
             "drivers: a paths table has no times\n  give touches and outcomes with their times"
         )

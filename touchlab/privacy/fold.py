@@ -70,8 +70,9 @@ def _folded(data: Dataset, k: int) -> Dataset:
     if "steps" in tables:
         _fold_steps(tables, notes, k)
     else:
-        _fold_touchpoints(tables, notes, k)
-        _fold_campaigns(tables, notes, k)
+        if "touches" in tables:
+            _fold_touchpoints(tables, notes, k)
+            _fold_campaigns(tables, notes, k)
         _fold_traits(tables, notes, k)
     if not notes:
         return data

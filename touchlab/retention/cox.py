@@ -324,7 +324,7 @@ def as_episodes(frame: pd.DataFrame, x: pd.DataFrame) -> Episodes:
 
 def check_touchpoints(data: Dataset, asked: Sequence[str] | None) -> list[str]:
     """Return the touchpoints asked for, or all; refuse names that the data does not have."""
-    if not data.has("touches"):
+    if data.has("steps"):
         return []
     known = sorted(data.touches.select("touchpoint").distinct().to_pandas().touchpoint)
     if asked is None:

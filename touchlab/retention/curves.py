@@ -60,7 +60,7 @@ def find_spells(
     data: Dataset, outcomes: Sequence[str], after: str | None = "auto", by: str | None = None
 ) -> Spells:
     """Find who is at risk of the outcomes, from when to when, and which one came first."""
-    if not data.has("touches"):
+    if data.has("steps"):
         raise MissingInput(
             "retention: a paths table has no times\n"
             "  with touches and outcomes, it would say how long customers stay"

@@ -20,6 +20,9 @@ def about_data(data: Dataset) -> str:
             f"{data_called(data)} is a paths table: journeys already counted, without customers or "
             "times."
         )
+    if not {"touches", "outcomes"} <= {*table.index}:
+        parts = [f"{count(rows)} rows of {name}" for name, rows in table.rows.items()]
+        return f"{data.name} holds {' and '.join(parts)}, and no touches."
     touches, outcomes = table.loc["touches"], table.loc["outcomes"]
     first, last = min(touches["first"], outcomes["first"]), max(touches["last"], outcomes["last"])
     counts = (f"{count(n)} {name} outcomes" for name, n in outcome_counts(data).items())
