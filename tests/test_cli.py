@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -29,6 +30,34 @@ def test_check_says_what_the_data_holds(tmp_path: Path, capsys: pytest.CaptureFi
     said = capsys.readouterr().out
     assert re.search(r"touches +2 +1 2026-01-01 2026-01-02", said)
     assert said.rstrip().endswith("shop keeps the contract")
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    import touchlab as tl
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"touchlab {tl.__version__}\n"
+    assert tl.__version__ == version("touchlab")
+
+
+ODD = "\x1b[2Jred\x00\u200b\u202e\u2028"
+
+
+def test_no_control_character_of_data_reaches_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = GOOD.replace("2026-01-02T08:00Z", f"2026{ODD.replace(chr(0), '')}")
+    named = GOOD.replace("touchpoint", f"tp{ODD[:4]}")
+    cases = {"touches.timestamp: 1 of 2 rows": wrong, "touchpoint: the column is": named}
+    for head, touches in cases.items():
+        assert main(["check", str(_write(tmp_path / head[:9], touches, SOLD))]) == 2
+        said = capsys.readouterr()
+        assert head in said.err and "\\x1b[2J" in said.err
+        assert [c for c in said.err + said.out if not c.isprintable() and c != "\n"] == []
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "touchlab.toml").write_text('[data]\naddress = "x\\u001b[2Jx://a"')
+    assert main(["check", str(tmp_path / "s")]) == 2
+    assert "\x1b" not in capsys.readouterr().err
 
 
 def test_check_lists_problems_and_exits_with_2(

@@ -13,7 +13,7 @@ import nbformat
 import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from report_runs import Markup, digests, drivers, left_over, write_notebook, write_run
+from report_runs import Markup, digests, drivers, left_over, notebook_of, write_notebook, write_run
 
 from touchlab import plots
 from touchlab.errors import DataError, ParameterError
@@ -658,6 +658,12 @@ def test_removed_cells_vanish_but_not_their_errors():
     assert "secret" not in text
     assert "unseen" not in text
     assert "seen" in text
+
+
+def test_a_picture_that_is_none_is_left_out():
+    odd = {"image/png": "\u00e4\u00f6", "text/plain": "words"}
+    page = export_html(notebook_of((odd, {})), name="01_a")
+    assert "words" in page and "<img" not in page
 
 
 def test_the_same_notebook_gives_the_same_page():

@@ -25,6 +25,7 @@ from bs4 import BeautifulSoup
 from report_runs import left_over, write_notebook
 
 from touchlab.cli import main, shown
+from touchlab.data.dataset import open_data
 from touchlab.errors import ParameterError
 from touchlab.reporting import (
     Busy,
@@ -779,6 +780,36 @@ def test_a_period_keeps_the_experiments_that_begin_in_it(shop: Path, tmp_path: P
     # a's began before the period; b's goes on after it
     assert rows.customer_id.tolist() == ["b"]
     assert rows.end.dt.strftime("%Y-%m-%d").tolist() == ["2026-01-05"]
+
+
+def test_what_a_period_has_nothing_of_is_left_out(shop: Path, tmp_path: Path):
+    (shop / "shop" / "surveys.csv").write_text(
+        "customer_id,timestamp,touchpoint,metric,score\na,2026-01-01T09:00Z,search,csat,4\n"
+    )
+    cut = Cut(first="2026-01-02", last="2026-01-05")
+    part = cut_data(Source("january", str(shop / "shop"), cut), tmp_path)
+    assert sorted(open_data(part).tables) == ["outcomes", "touches"]
+
+
+def test_the_rest_of_a_sweep_is_no_small_group(shop: Path):
+    rows = [f"c{i},2026-01-01,2026-02-01,{r}\n" for i, r in enumerate("nnnnsssse")]
+    folder = shop / "shop"
+    (folder / "customers.csv").write_text(
+        "customer_id,observed_from,observed_to,region\na,2026-01-01,2026-02-01,n\n"
+        "b,2026-01-01,2026-02-01,s\n" + "".join(rows)
+    )
+    own = f"{NO_DATA}\nmin_customers = 3"
+    write_notebook(shop / "notebooks", "01_a", "1", parameters=own)
+    parts = '[sweep.n]\nwhere = { region = "n" }\n[sweep.s]\nwhere = { region = "s" }\n'
+    (folder / "touchlab.toml").write_text(parts)
+    settings = {"out": shop / "reports", "folder": shop / "notebooks"}
+    with pytest.raises(ParameterError) as error:  # all - n - s is one customer
+        run_sweep(folder, **settings)
+    assert str(error.value).startswith(
+        "the customers that are in none of these parts: fewer than 3 customers"
+    )
+    (folder / "touchlab.toml").write_text(parts.replace('"s"', '["s", "e"]'))
+    assert [run.status for run in run_sweep(folder, **settings)] == ["complete"] * 2
 
 
 def test_a_sweep_has_a_page_with_a_row_for_each_report(shop: Path):

@@ -14,7 +14,15 @@ from typing import Any
 import lazy_loader
 
 # Names are listed once, in __init__.pyi; loading them on first use keeps the command quick.
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    if name != "__version__":
+        return _load(name)
+    from importlib.metadata import version
+
+    return version(__name__)
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -41,6 +41,8 @@ from .retention.landmark import touched_survival, value_by_exposure
 from .retention.lifetime import Lifetime, fit_lifetime
 from .retention.validation import validate_lifetime
 
+__version__: str
+
 __all__ = [
     "DataError",
     "Dataset",

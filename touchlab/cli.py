@@ -91,6 +91,7 @@ def visible(text: str) -> str:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="touchlab", message="%(prog)s %(version)s")
 def touchlab() -> None:
     """Which touchpoints drive conversion, retention and referral, and how sure."""
 

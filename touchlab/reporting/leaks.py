@@ -10,7 +10,8 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape, unescape
 from pathlib import Path
@@ -46,25 +47,37 @@ _SAID = re.compile(
 _EMBEDDED = re.compile(r"data:[\w/+.-]+;base64,[A-Za-z0-9+/=]+")
 _DRAWN = re.compile(r'"image/[\w.+-]+": "[A-Za-z0-9+/=\\n]+"')
 _SECRETS = {
-    "password in an address": r"\b[a-z][\w+.-]*://[^\s/:@\"'<>]*:[^\s/@\"'<>]+@",
-    "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY",
-    "key of a cloud": r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{35}",
-    "token": r"\bgh[pousr]_\w{36}|\bgithub_pat_\w{22}|\bxox[abprs]-[\w-]{10}|\bsk-[\w-]{20}"
-    r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}|(?i:\bbearer\s+[\w.~+/-]{16})",
-    "password or key": r"(?i:(?:password|passwd|secret|token|api_?key)[\"']?\s*[:=]\s*\\?[\"']"
-    r"[^\s\"'\\]{8})",
+    "password in an address": r"\b[a-z][\w+.-]*://[^\s/:@\"'<>]*:[^\s/@\"'<>]+@"
+    r"|(?i:[?&](?:password|passwd|pwd|token|secret|api_?key|sig)=[^&\s\"'<>]{3})",
+    "private key": r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File",
+    "key of a cloud": r"\b(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}\b|\bAIza[\w-]{35}"
+    r"|\bAccountKey=[\w+/=]{40}|(?i:\baws.{0,20}?[\"'][a-z0-9/+]{40}[\"'])",
+    "token": r"\bgh[pousr]_\w{36}|\bgithub_pat_\w{22}|\bgl(?:pat|dt|ft|soat|rt|cbt|ptt)-[\w-]{20}"
+    r"|\bxox[abeoprs]-[\w-]{10}|hooks\.slack\.com/services/\w|\b[sr]k_(?:live|test)_\w{16}"
+    r"|\bsk-[\w-]{20}|\bhf_[A-Za-z0-9]{30}|\bnpm_\w{36}|\bpypi-[\w-]{50}|\bSG\.[\w-]{22}\.[\w-]{40}"
+    r"|\b(?:AC|SK)[0-9a-f]{32}\b|\bsq0csp-[\w-]{40}|\b[0-9a-f]{32}-us\d{1,2}\b|\b\d{8,10}:[\w-]{35}\b"
+    r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}|(?i:\b(?:bearer|authorization:\s*basic)\s+[\w.~+/-]{12})",
+    "password or key": r"(?i:(?:password|passwd|pwd|secret|token|api_?key)[\"']?\s*[:=]\s*\\?[\"']"
+    r"[^\s\"'\\]{4})|\b\w*(?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY)\w*=[^\s\"'$<>]{4}",
+    "internal host or bucket": r"\b(?:s3[an]?|gs|abfss?|wasbs?|hdfs)://[\w.-]+"
+    r"|(?<![\w.-])[\w-]+(?:\.[\w-]+)*\.(?:internal|corp|intranet|lan|localdomain)\b"
+    r"|\b(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2,3}(?::\d+|/)",
+    "e-mail address": r"(?<![\w.+-])[\w.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}\b",
+    "phone number": r"(?<![\w.,+-])(?<!\d )(?:(?:\+|00)[1-9]\d{0,2}"
+    r"[ ()./-]{0,2}(?:\d[ ()/-]{0,2}){7,11}\d(?![\w.,])|\(?0[1-9]\d{1,4}\)?[ /-]\d{5,}(?![\w.,-]))",
     # any /a/b may be the address of a web page that was visited
     "path": r"(?<![\w.:/<-])(?:/(?:home|Users|tmp|var|mnt|opt|srv|usr|etc|private|Volumes"
     r"|workspace)/[\w.~-]|/root\b(?!/?[\w-]*\.html))|file://|(?<![\w/])[A-Za-z]:\\{1,2}\w"
     r"|\\\\\\\\[\w.-]+\\\\\w",
 }
-"""How secrets and absolute paths look. A page that only speaks of passwords holds none."""
+"""How secrets, paths and personal details look. A page that only speaks of passwords holds none."""
 _LOADED = (
     r"(?i:<(?:iframe|object|embed|base|link)\b"
     r"|\b(?:src|srcset|poster|action|background)\s*=\s*[\"']?\s*(?:[a-z][\w+.-]*:)?//"
     r"|url\(\s*[\"']?\s*(?:[a-z][\w+.-]*:)?//|@import)"
 )
 """What makes a page ask the network; a link that a reader may follow does not."""
+_MARKUP = re.compile(r"</?[A-Za-z][^<>]*>")
 _SECRET_NAMES = re.compile("KEY|TOKEN|PASSWORD|SECRET", re.IGNORECASE)
 _COMMON = {"root", "user", "admin", "jovyan", "runner", "ubuntu", "jupyter", "localhost"}
 
@@ -115,14 +128,45 @@ def find_leaks(file: str, text: str, needles: Mapping[str, str]) -> list[Finding
     plain = unescape(_EMBEDDED.sub("", _DRAWN.sub("", opened)))
     pages = {"external reference": _LOADED} if file.endswith(".html") else {}
     patterns = [(kind, re.compile(looks)) for kind, looks in {**_SECRETS, **pages}.items()]
-    words = [(kind, re.compile(rf"(?<!\w){re.escape(n)}(?!\w)"), n) for n, kind in needles.items()]
+    words = [
+        (kind, re.compile(rf"(?<!\w){re.escape(n)}(?!\w)", re.IGNORECASE), n.casefold())
+        for n, kind in needles.items()
+    ]
     found: dict[Finding, None] = {}
     for number, line in enumerate(plain.splitlines(), 1):
-        kinds = [kind for kind, looks in patterns if looks.search(line)]
-        # most lines hold none: `in` is quick, the whole word is asked for afterwards
-        kinds += [kind for kind, word, n in words if n in line and word.search(line)]
-        found |= dict.fromkeys(Finding(file, kind, f"line {number}") for kind in kinds)
+        bare = _MARKUP.sub("", line)  # a word may be split by it
+        for text in {line, bare}:
+            kinds = [kind for kind, looks in patterns if looks.search(text)]
+            kinds += [kind for kind, one in _CHECKED.items() if _holds(text, *one)]
+            # most lines hold none: `in` is quick, the whole word is asked for afterwards
+            folded = text.casefold()
+            kinds += [kind for kind, word, n in words if n in folded and word.search(text)]
+            found |= dict.fromkeys(Finding(file, kind, f"line {number}") for kind in kinds)
     return list(found)
+
+
+def _holds(text: str, looks: str, check: Callable[[str], bool]) -> bool:
+    found = (re.sub("[ -]", "", match[0]) for match in re.finditer(looks, text))
+    return any(map(check, found))
+
+
+def _is_iban(number: str) -> bool:
+    """Take its remainder: letters count from A = 10, and it begins with its fifth sign."""
+    digits = "".join(str(int(sign, 36)) for sign in number[4:] + number[:4])
+    return 15 <= len(number) <= 34 and int(digits) % 97 == 1
+
+
+def _is_card(number: str) -> bool:
+    """Take its check sum: every second digit from the right is doubled."""
+    digits = [int(d) * (1 + place % 2) for place, d in enumerate(reversed(number))]
+    return 13 <= len(number) <= 19 and sum(d - 9 * (d > 9) for d in digits) % 10 == 0
+
+
+_CHECKED = {
+    "IBAN": (r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", _is_iban),
+    "card number": (r"(?<![\d.,-])[3-6]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{1,7}(?![\d.,])", _is_card),
+}
+"""What a number has to be besides looking so: any long one looks like a card's."""
 
 
 def machine_needles(*private: str) -> dict[str, str]:
@@ -140,8 +184,9 @@ def machine_needles(*private: str) -> dict[str, str]:
         if len(name) > 3:
             named[name] = "name of user or host"
     for name, value in os.environ.items():
-        if _SECRET_NAMES.search(name) and len(value) >= 8:
-            spellings = {value, quote(value), escape(value), json.dumps(value)[1:-1]}
+        if _SECRET_NAMES.search(name) and len(value) >= 6:
+            packed = b64encode(value.encode("utf-8", "surrogateescape")).decode().rstrip("=")
+            spellings = {value, quote(value), escape(value), json.dumps(value)[1:-1], packed}
             named |= dict.fromkeys(spellings, f"value of the environment variable {name}")
     return named
 
@@ -216,9 +261,8 @@ def _in_embedded(page: str, ids: set[str], k: int) -> Told:
 
 
 def _in_table(text: str, ids: set[str], k: int) -> Told:
-    """Read a CSV; its numbers are no ids."""
+    """Read a CSV; its numbers are no ids, and small ones have been emptied in it."""
     frame = read_csv(text)
-    yield from _small(frame, frame, "table", k)
     words = frame.select_dtypes(exclude=["number", "bool"]).stack()
     yield from _named(map(str, [*frame.columns, *words]), ids)
 

@@ -1,7 +1,6 @@
 """An executed notebook as one HTML page that asks the network for nothing (decision 0019)."""
 
 import base64
-import binascii
 import hashlib
 import re
 from collections import Counter
@@ -224,7 +223,7 @@ def _address(mime: str, content: object) -> str:
     packed = "".join(content.split())
     try:
         base64.b64decode(packed, validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii's errors, and of letters outside ASCII
         return ""
     return f"data:{mime};base64,{packed}"
 

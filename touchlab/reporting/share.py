@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import zipfile
 from collections.abc import Iterator
 from copy import deepcopy
@@ -15,17 +14,8 @@ from typing import Any
 
 from touchlab.data.dataset import open_data
 from touchlab.errors import ParameterError, ReportError
-from touchlab.privacy.suppress import MIN_CUSTOMERS, hidden_cells
-from touchlab.reporting.files import (
-    BOM,
-    EMBEDDED_TABLE,
-    address_of,
-    carried,
-    read_csv,
-    unpacked,
-    without_links,
-    write_pdfs,
-)
+from touchlab.privacy.suppress import MIN_CUSTOMERS
+from touchlab.reporting.files import carried, without_links, write_pdfs
 from touchlab.reporting.leaks import Finding, check_run, files_of, leaks_in
 from touchlab.reporting.record import (
     FILE,
@@ -69,12 +59,11 @@ def share_run(
 ) -> Shared:
     """Write a run as a zip file or folder for other people, after checking it once more.
 
-    In it go the pages, the tables as CSV and the executed notebooks. Numbers of few customers
-    (fewer than the run's `min_customers`) are emptied in tables, and notebooks go without the
-    numbers that they carry beside figures and without times of execution. Links to what is not
-    sent become plain words. Then every file is searched for customer ids, small counts, absolute
-    paths, names of this machine, secrets and references to elsewhere, but not what pictures show:
-    if one is found, nothing is written. The same run gives the same bytes.
+    In it go the pages, the tables as CSV and the executed notebooks, which go without the numbers
+    that they carry beside figures and without times of execution. Links to what is not sent become
+    plain words. Then every file is searched for customer ids, small counts, personal details,
+    absolute paths, names of this machine, secrets and references to elsewhere, but not what
+    pictures show: if one is found, nothing is written. The same run gives the same bytes.
 
     `data` is what the run was made from: without it customer ids and small counts on pages cannot
     be looked for, and a note says so.
@@ -94,7 +83,8 @@ def share_run(
             prefix=".touchlab-share-", dir=target.parent, ignore_cleanup_errors=True
         ) as work:
             staged = Path(work, run.folder.name)
-            notes = [*_stage(run, staged, notebooks), *_check(staged, run, data)]
+            _stage(run, staged, notebooks)
+            notes = _check(staged, run, data)
             if pdf:
                 write_pdfs(staged)
             files = tuple(files_of(staged))
@@ -124,25 +114,17 @@ def find_run(name: str | Path) -> Run:
 # --- what is sent -------------------------------------------------------------------------
 
 
-def _stage(run: Run, staged: Path, notebooks: bool) -> Iterator[str]:
-    """Copy what may be sent, reduced, and say what was changed."""
-    limit, few = _min_customers(run), dict[str, int]()
+def _stage(run: Run, staged: Path, notebooks: bool) -> None:
+    """Copy what may be sent, reduced."""
     for path in _regular(run.folder, "*.ipynb") if notebooks else ():
         content = reduced(json.loads(_read(path)))
         _write(staged / path.name, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     for path in _regular(run.folder, f"{TABLES}/**/*.csv"):
-        inside = path.relative_to(run.folder)
-        text, few[inside.as_posix()] = empty_few(_read(path), limit)
-        _write(staged / inside, text)
+        _write(staged / path.relative_to(run.folder), _read(path))
     pages = list(_regular(run.folder, "*.html"))
     sent = {path.name for path in [*pages, *staged.glob("*.ipynb")]}
     for path in pages:
-        page, few[path.name] = _without_few(without_links(_read(path), sent), limit)
-        _write(staged / path.name, page)
-    for name, n in few.items():
-        if n:
-            cells = "1 cell that counts" if n == 1 else f"{n:,} cells that count"
-            yield f"{name}: {cells} fewer than {limit} customers emptied"
+        _write(staged / path.name, without_links(_read(path), sent))
 
 
 def _read(path: Path) -> str:
@@ -181,46 +163,18 @@ def reduced(notebook: Any) -> Any:
     return copy
 
 
-def _without_few(page: str, limit: int) -> tuple[str, int]:
-    """Empty cells of few customers in the tables a page offers as files; return how many."""
-    count = 0
-
-    def reduce(match: re.Match[str]) -> str:
-        nonlocal count
-        text, emptied = empty_few(unpacked(match), limit)
-        count += emptied
-        return address_of(text) if emptied else match[0]
-
-    return EMBEDDED_TABLE.sub(reduce, page), count
-
-
-def empty_few(text: str, limit: int) -> tuple[str, int]:
-    """Empty the cells of a CSV that count fewer than `limit` customers; return how many.
-
-    >>> empty_few("day,events\\n1,3\\n2,40\\n", 10)
-    ('day,events\\n1,\\n2,40\\n', 1)
-    """
-    few = hidden_cells(read_csv(text), k=limit)
-    if not few.any(axis=None):
-        return text, 0
-    begin = BOM if text.startswith(BOM) else ""
-    end = "\r\n" if "\r\n" in text else "\n"
-    words = read_csv(text, dtype=str).mask(few)  # every other cell as it was written
-    return begin + words.to_csv(index=False, lineterminator=end), int(few.to_numpy().sum())
-
-
 # --- what must not be sent ----------------------------------------------------------------
 
 
-def _check(staged: Path, run: Run, data: str | Path | None) -> Iterator[str]:
+def _check(staged: Path, run: Run, data: str | Path | None) -> list[str]:
     """Search what is about to be sent; note what could not be searched for."""
     found = leaks_in(staged, str(data or ""))
-    if data is None:
-        yield "customer ids and small counts on pages were not looked for: give --data DATA"
-    else:
+    if data is not None:
         found += check_run(staged, open_data(data), k=_min_customers(run), tables=True)
     if found:
         raise ReportError(_refusal(run, found))
+    unknown = "customer ids and small counts on pages were not looked for: give --data DATA"
+    return [unknown] if data is None else []
 
 
 def _refusal(run: Run, found: list[Finding]) -> str:

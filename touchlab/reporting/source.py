@@ -200,13 +200,16 @@ def cut_data(source: Source, work: Path) -> str:
     """
     if source.cut is None:
         return source.place
+    from touchlab.data.contract import NEEDED
     from touchlab.data.dataset import open_data
     from touchlab.data.readers import write_parquet
 
     target = work / "data" / folder_name(source.name)
     target.mkdir(parents=True)
     for name, table in part_of(open_data(source.place), source.cut).items():
-        write_parquet(table, target / f"{name}.parquet")
+        # what a period has nothing of is not there, which pages know how to say
+        if name in NEEDED or table.limit(1).to_pyarrow().num_rows:
+            write_parquet(table, target / f"{name}.parquet")
     return str(target)
 
 

@@ -119,17 +119,13 @@ def _look_into(
                 refuse_few(str(cut), count_customers(part_of(data, cut)), plan.min_customers)
         except ParameterError as problem:
             problems.append(f"{name}: {problem}")
-    wheres = [cut for _, cut, _, _ in chosen if cut and cut.where]
-    if wheres and not problems:
+    if (wheres := [cut for _, cut, _, _ in chosen if cut and cut.where]) and not problems:
         rest = data.tables["customers"]
         for cut in wheres:
             rest = rest.anti_join(part_of(data, Cut(cut.where))["customers"], "customer_id")
-        left, least = count_customers({"customers": rest}), max(p.min_customers for *_, p in chosen)
-        if left:
-            try:
-                refuse_few("the rest, which is all but these parts", left, least)
-            except ParameterError as problem:
-                problems.append(str(problem))
+        if left := count_customers({"customers": rest}):
+            least = max(plan.min_customers for *_, plan in chosen)
+            refuse_few("the customers that are in none of these parts", left, least)
     if problems:
         raise ParameterError("\n".join(problems))
 
