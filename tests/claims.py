@@ -25,7 +25,9 @@ SAID = re.compile(
     r'<p class="(?:answer|takeaway)">(.*?)</p>|class="drawing"[^>]*aria-label="(.*?)"', re.S
 )
 NUMBER = re.compile(r"(?<![\w.,])-?\d(?:[\d,]*\d)?(?:\.\d+)?(?![\w]|-\d)")
-DATE = re.compile(r"\d{1,2} [A-Z][a-z]+ \d{4}|\d{4}-\d{2}(-\d{2})?")
+_GIVEN_IN = r"\d{1,2} [A-Z][a-z]+ \d{4}|\d{4}-\d{2}(-\d{2})?|p = [\d.]+|Left out \([\d,]+ rows?\)"
+GIVEN_IN = re.compile(_GIVEN_IN)
+"""Dates, and what is said of tests and of what is left out."""
 RANGE = re.compile(r"(-?[\d,.]+) \((?:95 % range )?(-?[\d,.]+) to (-?[\d,.]+)\)")
 GIVEN = {95.0, 100.0, 1000.0, 0.0}
 """Numbers that sentences bring along: of intervals, scales and units."""
@@ -69,7 +71,7 @@ def _wrong(text: str, known: Numbers) -> Iterator[str]:
             if found[0] not in ALLOWED:
                 yield f"says {found[0]!r}"
     coarse = {one for found in RANGE.finditer(text) for one in found.groups()}
-    for said in NUMBER.findall(DATE.sub("", text)):
+    for said in NUMBER.findall(GIVEN_IN.sub("", text)):
         value = float(said.replace(",", ""))
         digits = said.replace(",", "").partition(".")[2]
         room = 0.5 * 10.0 ** -len(digits)

@@ -306,6 +306,8 @@ def test_response_curves_start_at_none_and_pass_through_now(drivers: tl.Drivers)
     )
     assert own.incremental[1.0] < own.incremental[2.0] < 2 * own.incremental[1.0] * 1.05
     assert own.cost[2.0] == pytest.approx(2 * own.cost[1.0])
+    np.testing.assert_allclose(own.gain, own.incremental - own.incremental[1.0], atol=1e-6)
+    assert own.loc[1.0, ["gain_low", "gain_high"]].tolist() == [0.0, 0.0]
 
 
 # Plans

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,6 +72,25 @@ def curves() -> pd.DataFrame:
     ]
     columns = ["touchpoint", "multiplier", "cost", "incremental", "ci_low", "ci_high"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def test_moves_of_a_plan_by_what_they_gain_alone(plan: Reallocation, curves: pd.DataFrame) -> None:
+    # mail doubles: 20 (sqrt 2 - 1); ad at 0.85 and nag at 0.5 lie on lines between none and now
+    now = curves.groupby("touchpoint").incremental.transform(lambda own: own.iloc[1])
+    gain = curves.incremental - now
+    spread = 5.0 * (curves.multiplier - 1).abs()
+    curves = curves.assign(gain=gain, gain_low=gain - spread, gain_high=gain + spread)
+    moves = plan.moves(curves).set_index("touchpoint")
+    assert list(moves.index) == ["mail", "nag", "ad"]  # more money, then what loses least for it
+    assert moves.gain.round(2).tolist() == [8.28, 4.5, -7.5]
+    assert moves.gain_low.round(2).tolist() == [3.28, 2.0, -8.25]
+    assert moves.safe.tolist() == [True, True, False]  # which way to move ad is not sure
+    assert sentences_budget.about_moves(moves.reset_index(), "conversion") == (
+        "Safe to make now: mail (+500 euro), nag (-150 euro). mail gains 8.3 (3.3 to 13.3) more "
+        "conversion outcomes by itself. Not yet: ad."
+    )
+    turned = replace(plan, gain=plan.gain.assign(outcome="churn")).moves(curves)
+    assert turned.set_index("touchpoint").gain_high["mail"] == pytest.approx(-3.28, abs=0.01)
 
 
 def test_plan_in_a_sentence(plan: Reallocation) -> None:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from touchlab.credit.sensitivity import most_debated
 from touchlab.data.customers import NO_TOUCH
+from touchlab.errors import MissingInput
 from touchlab.plots.parts import (
     MARKERS,
     MOST_LINES,
@@ -91,6 +92,8 @@ def plot_positions(credit: pd.DataFrame) -> Picture:
     whole = own.sum(axis=1)
     own = own.loc[whole.sort_values(ascending=False).index].fillna(0.0)
     shares = own.div(own.sum(axis=1), axis=0).loc[lambda t: t.sum(axis=1) > 0]
+    if shares.empty:
+        raise MissingInput("Credit by position stands on too few customers to be shown.")
     first = shares.columns[0]
     early, late = shares[first].idxmax(), shares[first].idxmin()
     title = (

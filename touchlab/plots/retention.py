@@ -129,6 +129,8 @@ def _title(rows: pd.DataFrame, what: str) -> str:
             f"After {day} days, {per_cent(high.survival)} of customers are still {what} "
             f"({per_cent(high.ci_low)} to {per_cent(high.ci_high)})"
         )
+    if per_cent(high.survival) == per_cent(low.survival):
+        return f"After {day} days, {per_cent(high.survival)} of every group are still {what}"
     if high.ci_low <= low.ci_high:
         return (
             f"After {day} days, groups do not clearly differ: from {per_cent(low.survival)} to "

@@ -54,13 +54,17 @@ class Comparison(Result):
         rows = self.table.sort_values("mean_days")
         short, long = rows.iloc[0], rows.iloc[-1]
         chance = "< 0.001" if self.p_value < 0.001 else f"= {self.p_value:.3f}"
-        verdict = "more than" if self.p_value < 0.05 else "no more than"
+        test = f"(log-rank p {chance}). Badge: descriptive."
+        if self.p_value >= 0.05:
+            return (
+                f"Groups differ in {self.outcome} within {self.horizon_days} days no more than "
+                f"chance alone would give {test}"
+            )
         return (
             f"Within {self.horizon_days} days, {long.group} is without {self.outcome} longest "
             f"({long.mean_days:.0f} days, {long.ci_low:.0f} to {long.ci_high:.0f}), {short.group} "
             f"shortest ({short.mean_days:.0f}, {short.ci_low:.0f} to {short.ci_high:.0f}); "
-            f"groups differ {verdict} chance alone would give (log-rank p "
-            f"{chance}). Badge: descriptive."
+            f"groups differ more than chance alone would give {test}"
         )
 
     def plot(self) -> Any:

@@ -25,6 +25,8 @@ NBSP = "\N{NO-BREAK SPACE}"
 def about_touches(table: pd.DataFrame, outcome: str) -> str:
     """Say what 1,000 touches bring, whatever they cost; `table` is `Drivers.incremental()`."""
     prevents = outcome in ENDING
+    if "share" in table and table.share.clip(lower=0).sum() > 1:
+        return ""  # more than there are: see `no_headline`
     each = table[["incremental", "ci_low", "ci_high"]].div(table.n / 1000, axis=0)
     each = -each.rename(columns={"ci_low": "ci_high", "ci_high": "ci_low"}) if prevents else each
     verb = "prevents" if prevents else "brings"
@@ -142,7 +144,7 @@ def costs_in_brief(table: pd.DataFrame) -> pd.DataFrame:
     columns += ["cost_per_incremental", "interval_of_cost", "cost_per_credited"]
     if table.roi.notna().any():
         columns += ["value", "value_over_cost"]
-        ordered = ordered.assign(value_over_cost=[_times(1 + roi) for roi in ordered.roi])
+        ordered = ordered.assign(value_over_cost=[counted(1 + roi) for roi in ordered.roi])
     credited = _amounts(ordered.cost_per_credited)
     return ordered.assign(cost_per_credited=credited)[[*columns, "n"]]
 
@@ -168,11 +170,6 @@ def _open_ends(table: pd.DataFrame, name: str) -> pd.DataFrame:
     ends = zip(table[f"{name}_low"], table[f"{name}_high"], strict=True)
     words = [_interval(low, high).replace(" ", NBSP) for low, high in ends]
     return table.assign(**{name: _amounts(table[name])}, interval_of_cost=words)
-
-
-def _times(back: float) -> str:
-    """Say what comes back for what was spent: beyond tenfold, in whole times."""
-    return f"{back:,.1f}-fold" if abs(back) < 10 else f"{back:,.0f}-fold"
 
 
 def _amounts(values: pd.Series[float]) -> list[str]:

@@ -37,6 +37,8 @@ class Sentence:
 
     def _repr_html_(self) -> str:
         lines = html.escape(in_words(self.text)).splitlines()
+        if self.role == "answer":  # which may begin with a name
+            lines = [line[:1].upper() + line[1:] for line in lines]
         return "".join(f'<p class="{self.role}">{line}</p>' for line in lines)
 
 

@@ -152,7 +152,7 @@ def _setter(name: str, values: pd.Series[Any]) -> Callable[[Any], str]:
     elif not pd.api.types.is_numeric_dtype(values):
         form = "{}"
     elif name in PERCENT:
-        return lambda v: "–" if pd.isna(v) else per_cent(v, 1).replace(NBSP, " ")
+        return lambda v: "–" if pd.isna(v) else _short(per_cent(v, 1))
     elif name in FINE:
         form = "{:.4f}"
     elif name in RATIOS:
@@ -161,6 +161,10 @@ def _setter(name: str, values: pd.Series[Any]) -> Callable[[Any], str]:
         whole = (values.dropna() % 1 == 0).all()
         form = "{:,.2f}" if name in MONEY else "{:,.0f}" if whole else "{:,.1f}"
     return lambda v: "–" if v is None or v is pd.NA or v != v else _unsigned(form.format(v))
+
+
+def _short(share: str) -> str:
+    return share.replace(NBSP, " ").replace("under ", "<").replace("over ", ">")
 
 
 def _unsigned(text: str) -> str:

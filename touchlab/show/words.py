@@ -146,13 +146,16 @@ def ranged(value: float, low: float, high: float, name: str = "") -> str:
 
     Examples
     --------
-    >>> ranged(391.4, 231.3, 551.5), ranged(59.2, 27.1, 91.3)
-    ('390 (230 to 550)', '59 (27 to 91)')
+    >>> ranged(391.4, 231.3, 551.5), ranged(59.2, 27.1, 91.3), ranged(8.3, 3.3, 13.3)
+    ('390 (230 to 550)', '59 (27 to 91)', '8.3 (3.3 to 13.3)')
     """
     width = (high - low) / FINE
     step = 10.0 ** max(floor(log10(width)), -1) if isfinite(width) and width > 0 else 1.0
-    said = [counted(floor(end / step + 0.5) * step) for end in (value, low, high)]
-    return f"{said[0]} ({name}{said[1]} to {said[2]})"
+    rounded = [floor(end / step + 0.5) * step for end in (value, low, high)]
+    places = int(any(abs(end - round(end)) > step / 2 for end in rounded))
+    said = [f"{end:,.{places}f}" for end in rounded]
+    middle, *ends = (one if one.strip("-0.") else "0" for one in said)
+    return f"{middle} ({name}{ends[0]} to {ends[1]})"
 
 
 def lead(share: float) -> str:
