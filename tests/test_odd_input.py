@@ -855,7 +855,7 @@ ODD = [
         tables(touches=touches(cost=[1.0, None, None])),
         noted=(("touches", 2, "cost: no cost given, counted as 0"),),
         gives=sentences.about_missing_costs,
-        right="2 touches have no cost and count as free.",
+        right="Touches without a cost count as free: fewer than 10.",
     ),
     Odd(
         "Units",

@@ -80,7 +80,7 @@ def about_missing_costs(data: Dataset) -> str:
     notes = data.notes[(data.notes.table == "touches") & (data.notes.note == f"cost: {NO_COST}")]
     if notes.empty:
         return ""
-    return f"{count(notes.rows.iloc[0])} touches have no cost and count as free."
+    return f"Touches without a cost count as free: {count(notes.rows.iloc[0])}."
 
 
 def about_curves(curves: pd.DataFrame) -> str:
