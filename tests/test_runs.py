@@ -933,6 +933,10 @@ def test_own_notebooks_are_named_and_never_found(
     write_notebook(shop / "pages", "04_conversion_drivers", "'mine'")
     write_notebook(shop / "pages", "10_logo", "print('mine')")
     (shop / "shop" / "touchlab.toml").write_text('[report]\nnotebooks = "../pages"\n')
+    (shop / "shop" / "touchlab.toml").write_text('[report]\nnotebooks = "../pages"\ndepth = 3\n')
+    write_notebook(shop / "pages", "10_logo", "print('mine')", parameters=f"{NO_DATA}\ndepth = 1")
+    assert main(["check", "shop"]) == 0  # which knows the parameters of own notebooks
+    capsys.readouterr()
     assert main(["report", "shop", "--only", "10"]) == 2
     assert capsys.readouterr().err == (
         "ParameterError: touchlab.toml: it brings notebooks along, '../pages', which would run "

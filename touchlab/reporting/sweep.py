@@ -98,12 +98,13 @@ def check_beside(place: str, data: Dataset) -> None:
     """Hold what a folder says of reports, [report] and [sweep.name], against its data."""
     folder = notebooks_folder()
     given = settings_of(place, REPORT)
-    given.pop("notebooks", None)
+    mine = given.pop("notebooks", None)  # read for their parameters, and not run
+    mine = Path(place, mine) if mine else None
     own = read_sweep(place) if settings_of(place, SWEEP) else {}
-    parts = {"report": (None, {}), **own}
+    whole: dict[str, tuple[Cut | None, dict[str, Any]]] = {"report": (None, {})} if given else {}
     _look_into(data, [
-        (name, cut, given | more, choose_tasks(folder, [], given | more))
-        for name, (cut, more) in parts.items()
+        (name, cut, given | more, choose_tasks(folder, [], given | more, mine))
+        for name, (cut, more) in (whole | own).items()
     ])  # fmt: skip
 
 
@@ -111,7 +112,7 @@ def _look_into(
     data: Dataset, chosen: Sequence[tuple[str, Cut | None, Mapping[str, Any], Plan]]
 ) -> None:
     """Refuse names that the data does not have, and parts of few customers, all at once."""
-    problems, names = [], names_in(data)
+    problems, names = [], names_in(data) if chosen else {}
     for name, cut, given, plan in chosen:
         try:
             check_names(given, names)
