@@ -74,6 +74,11 @@ def test_table_sets_shares_counts_dates_and_joins_interval_ends() -> None:
     assert "<i>" not in html and "&lt;i&gt;email&lt;/i&gt;" in html
 
 
+def test_a_column_of_which_nothing_is_known_is_set_too() -> None:
+    frame = pd.DataFrame({"customers": pd.array([None, None], dtype="Int64"), "n": [np.nan, 2.5]})
+    assert show.readable(frame).to_numpy().tolist() == [["–", "–"], ["–", "2.5"]]
+
+
 def _run(shell: InteractiveShell, *cells: str) -> list[tuple[bool, str]]:
     """Run cells; whether each ended well, and all that it showed."""
     ran = []

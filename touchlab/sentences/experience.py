@@ -180,7 +180,7 @@ def map_by_channel(table: pd.DataFrame) -> pd.DataFrame:
     stages = [*STAGES, *([MISSING] if (~known.stage.isin(STAGES)).any() else [])]
     known["stage"] = known.stage.where(known.stage.isin(STAGES), MISSING)
     fields = known.groupby(["channel", "stage"], sort=False).touchpoint.agg(listing)
-    grid = fields.unstack().reindex(columns=stages)
+    grid = fields.unstack().reindex(columns=stages).astype(object)
     first = grid.notna().to_numpy().argmax(axis=1)  # channels in the order of the journey
     return (
         grid.iloc[first.argsort(kind="stable")].fillna("").rename_axis(None, axis=1).reset_index()

@@ -157,7 +157,7 @@ def _setter(name: str, values: pd.Series[Any]) -> Callable[[Any], str]:
         form = "{:.4f}"
     elif name in RATIOS:
         form = "{:.2f}"
-    elif values.abs().max() < 1000:
+    elif not (values.abs() >= 1000).any():  # also where nothing is known
         whole = (values.dropna() % 1 == 0).all()
         form = "{:,.2f}" if name in MONEY else "{:,.0f}" if whole else "{:,.1f}"
     return lambda v: "–" if v is None or v is pd.NA or v != v else _unsigned(form.format(v))
