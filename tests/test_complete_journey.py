@@ -445,9 +445,13 @@ class TestPackage:
         data = open_data(folder)
         rows = data.overview.set_index("table")["rows"].to_dict()
         assert rows == {"touches": 6442, "outcomes": 157_702, "customers": 2469, "touchpoints": 5}
-        assert {note.split(": ")[1] for note in data.notes["note"]} <= {
-            "without a zone, read as UTC"
-        }
+        said = data.notes[~data.notes.note.str.endswith("without a zone, read as UTC")]
+        assert said.note[said.table != "customers"].tolist() == [
+            "outcome and customer as in another row of the same second, kept; sent or tried twice?"
+        ]
+        assert (
+            said.note[said.table == "customers"].str.fullmatch(r"trait \w+: \d+% have none").all()
+        )
 
     def test_readme_and_summary(self, folder: Path) -> None:
         before = snapshot(folder)

@@ -561,7 +561,8 @@ def test_a_page_is_complete_and_named():
 
 def picture(words="email"):
     """A figure of our own, as a notebook keeps it."""
-    rows = {"touchpoint": [words, "tv"], "credit": [9, 4], "ci_low": [8, 3], "ci_high": [9, 5]}
+    rows = {"touchpoint": [words, "tv"], "credit": [90, 40]}
+    rows |= {"ci_low": [80, 30], "ci_high": [95, 50]}
     drawn = plots.plot_intervals(
         pd.DataFrame(rows), value="credit", names="touchpoint", label="credit", title="Email leads"
     )

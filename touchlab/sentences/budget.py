@@ -74,7 +74,6 @@ def about_costs(table: pd.DataFrame, *, outcome: str, credit: str, currency: str
     return " ".join(said)
 
 
-@safe_sentence
 def about_missing_costs(data: Dataset) -> str:
     """Say how many touches come without a cost: every figure of costs counts them as free."""
     notes = data.notes[(data.notes.table == "touches") & (data.notes.note == f"cost: {NO_COST}")]
@@ -83,6 +82,7 @@ def about_missing_costs(data: Dataset) -> str:
     return f"Touches without a cost count as free: {count(notes.rows.iloc[0])}."
 
 
+@safe_sentence
 def about_curves(curves: pd.DataFrame) -> str:
     """Say whether returns fall as touches become more."""
     times, brought = growth(curves)
