@@ -266,7 +266,7 @@ def test_init_guesses_files_of_nobody(tmp_path: Path, capsys: pytest.CaptureFixt
         'contact log: touches, from customer_id = "client", '
         'timestamp = { column = "when", unit = "s" }, touchpoint = "channel"',
         'members: customers, from customer_id = "Member No", observed_from = "Joined", '
-        'observed_to = { latest = ["Joined", "Cancelled"] }',
+        'observed_to = { constant = "" }',
         'members: outcomes, from customer_id = "Member No", timestamp = "Cancelled", '
         'outcome = { constant = "churn" }',
         'orders_2026: outcomes, from customer_id = "Client ID", '

@@ -137,10 +137,9 @@ def _guessed(name: str, sample: pd.DataFrame) -> Iterator[tuple[str, dict[str, A
         touchpoint = role.get("touchpoint") or {"constant": name}
         yield "spend", {**table, "date": when["timestamp"], "touchpoint": touchpoint, **more}
     elif who and "observed_to" in role and "observed_from" in role:
-        ends = {"latest": times}
         start = _time(sample, role["observed_from"])
         named = {"table": name} if name != "customers" else {}
-        yield "customers", {**named, **who, "observed_from": start, "observed_to": ends}
+        yield "customers", {**named, **who, "observed_from": start, "observed_to": {"constant": ""}}
         gone = {"timestamp": _time(sample, role["observed_to"]), "outcome": {"constant": "churn"}}
         yield "outcomes", {"table": name, "except": {role["observed_to"]: ""}, **who, **gone}
     elif who and "value" in role:
