@@ -199,7 +199,7 @@ def test_hidden_outcomes_beside_their_rate_are_found(tmp_path: Path) -> None:
 def test_numbers_drawn_in_a_figure_are_read(tmp_path: Path) -> None:
     lengths = pd.DataFrame({
         "touches": ["1", "2", "3"], "journeys": [900, 80, 40], "outcomes": [90, 16, 3],
-        "rate": [0.1, 0.2, 0.075], "ci_low": 0.0, "ci_high": 0.3,
+        "rate": [0.1, 0.2, 0.075], "open": 0, "ci_low": 0.0, "ci_high": 0.3,
     })  # fmt: skip
     safe = _page(tmp_path, plots.plot_lengths(lengths))
     assert _found(safe, _data("c-1")) == []
