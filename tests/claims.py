@@ -40,7 +40,7 @@ NEVER = [
     r"\b[a-z]+_[a-z_]+\b(?! =)",
 ]
 NEVER += [r"(?<![.\d])(\d+) % of (\S+) [^.;]*, \1 % of \2", r"\.\.(?!\.)", r"  ", r": *[.;]"]
-ALLOWED = {"min_customers", "touch_rate"}
+ALLOWED = {"min_customers", "touch_rate", "silent_days"}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
+from touchlab.errors import MissingInput
 from touchlab.plots.parts import finish, short
 from touchlab.show import NARROW, Picture, Theme, in_words, per_cent, safe_picture
 
@@ -33,6 +34,8 @@ def _plot_steps(steps: pd.DataFrame, title: str, outcome: str) -> Picture:
     groups = sorted(steps.group.unique())
     size = steps[steps.step == 1].groupby("source").n.sum().sort_values(ascending=False)
     names = sorted(size.index, key=lambda name: name.startswith("("))
+    if not names:
+        raise MissingInput("The first steps of journeys stand on too few customers to be shown.")
 
     def draw(theme: Theme, width: float) -> Figure:
         across = len(groups) if width > NARROW else 1

@@ -38,7 +38,10 @@ class Sentence:
     def _repr_html_(self) -> str:
         lines = html.escape(in_words(self.text)).splitlines()
         if self.role == "answer":  # which may begin with a name
-            lines = [line[:1].upper() + line[1:] for line in lines]
+            plain = ("_" in line.partition(":")[0] for line in lines)  # a parameter stays one
+            lines = [
+                x if own else x[:1].upper() + x[1:] for x, own in zip(lines, plain, strict=True)
+            ]
         return "".join(f'<p class="{self.role}">{line}</p>' for line in lines)
 
 
