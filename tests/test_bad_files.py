@@ -45,7 +45,7 @@ REFUSED: dict[str, tuple[dict[str, str | bytes], list[str]]] = {
     ),
     "CSV and Parquet in a folder of parts": (
         {"touches/1.csv": TOUCHES_CSV, "touches/2.parquet": "x"},
-        ["touches: CSV and Parquet are mixed: 1.csv, 2.parquet", "  keep one kind"],
+        ["touches: Parquet and CSV are mixed: 1.csv, 2.parquet", "  keep one kind"],
     ),
     "Parquet that is none": (
         {"touches.parquet": b"PAR1 and no more"},

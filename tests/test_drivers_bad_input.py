@@ -111,8 +111,8 @@ def test_one_customer():
     with pytest.raises(tl.MissingInput) as refused:
         fitted(tables)
     assert str(refused.value) == (
-        "drivers: what ad would bring or cost is beyond all conversion outcomes that there are, so no "
-        "moments tell what would be without\n  more customers who are not touched would tell"
+        "drivers: what ad would bring or cost is beyond all conversion outcomes that there are, "
+        "so no moments tell what would be without\n  more customers who are not touched would tell"
     )
 
 
@@ -141,9 +141,9 @@ def test_perfect_separation():
     click = tables["outcomes"].assign(timestamp=when, touchpoint="click").drop(columns="outcome")
     tables["touches"] = pd.concat([tables["touches"], click])
     drivers, told = fitted(tables)
-    assert told[0].startswith("the fit is off by the size of the fitted rate: in one tenth")
+    off = [text for text in told if text.startswith("the fit is off")]
     rule = "nearly separates outcomes from the rest; the effect is held finite"
-    assert told[1:] == [f"click: {rule}"]
+    assert off and [text for text in told if text not in off] == [f"click: {rule}"]
     share = drivers.incremental().set_index("touchpoint").share["click"]
     # not all: a click stays felt for days in which nothing happens
     assert 0.7 < share < 1.0

@@ -573,7 +573,7 @@ def test_figures_carry_their_description_and_colours_for_light_and_dark():
     text = page_of(picture())
     page = Markup(text)
     (drawing,) = [one for one in page.all("div") if one.get("role") == "img"]
-    assert drawing["aria-label"].startswith("Email leads. From email (900")
+    assert drawing["aria-label"].startswith("Email leads. From email (9,000")
     assert [svg["class"] for svg in page.all("svg")] == ["wide", "narrow"]
     inks = {
         shape[name] for _, shape in page.elements for name in ("fill", "stroke") if name in shape
