@@ -37,7 +37,6 @@ NO_WINDOWS = (
 NO_TOUCHES = "no touches table: what touchpoints do is not answered"
 OUTSIDE = "outside the customer's observation window, dropped"
 ALL_OUTSIDE = "are outside the customer's observation window"
-STRANGERS = "no customer with an outcome has a touch; are the ids of the same kind?"
 FEWEST, FEW_KNOWN = 5, 0.5
 SOME, MANY = 1000, 1_000_000
 AT_MIDNIGHT = (
