@@ -211,29 +211,38 @@ IDENTITIES = Spec("identities", (CUSTOMER, Column("alias", "id")))
 SPECS = {**TABLES, PATHS.name: PATHS, IDENTITIES.name: IDENTITIES}
 
 USUAL = {
-    "customer_id": ("client_id", "user_id", "user_pseudo_id", "contact_id", "email", "visitor_id"),
-    "timestamp": ("time", "date", "datetime", "created_at", "event_time", "occurred_at"),
-    "touchpoint": ("channel", "source", "source_medium", "interaction", "activity"),
-    "cost": ("costs", "spend", "price"),
-    "value": ("revenue", "amount", "total", "order_value", "price"),
-    "outcome": ("event", "event_name", "goal", "type"),
-    "score": ("rating", "answer", "response"),
-    "observed_from": ("signup_date", "start_date", "created_at"),
-    "observed_to": ("end_date", "cancelled_at", "churned_at"),
+    "customer_id": "customer|client|user|contact|account|member|subscriber|visitor|person|kunde|"
+    "email|emailaddress|userpseudo|anonymous",
+    "timestamp": "time|date|datetime|createdat|eventtime|occurredat",
+    "touchpoint": "channel|source|sourcemedium|medium|activitytype|activity|interaction|kanal|"
+    "touch",
+    "value": "revenue|amount|total|ordervalue|ordertotal|grandtotal|netamount|sales|umsatz|price|"
+    "betrag",
+    "outcome": "goal|conversiontype|event|eventname|type",
+    "cost": "costs|spend|spent|adspend|amountspent|kosten",
+    "campaign": "campaignname|utmcampaign|kampagne",
+    "direction": "",
+    "score": "rating|answer|response",
+    "observed_from": "signup|signupdate|signedup|signedupat|startdate|started|registeredat|joined|"
+    "customersince|created|createdat",
+    "observed_to": "enddate|ended|cancelledat|canceledat|cancelled|canceled|churnedat",
 }
-"""What columns are called elsewhere."""
+"""What columns are called elsewhere, in letters only."""
+
+
+def called(name: str, there: Sequence[str]) -> str:
+    """Find the column that is called like one of the contract; an id may have id or no behind."""
+    plain = {"".join(filter(str.isalpha, str(one))).casefold(): str(one) for one in there}
+    behind = ("number", "nr", "no", "id", "") if name == "customer_id" else ("id", "")
+    words = [name.replace("_", ""), *USUAL.get(name, "").split("|")]
+    return next((plain[w + b] for w in words if w for b in behind if w + b in plain), "")
 
 
 def meant(spec: Spec, there: Sequence[str]) -> dict[str, str]:
     """Pair columns of the contract that are not there with columns that may be meant."""
     pairs: dict[str, str] = {}
     for name in (column for column in spec.order if column not in there):
-        plain = {_plain(one): one for one in there if one not in (*spec.order, *pairs.values())}
-        words = [_plain(word) for word in (name, *USUAL.get(name, ())) if _plain(word) in plain]
-        if words:
-            pairs[name] = plain[words[0]]
+        free = [one for one in there if one not in (*spec.order, *pairs.values())]
+        if found := called(name, free):
+            pairs[name] = found
     return pairs
-
-
-def _plain(name: str) -> str:
-    return "".join(filter(str.isalnum, name)).casefold()

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from touchlab.data.contract import SPECS
+from touchlab.data.contract import SPECS, USUAL, called
 from touchlab.data.formats import NUMBER, TIME
 from touchlab.data.locate import read_files
 from touchlab.data.readers import forget
@@ -23,22 +23,7 @@ from touchlab.data.settings import KNOW, SETTINGS, source_named, source_names
 from touchlab.errors import DataError, listing
 
 LOOKED_AT = 1000
-NAMES: dict[str, str] = {
-    "customer_id": "customer|client|user|contact|account|member|subscriber|visitor|person|kunde|"
-    "email|emailaddress|userpseudo|anonymous",
-    "touchpoint": "touchpoint|channel|source|sourcemedium|medium|activitytype|activity|interaction|"
-    "kanal|touch",
-    "value": "value|revenue|amount|total|ordervalue|ordertotal|grandtotal|netamount|sales|umsatz|"
-    "price|betrag",
-    "outcome": "outcome|goal|conversiontype|event|eventname",
-    "cost": "cost|costs|spend|spent|adspend|amountspent|kosten",
-    "campaign": "campaign|campaignname|utmcampaign|kampagne",
-    "direction": "direction",
-    "observed_from": "observedfrom|signup|signupdate|signedup|signedupat|startdate|started|"
-    "registeredat|joined|customersince|created|createdat",
-    "observed_to": "observedto|enddate|ended|cancelledat|canceledat|cancelled|canceled|churnedat",
-}
-"""What columns are called, in letters only; an id may have id, no or nr behind."""
+ROLES = tuple(name for name in USUAL if name not in {"timestamp", "score"})
 METRICS = {"nps": "recommend|nps|empfehl", "csat": "satisf|csat|zufrieden", "ces": "eas[ey]|effort"}
 OF_THE_FORM = r"^(#|.*\(utc\)|response type|network id|tags|ending|customer_id|user_id|email)$"
 UNITS = {10: "s", 13: "ms", 16: "us"}
@@ -122,7 +107,7 @@ def _known(name: str, sample: pd.DataFrame) -> tuple[str, str]:
 
 def _guessed(name: str, sample: pd.DataFrame) -> Iterator[tuple[str, dict[str, Any]]]:
     """Guess what a table is, and which of its columns is which."""
-    role: dict[str, str] = {r: column for r in NAMES if (column := _named(r, sample))}
+    role = {r: column for r in ROLES if (column := called(r, list(sample)))}
     times = [str(column) for column in sample if _time(sample, str(column)) is not None]
     free = [column for column in times if column not in role.values()] or times
     if not times:
@@ -148,14 +133,6 @@ def _guessed(name: str, sample: pd.DataFrame) -> Iterator[tuple[str, dict[str, A
         yield "outcomes", {**table, **who, **when, **outcome, **value}
     elif who and "touchpoint" in role:
         yield "touches", {**table, **who, **when, "touchpoint": role["touchpoint"], **more}
-
-
-def _named(role: str, sample: pd.DataFrame) -> str:
-    """Find the column that is called like this, by the order of the names."""
-    plain = {re.sub(r"[^a-z]", "", str(column).lower()): str(column) for column in sample}
-    behind = ("", "id", "no", "nr", "number") if role == "customer_id" else ("", "id")
-    words = [role.replace("_", ""), *NAMES[role].split("|")]
-    return next((plain[w + b] for w in words for b in behind[::-1] if w + b in plain), "")
 
 
 def _time(sample: pd.DataFrame, column: str) -> Any:
