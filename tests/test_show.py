@@ -93,7 +93,7 @@ def _run(shell: InteractiveShell, *cells: str) -> list[tuple[bool, str]]:
 LACKS = """import touchlab as tl
 def ask(what="no costs:\\n  give `cost`"):
     raise tl.MissingInput(what)"""
-NO_COSTS = '<p class="note">No costs:; give cost</p>'
+NO_COSTS = '<p class="note">no costs:; give cost</p>'
 
 
 def test_a_cell_that_lacks_input_ends_well_and_shows_a_note_once(shell: InteractiveShell) -> None:
@@ -129,7 +129,7 @@ def test_the_note_moves_to_where_the_first_thing_is_missing(shell: InteractiveSh
     cells = "costs = ask()", "plan = costs", "from touchlab import show\nshow.answer(plan)"
     asked, built, answered = _run(shell, LACKS, *cells)[1:]
     assert (asked[1], built[1]) == (NO_COSTS, "")
-    assert answered == (True, NO_COSTS.replace("note", "answer"))
+    assert answered == (True, NO_COSTS.replace("note", "answer").replace("no costs", "No costs"))
     other = "found = ask('no experiment')\nplan = plan + found", "show.answer(plan)", "found"
     asked, built, found = _run(shell, *other)  # the plan lacks costs still
     said = NO_COSTS.replace("no costs:; give cost", "no experiment")
