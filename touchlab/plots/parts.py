@@ -16,6 +16,7 @@ from touchlab.show import (
     NARROW,
     Picture,
     Theme,
+    begun,
     counted,
     in_words,
     on_hover,
@@ -117,7 +118,7 @@ def finish(figure: Figure, axes: Axes, title: str, width: float) -> Figure:
     """Put the title over a figure; long words in title and label take more lines."""
     lines = in_words(axes.get_xlabel()).split("\n")
     axes.set_xlabel("\n".join(textwrap.fill(line, int(width * 10)) for line in lines))
-    title = textwrap.fill(in_words(title), int(width * 9.2))
+    title = textwrap.fill(begun(in_words(title)), int(width * 9.2))
     figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
     return figure
 

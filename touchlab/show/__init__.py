@@ -19,6 +19,7 @@ from touchlab.show.notes import Notes, Sentence, answer, note, safe_sentence, ta
 from touchlab.show.tables import HIDDEN, Table, keep, provenance, readable, show_frames
 from touchlab.show.words import (
     BACKED,
+    begun,
     counted,
     data_called,
     forget_words,
@@ -32,8 +33,8 @@ from touchlab.show.words import (
 
 __all__ = [
     "BACKED", "HIDDEN", "LIGHT", "NARROW", "WIDE", "Picture", "Sentence", "Table", "Theme",
-    "answer", "count", "counted", "data_called", "in_words", "install", "keep", "lead", "money",
-    "note", "on_hover", "per_cent", "protect", "provenance", "ranged", "readable", "safe",
+    "answer", "begun", "count", "counted", "data_called", "in_words", "install", "keep", "lead",
+    "money", "note", "on_hover", "per_cent", "protect", "provenance", "ranged", "readable", "safe",
     "safe_picture", "safe_sentence", "takeaway", "uninstall",
 ]  # fmt: skip
 

@@ -19,7 +19,7 @@ from IPython.display import DisplayHandle, display
 
 from touchlab.errors import MissingInput
 from touchlab.privacy.shown import all_safe, why_hidden
-from touchlab.show.words import in_words
+from touchlab.show.words import begun, in_words
 
 Role = Literal["answer", "takeaway", "note"]
 Show = TypeVar("Show", bound=Callable[..., Any])
@@ -36,12 +36,8 @@ class Sentence:
         return in_words(self.text)
 
     def _repr_html_(self) -> str:
-        lines = html.escape(in_words(self.text)).splitlines()
-        if self.role == "answer":  # which may begin with a name
-            plain = ("_" in line.partition(":")[0] for line in lines)  # a parameter stays one
-            lines = [
-                x if own else x[:1].upper() + x[1:] for x, own in zip(lines, plain, strict=True)
-            ]
+        said = in_words(self.text)
+        lines = html.escape(said if self.role == "note" else begun(said)).splitlines()
         return "".join(f'<p class="{self.role}">{line}</p>' for line in lines)
 
 

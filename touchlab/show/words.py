@@ -19,8 +19,6 @@ from touchlab.once import once_about
 NBSP = "\N{NO-BREAK SPACE}"
 PLURALS = {"conversion": "conversions", "churn": "customers lost", "referral": "referrals"}
 """Of outcomes that `[names]` does not name."""
-NEARLY_ALL = 0.9
-"""Share of the whole from which on it is called so."""
 SINGLE = ("one", "One", "One more", "a", "per", "first", "each")
 """Words after which an outcome that `[names]` names is one."""
 FINE = 20
@@ -106,7 +104,7 @@ def per_cent(value: float, places: int | None = None) -> str:
     ['10 %', 'under 0.1 %', 'over 99.9 %', '0 %', '100 %']
     """
     if value in (0, 1):
-        return f"{100 * value:.0f}{NBSP}%"
+        return f"{abs(100 * value):.0f}{NBSP}%"  # not -0
     if places is None:
         places = 1 if abs(value) < 0.0995 or 0.995 <= value < 1 else 0
     least = 10.0**-places
@@ -172,4 +170,18 @@ def lead(share: float) -> str:
         else "most"
         if share > 0.5
         else "more than any other touchpoint"
+    )
+
+
+def begun(text: str) -> str:
+    """Begin every sentence with a capital, also where a name stands first; parameters stay.
+
+    >>> begun("email brings most. display follows. min_customers: 10")
+    'Email brings most. Display follows. min_customers: 10'
+    """
+    return re.sub(
+        r"(?:^|(?<=[.!?]\s))[a-z]\w*",
+        lambda word: word[0] if "_" in word[0] else word[0][:1].upper() + word[0][1:],
+        text,
+        flags=re.MULTILINE,
     )
