@@ -210,10 +210,13 @@ def test_odd_input_is_told_alike(odd: Odd, put: Callable[..., Any]) -> None:
         with pytest.raises(tl.DataError) as refused:
             tl.open_data(source)
         told = [re.sub(r"row [\d,]+, ", "", line) for line in odd.refused]  # rows have no order
-        assert str(refused.value).splitlines()[1:] == told
+        # Spark writes times without their zone
+        found, told = (re.sub(r"(?<=:\d\d)\+00\b", "", "\n".join(x)) for x in (
+            str(refused.value).splitlines()[1:], told
+        ))  # fmt: skip
+        assert found == told
         return
     data = tl.open_data(source)
-    # Spark writes times without their zone
     assert [n for n in notes(data) if "without a zone" not in n[2]] == list(odd.noted)
     if odd.gives:
         assert odd.gives(data) == odd.right

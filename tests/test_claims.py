@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import touchlab as tl
 from touchlab import overview, plots, sentences, show
 from touchlab.journeys.build import build_journeys
-from touchlab.journeys.describe import first_steps
+from touchlab.journeys.describe import first_steps, journey_lengths
 from touchlab.plots.overview import sum_up
 from touchlab.sentences.drivers import FEWEST
 from touchlab.show.words import BACKED, forget_words, speak
@@ -197,3 +197,23 @@ def test_pages_call_things_by_the_words_of_readers(tmp_path: Any) -> None:
         assert list(picture.table.touchpoint) == ["mobile_app_push", "ad"]  # data keep their names
     finally:
         forget_words()
+
+
+def test_a_rate_that_nobody_knows_yet_is_not_drawn() -> None:
+    """All within the lookback of the end: every journey is open."""
+    day = pd.Timestamp("2026-03-01", tz="UTC")
+    who = [f"c{i % 150}" for i in range(400)]
+    when = day + pd.to_timedelta(range(400), unit="h")
+    touches = pd.DataFrame({"customer_id": who, "timestamp": when, "touchpoint": "ad"})
+    bought = touches[::5].drop(columns="touchpoint").assign(outcome="conversion")
+    bought["timestamp"] += pd.Timedelta("2h")
+    data = tl.open_data({"touches": touches, "outcomes": bought})
+    journeys = build_journeys(data, outcome="conversion", lookback="30D")
+    with pytest.raises(tl.MissingInput, match="No journey is over yet"):
+        plots.plot_lengths(journey_lengths(journeys))
+
+
+def test_shares_of_which_none_is_shown_are_not_drawn() -> None:
+    rows = {"segment": ["a", "b"], "touchpoint": ["ad", "ad"], "share": [np.nan, np.nan]}
+    with pytest.raises(tl.MissingInput, match="Shares stand on too few customers"):
+        plots.plot_credit_by_segment(pd.DataFrame(rows))

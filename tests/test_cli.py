@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import time
 from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from touchlab.cli import main
+from touchlab.cli import _terminated, main
 
 ROOT = Path(__file__).parents[1]
 
@@ -103,3 +106,22 @@ def test_report_takes_its_parameters_from_beside_the_data(tmp_path: Path) -> Non
     assert settings_of(str(folder), "report") == {}
     (folder / "touchlab.toml").write_text('[report]\nlookback = "14D"\n')
     assert settings_of(str(folder), "report") == {"lookback": "14D"}
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that signals")
+def test_an_end_asked_for_while_an_object_goes_comes_after_it() -> None:
+    """What is raised in a finaliser is printed and forgotten: the run would go on."""
+
+    class Goes:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            Goes()
+            time.sleep(30)
+        assert ended.value.code == 143
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -197,7 +197,7 @@ def _shown(page: Any) -> dict[str, Any]:
           const outputs = panel.content.widgets.filter(c => c.model.type === "code")
             .map(c => c.model.outputs.toJSON()).flat();
           const html = outputs.map(o => [o.data?.["text/html"] ?? ""].flat().join(""))
-            .find(t => t.includes("journeys end in")) ?? "";
+            .find(t => t.includes("journeys have")) ?? "";
           const page = new DOMParser().parseFromString(html, "text/html");
           return {
             answer: page.body.textContent,
@@ -208,7 +208,7 @@ def _shown(page: Any) -> dict[str, Any]:
 
 
 def _journeys(answer: str) -> int:
-    found = re.search(r"([\d,]+) journeys end in", answer)
+    found = re.search(r"([\d,]+) journeys have", answer)
     assert found, answer
     return int(found[1].replace(",", ""))
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from runpy import run_path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -180,7 +181,7 @@ def report(
     """Run the notebooks on DATA (folder or database URL) and publish their pages."""
     from touchlab.reporting.run import Limits, run_report
 
-    for name in ("SIGTERM", "SIGHUP"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
             signal.signal(number, _terminated)
@@ -228,8 +229,19 @@ def _parameters(
     return {**beside, **listed, **parse_assignments(typed, declared)}
 
 
-def _terminated(number: int, _frame: object) -> None:
-    raise SystemExit(128 + number)  # so that kernels are ended and the work is cleared away
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """End, so that kernels are ended and the work is cleared away.
+
+    What is raised while an object is finalised goes unheard; it is raised a moment later then.
+    """
+    at = frame
+    while at is not None and at.f_code.co_name != "__del__":
+        at = at.f_back
+    if at is not None and hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, lambda _, later: _terminated(number, later))
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        return
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 
 @touchlab.command(short_help="list the parameters of the notebooks")

@@ -59,6 +59,7 @@ class Holdouts(Result):
         """What each experiment says by itself, and what the arms did."""
         columns = ["touchpoint", "incremental", "ci_low", "ci_high", "rate_treated"]
         table = self.table[[*columns, "rate_holdout", "n_treated", "n_holdout"]]
+        table = table.assign(could_see=self.table.detectable * self.table.n_treated)
         if self.measure == "count":
             return table
         return table.rename(columns=lambda name: name.replace("rate_", "value_"))

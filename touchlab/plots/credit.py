@@ -133,7 +133,9 @@ def _plot_shares(credit: pd.DataFrame, *, x: str, unit: str) -> Picture:
     table = credit[credit.touchpoint != NO_TOUCH]
     wide = table.pivot_table(index=x, columns="touchpoint", values="share", sort=False)
     wide = wide[wide.mean().sort_values(ascending=False).index[:MOST_LINES]]
-    spread = (wide.max() - wide.min()).sort_values()
+    spread = (wide.max() - wide.min()).dropna().sort_values()
+    if spread.empty:
+        raise MissingInput("Shares stand on too few customers to be shown.")
     moving = str(spread.index[-1])
     low, high = wide[moving].idxmin(), wide[moving].idxmax()
     title = (

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from touchlab.errors import MissingInput
 from touchlab.plots.parts import (
     canvas,
     fill_map,
@@ -48,6 +49,8 @@ def plot_lengths(lengths: pd.DataFrame) -> Picture:
         figure.align_ylabels()
         return finish(figure, upper, title, width)
 
+    if lengths.rate.isna().all():
+        raise MissingInput("No journey is over yet: their lookback has not passed.")
     best = lengths.loc[lengths.rate.idxmax()]
     alt = f"{title}. Highest at {best.touches} touches: {per_cent(best.rate)}."
     return Picture(draw, alt, lengths)

@@ -165,12 +165,13 @@ def _picture(rows: pd.DataFrame, names: str, value: str, label: str, title: str)
         axes.set_xlim(0, 1.01 * max(day for day, _ in ends))
         return finish(figure, axes, title, width)
 
+    numbers = in_steps(rows, names)[[names, "day", value, "ci_low", "ci_high"]]
     said = "; ".join(
         f"{name} {per_cent(float(own[value].iloc[-1]))} after {int(own.day.iloc[-1])} days"
         for name in order
-        for own in [rows[rows[names] == name]]
+        for own in [numbers[numbers[names] == name]]
+        if len(own)
     )
-    numbers = in_steps(rows, names)[[names, "day", value, "ci_low", "ci_high"]]
     return Picture(draw, f"{title}. Ends of the lines: {said}.", numbers)
 
 
@@ -291,6 +292,8 @@ def plot_lifetime_value(table: pd.DataFrame) -> Picture:
 
 def off(error: float) -> str:
     """Say how far a prediction is off: ``12 % too few``."""
+    if not np.isfinite(error):
+        return "all of them too many"
     if abs(error) < 0.005:
         return "right on it"
     return f"{per_cent(abs(error))} too {'many' if error > 0 else 'few'}"

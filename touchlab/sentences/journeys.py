@@ -69,15 +69,17 @@ def _about_journeys(overview: pd.DataFrame, use: pd.DataFrame, outcome: str) -> 
     start, end = use.loc[use.starts.idxmax()], use.loc[use.ends.idxmax()]
     begin = f"{per_cent(start.starts / row.journeys)} of journeys begin with {start.touchpoint}"
     close = f"{per_cent(end.ends / row.journeys)} end with {end.touchpoint}"
-    known = row.journeys - row.open
     rest = "their lookback had not passed when the data ended"
-    if not known:
+    if row.open == row.journeys:
         return f"All {row.journeys:,.0f} journeys are open: {rest}. {begin}, {close}."
-    going_on = f" {row.open:,.0f} more are open: {rest}." if row.open else ""
+    going_on = (
+        f" {row.open:,.0f} of them are open, and not in the rate: {rest}." if row.open else ""
+    )
     return (
-        f"{per_cent(row.rate)} of {known:,.0f} journeys lead to {outcome} outcomes "
-        f"(95 % range {per_cent(row.ci_low)} to {per_cent(row.ci_high)}); a journey has "
-        f"{row.touches_per_journey:.1f} touches on average. {begin}, {close}.{going_on}"
+        f"{per_cent(row.rate)} of journeys lead to {outcome} outcomes "
+        f"(95 % range {per_cent(row.ci_low)} to {per_cent(row.ci_high)}); {row.journeys:,.0f} "
+        f"journeys have {row.touches_per_journey:.1f} touches on average. {begin}, {close}."
+        f"{going_on}"
     )
 
 
