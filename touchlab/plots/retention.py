@@ -165,13 +165,12 @@ def _picture(rows: pd.DataFrame, names: str, value: str, label: str, title: str)
         axes.set_xlim(0, 1.01 * max(day for day, _ in ends))
         return finish(figure, axes, title, width)
 
-    numbers = in_steps(rows, names)[[names, "day", value, "ci_low", "ci_high"]]
     said = "; ".join(
         f"{name} {per_cent(float(own[value].iloc[-1]))} after {int(own.day.iloc[-1])} days"
         for name in order
-        for own in [numbers[numbers[names] == name]]
-        if len(own)
+        for own in [rows[rows[names] == name]]
     )
+    numbers = in_steps(rows, names)[[names, "day", value, "ci_low", "ci_high"]]
     return Picture(draw, f"{title}. Ends of the lines: {said}.", numbers)
 
 
