@@ -40,7 +40,7 @@ _WORD = re.compile(r"\w[\w.@+-]*")
 _NEXT_TO = re.compile(r"\bcustomers?(?:[_ ]ids?)?\W{1,4}(\w[\w.@+-]*)", re.IGNORECASE)
 _SAID = re.compile(
     r"(?<![\d.,\N{MINUS SIGN}-])(?<!with )(?<!than )(?<!below )([1-9]\d*) "
-    r"(?:customers|people|journeys|outcomes|answers)\b",
+    r"(?:customers(?! lost that)|people|journeys|outcomes|answers)\b",  # a tick, then a label
     re.IGNORECASE,
 )
 """A count in a sentence, no limit. Touchpoints lead "with 9 outcomes" of credit, an estimate."""
