@@ -26,7 +26,6 @@ SAID = re.compile(
 )
 NUMBER = re.compile(r"(?<![\w.,])-?\d(?:[\d,]*\d)?(?:\.\d+)?(?![\w]|-\d)")
 _GIVEN_IN = r"\d{1,2} [A-Z][a-z]+ \d{4}|\d{4}-\d{2}(-\d{2})?|p = [\d.]+|Left out \([\d,]+ rows?\)"
-_GIVEN_IN += r"|after [\d,]+ days"  # the last day of a curve, which no table tells
 GIVEN_IN = re.compile(_GIVEN_IN)
 """Dates, and what is said of tests and of what is left out."""
 RANGE = re.compile(r"(-?[\d,.]+) \((?:95 % range )?(-?[\d,.]+) to (-?[\d,.]+)\)")

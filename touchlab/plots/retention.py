@@ -166,7 +166,7 @@ def _picture(rows: pd.DataFrame, names: str, value: str, label: str, title: str)
         return finish(figure, axes, title, width)
 
     said = "; ".join(
-        f"{name} {per_cent(float(own[value].iloc[-1]))} after {int(own.day.iloc[-1])} days"
+        f"{name} {per_cent(float(own[value].iloc[-1]))}"
         for name in order
         for own in [rows[rows[names] == name]]
     )
