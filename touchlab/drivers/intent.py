@@ -186,10 +186,10 @@ class Joint:
         intent, _ = self._learnt(packed, own, p)
         if not intent.found:
             return intent, self.model, given, None
-        joint, rounds = self, 0
-        while rounds < ROUNDS:
+        joint = self
+        for _ in range(ROUNDS):
             arrivals = refit_arrivals(self.cohort, joint.arrivals, joint._of_outcomes(packed))
-            joint, before, rounds = Joint(self.model, self.cohort, arrivals), packed, rounds + 1
+            joint, before = Joint(self.model, self.cohort, arrivals), packed
             packed, _ = descend(joint.curve, packed, low, high, own)
             if np.abs(packed[:f] - before[:f]).max() < SETTLED:
                 break
