@@ -213,6 +213,19 @@ def test_a_rate_that_nobody_knows_yet_is_not_drawn() -> None:
         plots.plot_lengths(journey_lengths(journeys))
 
 
+def test_paths_of_open_journeys_have_no_rate_to_speak_of() -> None:
+    paths = pd.DataFrame({"path": ["ad > mail", "ad"], "journeys": [40, 30], "rate": float("nan")})
+    said = sentences.about_paths(paths.assign(ci_low=float("nan"), ci_high=float("nan")))
+    assert said == (
+        "The most common path is ad > mail (40 journeys). How often it converts is not known yet: "
+        "no journey's lookback has passed."
+    )
+    one = paths.assign(rate=[float("nan"), 0.5], ci_low=[0.3, 0.3], ci_high=[0.7, 0.7])
+    assert "ad has the highest rate: 50 % (30 % to 70 %) of 30 journeys." in sentences.about_paths(
+        one
+    )
+
+
 def test_shares_of_which_none_is_shown_are_not_drawn() -> None:
     rows = {"segment": ["a", "b"], "touchpoint": ["ad", "ad"], "share": [np.nan, np.nan]}
     with pytest.raises(tl.MissingInput, match="Shares stand on too few customers"):

@@ -102,12 +102,15 @@ def about_paths(paths: pd.DataFrame) -> str:
     named = paths[~paths.path.str.startswith("(")]
     if named.empty:
         return "No path is shared by enough customers to be shown."
-    often, best = named.iloc[0], named.loc[named.rate.idxmax()]
-    others = named.drop(index=best.name)
+    often, ended = named.iloc[0], named.dropna(subset="rate")
+    most = f"The most common path is {often.path} ({often.journeys:,.0f} journeys)."
+    if ended.empty:
+        return f"{most} How often it converts is not known yet: no journey's lookback has passed."
+    best = ended.loc[ended.rate.idxmax()]
+    others = ended.drop(index=best.name)
     apart = others.empty or best.ci_low > others.ci_high.max()
     return (
-        f"The most common path is {often.path} ({often.journeys:,.0f} journeys). Among the paths "
-        f"listed, {best.path} has the highest rate: {per_cent(best.rate)} "
+        f"{most} Among the paths listed, {best.path} has the highest rate: {per_cent(best.rate)} "
         f"({per_cent(best.ci_low)} to {per_cent(best.ci_high)}) of {best.journeys:,.0f} journeys"
         f"{'' if apart else '; others are not clearly below it'}."
     )
