@@ -12,6 +12,7 @@ import numpy as np
 from touchlab.data.contract import listing, shorten
 from touchlab.data.customers import outcome_counts, seconds
 from touchlab.data.dataset import Dataset
+from touchlab.data.level import at_level
 from touchlab.drivers.design import build_controls
 from touchlab.drivers.gate import misfits, runaways
 from touchlab.drivers.hazard import Flags, learn_shrinkage, leave_group_out
@@ -57,6 +58,7 @@ def fit_drivers(
     intent: str = "auto",
     synergy: Synergy = None,
     without: str | None = None,
+    level: str = "touchpoint",
     seed: int = 1,
 ) -> Drivers:
     """Estimate which touchpoints change the rate of an outcome, and for how long.
@@ -96,6 +98,8 @@ def fit_drivers(
     without
         ``"extreme customers"`` leaves out those with more than ten times the touches of a
         touchpoint that 95 in 100 of its customers stay below: robots, as a rule.
+    level
+        ``"campaign"`` makes each campaign a touchpoint, as ``"touchpoint: campaign"``.
     seed
         Of the sample of moments.
 
@@ -130,7 +134,7 @@ def fit_drivers(
         raise ParameterError(f"intent: {intent!r} is not a choice\n  use 'auto' or 'ignore'")
     if saturation not in SATURATIONS:
         raise ParameterError(f"saturation: {saturation!r} is not a choice\n  use 'log' or 'exp'")
-
+    data = at_level(data, level) if isinstance(data, Dataset) else data
     if without not in (None, EXTREME_CUSTOMERS) or (without and isinstance(data, Moments)):
         raise ParameterError(
             f"without: {without!r} is not a choice\n"
