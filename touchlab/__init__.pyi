@@ -30,6 +30,7 @@ from .experience.surveys import survey_scores
 from .journeys.build import Journeys, build_journeys
 from .journeys.counts import Rule, transition_matrix
 from .journeys.describe import time_to_outcome
+from .next.touch import next_touch
 from .privacy.fold import fold_rare
 from .privacy.pseudonyms import pseudonymise
 from .retention.churn import cohort_table, inactivity_rules, with_churn, with_inactivity_churn
@@ -82,6 +83,7 @@ __all__ = [
     "inactivity_rules",
     "key_drivers",
     "open_data",
+    "next_touch",
     "position",
     "propose_map",
     "pseudonymise",

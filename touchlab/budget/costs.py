@@ -61,9 +61,9 @@ def find_costs(drivers: Drivers, given: Mapping[str, float] | None) -> Costs:
     paid = table[table.cost > 0]
     if paid.empty:
         raise MissingInput(NO_COSTS)
-    owners = _owners(drivers)
-    paid = paid.assign(n=paid.n.astype(int), owner=[owners.get(name, "") for name in paid.index])
-    return Costs(paid, _value(drivers), tuple(table.index[table.cost == 0]))
+    owned = owners(drivers)
+    paid = paid.assign(n=paid.n.astype(int), owner=[owned.get(name, "") for name in paid.index])
+    return Costs(paid, mean_value(drivers), tuple(table.index[table.cost == 0]))
 
 
 def wanted(drivers: Drivers) -> int:
@@ -95,7 +95,7 @@ def _check(given: Mapping[str, float], known: list[str]) -> None:
             raise ParameterError(f"costs: {name!r} costs {amount}\n  give amounts of at least 0")
 
 
-def _owners(drivers: Drivers) -> dict[str, str]:
+def owners(drivers: Drivers) -> dict[str, str]:
     data = drivers.moments.data
     if not data.has("touchpoints") or "owner" not in data.tables["touchpoints"].columns:
         return {}
@@ -103,7 +103,7 @@ def _owners(drivers: Drivers) -> dict[str, str]:
     return dict(zip(rows.touchpoint, rows.owner, strict=True))
 
 
-def _value(drivers: Drivers) -> float:
+def mean_value(drivers: Drivers) -> float:
     outcomes = drivers.moments.data.outcomes
     if "value" not in outcomes.columns:
         return np.nan
