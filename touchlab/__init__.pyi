@@ -31,6 +31,7 @@ from .journeys.build import Journeys, build_journeys
 from .journeys.counts import Rule, transition_matrix
 from .journeys.describe import time_to_outcome
 from .next.touch import next_touch
+from .next.whom import whom_to_treat
 from .privacy.fold import fold_rare
 from .privacy.pseudonyms import pseudonymise
 from .retention.churn import cohort_table, inactivity_rules, with_churn, with_inactivity_churn
@@ -106,6 +107,7 @@ __all__ = [
     "validate_lifetime",
     "value_by_exposure",
     "weak_links",
+    "whom_to_treat",
     "with_churn",
     "with_inactivity_churn",
 ]

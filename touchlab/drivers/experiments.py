@@ -205,8 +205,8 @@ def _at_risk(data: Dataset, risk: Risk, units: ir.Table) -> ir.Table:
     return joined.filter(keep & ~ended).select("customer_id", "touchpoint", "arm", "start", "stop")
 
 
-def _sums(data: Dataset, risk: Risk, units: ir.Table, measure: str) -> pd.DataFrame:
-    """Add up each arm by customer group: n, total, squares, touched, days."""
+def unit_rows(data: Dataset, risk: Risk, units: ir.Table, measure: str) -> ir.Table:
+    """Units with what became of each: amount, touched, group."""
     keys, columns = ["customer_id", "touchpoint", "start", "stop"], ["arm", "amount", "touched"]
     events = data.outcomes.filter(data.outcomes.outcome == risk.outcome)
     amount = ibis.literal(1.0)
@@ -225,7 +225,12 @@ def _sums(data: Dataset, risk: Risk, units: ir.Table, measure: str) -> pd.DataFr
     met = met.filter((met.touch >= met.start) & (met.touch < met.stop)).select(*keys).distinct()
     rows = units.left_join(amounts, keys).select(*keys, "arm", "amount")
     rows = rows.left_join(met.mutate(touched=ibis.literal(1)), keys).select(*keys, *columns)
-    rows = rows.mutate(amount=rows.amount.fill_null(0.0), group=customer_group(rows.customer_id))
+    return rows.mutate(amount=rows.amount.fill_null(0.0), group=customer_group(rows.customer_id))
+
+
+def _sums(data: Dataset, risk: Risk, units: ir.Table, measure: str) -> pd.DataFrame:
+    """Add up each arm by customer group: n, total, squares, touched, days."""
+    rows = unit_rows(data, risk, units, measure)
     cells = ["touchpoint", "arm", "group"]
     sums = rows.group_by(cells).aggregate(
         n=rows.count(),
