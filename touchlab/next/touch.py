@@ -10,28 +10,108 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.tree import DecisionTreeClassifier
 
 from touchlab.budget.costs import find_costs, mean_value, owners, wanted
-from touchlab.data.customers import DAY_SECONDS
+from touchlab.data.customers import DAY_SECONDS, UNKNOWN, need_group, traits
 from touchlab.data.dataset import Dataset
+from touchlab.drivers import model as models
 from touchlab.drivers.checks import CAUSAL, check_drivers
 from touchlab.drivers.effects import MOST, Ahead
 from touchlab.drivers.experiments import never_sent_out
 from touchlab.drivers.fit import EXTREME
-from touchlab.drivers.model import Earlier, Model, Parameters, log_hazard, saturate, some_of
+from touchlab.drivers.model import Model, Parameters, between, saturate
 from touchlab.drivers.result import Drivers
-from touchlab.errors import MissingInput, listing
-from touchlab.moments.look import look
+from touchlab.errors import MissingInput, ParameterError, listing
+from touchlab.moments.look import PRIOR, look, trait_columns
 from touchlab.moments.risk import risk_windows
 from touchlab.moments.sample import sample_touches
-from touchlab.next.states import States, features, find_states, unsaturated
 from touchlab.numeric import GROUPS, Floats, interval, jackknife, one_thread
 from touchlab.results import Result
 
-NODES = 6
-"""Of the quadrature over the decay of a touch."""
-MOST_MOMENTS, MOST_TOUCHES, DRAWS = 6_000, 1_000, 200
-NONE = "none"
+NODES, MOST_MOMENTS, MOST_TOUCHES, DRAWS, NONE = 6, 6_000, 1_000, 200, "none"
+ENDS = ("per_1000", "ci_low", "ci_high")
+FEWEST, LEAST, MOST_COMMON = 50, 0.02, 0.99
+"""Moments that a state has at least, and their share; one counts for no more than 99 in 100 do."""
+
+
+@dataclass(frozen=True)
+class States:
+    """Parts of a tree with one best touch each, in every segment; `table`: segment, who."""
+
+    drivers: Drivers
+    column: str | None
+    tree: DecisionTreeClassifier
+    part: dict[int, int]
+    table: pd.DataFrame
+
+    def of(self, points: Any) -> Any:
+        """The state at each moment, by number; -1 in a segment that was not there before."""
+        leaves = self.tree.apply(features(self.drivers, points)[1])
+        levels = pd.Index(self.table.segment.unique())
+        segment = levels.get_indexer(_segments(points, self.column))
+        own = np.array([self.part[leaf] for leaf in leaves], dtype=int)
+        return np.where(segment < 0, -1, segment * (len(self.table) // len(levels)) + own)
+
+
+def find_states(drivers: Drivers, points: Any, net: Floats, by: str | None, most: int) -> States:
+    """Grow the tree; `net` (touchpoints, moments) is what one more touch is worth."""
+    if not most >= 2:
+        raise ParameterError(f"states: {most!r}\n  give a whole number, 2 or more")
+    if by is not None:
+        need_group(by, traits(drivers.moments.data))
+    column = by and trait_columns(drivers.moments.data)[by]
+    levels = sorted(set(_segments(points, column)))
+    names, known = features(drivers, points)
+    worth = np.vstack([np.zeros(len(known)), net])
+    lost = np.ptp(np.sort(worth, axis=0)[-2:], axis=0) + 1e-12
+    lost = lost.clip(max=np.quantile(lost, MOST_COMMON))
+    least = max(FEWEST, int(LEAST * len(known)))
+    tree = DecisionTreeClassifier(max_leaf_nodes=most, min_samples_leaf=least, random_state=0)
+    tree.fit(known, worth.argmax(axis=0), sample_weight=lost)
+    told = _told_apart(tree.tree_, names, 0, {})
+    part = {leaf: number for number, (_, leaves) in enumerate(told) for leaf in leaves}
+    rows = [(level, words) for level in levels for words, _ in told]
+    return States(drivers, column, tree, part, pd.DataFrame(rows, columns=["segment", "who"]))
+
+
+def _segments(points: Any, column: str | None) -> Any:
+    own = points.table[column] if column else points.table.group * 0
+    return own.astype("string").fillna(UNKNOWN)
+
+
+def unsaturated(seen: Any, saturation: str) -> Any:
+    """Exposure A of s(A), the inverse of `saturate`."""
+    return np.expm1(seen) if saturation == "log" else -np.log1p(-seen.clip(max=1 - 1e-7))
+
+
+def features(drivers: Drivers, points: Any) -> tuple[list[str], Floats]:
+    """What is left of earlier touches, to a tenth of one, and how many outcomes came before."""
+    saturation, lives = drivers.model.saturation, drivers.parameters.log_half_lives
+    saturated = saturate(points.exposure, saturation)
+    left = unsaturated(between(saturated, drivers.moments.half_lives, lives)[0], saturation)
+    prior = [name for name in drivers.moments.histories if name.startswith(PRIOR)]
+    before = [points.table[n] if n in points.table else np.zeros(left.shape[1]) for n in prior]
+    names = [f"{name} lately" for name in drivers.moments.touchpoints]
+    names += [f"earlier {name.removeprefix(PRIOR)} outcomes" for name in prior]
+    return names, np.column_stack([*left.round(1), *before])
+
+
+def _told_apart(
+    grown: Any, names: list[str], node: int, bounds: dict[str, tuple[float, float]]
+) -> list[tuple[str, list[int]]]:
+    """Parts of a tree with one best touch each: the bounds that lead there, and the leaves."""
+    leaves = [node]
+    if (left := int(grown.children_left[node])) >= 0:
+        name, cut = names[grown.feature[node]], float(grown.threshold[node])
+        (low, high), right = bounds.get(name, (-np.inf, np.inf)), int(grown.children_right[node])
+        found = _told_apart(grown, names, left, bounds | {name: (low, cut)})
+        found += _told_apart(grown, names, right, bounds | {name: (cut, high)})
+        leaves = [leaf for _, own in found for leaf in own]
+        if len({int(grown.value[leaf].argmax()) for leaf in leaves}) > 1:
+            return found
+    said = ", ".join(f"{low:.2g} < {name} <= {high:.2g}" for name, (low, high) in bounds.items())
+    return [(said.replace("-inf < ", "").replace(" <= inf", "") or "everybody", leaves)]
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,32 +132,24 @@ class NextTouch(Result):
         """Say for which state which touch is next, for which none, and what that gains."""
         own, row = self.policy, self.gain.iloc[0]
         if (own.next == NONE).all():
-            return "For nobody a next touch is advised: none is clear of 0 under a sound badge."
+            return "No next touch is advised for anybody: none is clear of 0 under a sound badge."
         who = own.segment + ": " + own.who if "segment" in own else own.who
         parts = [f"{name} for {'; '.join(rows)}" for name, rows in who.groupby(own.next)]
-        ends = f"{row.gain:,.1f} ({row.ci_low:,.1f} to {row.ci_high:,.1f})"
+        ends = f"{row.outcome} outcomes: {row.gain:,.1f} ({row.ci_low:,.1f} to {row.ci_high:,.1f})"
         verb = "gain" if row.ci_low > 0 else "are not shown to gain"
-        return (
-            f"Next touch: {' | '.join(parts)}. 1,000 touches sent so, in place of as now, {verb} "
-            f"{row.outcome} outcomes: {ends}."
-        )
+        return f"Next touch: {' | '.join(parts)}. 1,000 touches sent so, not as now, {verb} {ends}."
 
     def plot(self) -> Any:
         """Draw what the best touch of each state brings."""
         from touchlab import plots
 
         own = self.policy.assign(best=self.policy.touchpoint + ", " + self.policy.who)
-        label = "outcomes wanted that 1,000 more touches bring, 95 % interval"
-        return plots.plot_intervals(
-            own, value="per_1000", names="best", label=label, percent=False,
-            title=self.sentence().partition(". ")[0],
-        )  # fmt: skip
+        title, label = self.sentence().partition(". ")[0], "outcomes of 1,000 more touches"
+        how = {"value": "per_1000", "names": "best", "percent": False}
+        return plots.plot_intervals(own, title=title, label=label, **how)
 
     def customers(self) -> pd.DataFrame:
-        """Whom the policy means: customers at risk as the data ends, for the analyst alone.
-
-        Columns: customer_id, state, next, and what states are told by.
-        """
+        """Whom it means as the data ends: customer_id, state, next, and what tells states apart."""
         moments = self.states.drivers.moments
         asked = risk_windows(moments.data, moments.risk)
         asked = asked.select("customer_id", "start", time="stop").to_pandas()
@@ -102,40 +174,37 @@ def next_touch(
     costs: Mapping[str, float] | None = None,
     value: float | None = None,
     states: int = 6,
-    seed: int = 1,
 ) -> NextTouch:
     """Which touch should come next for customers in which state, and for whom none?
 
-    It answers for one more touch now, the customer touched on as lately; not for a plan of many
-    touches, nor for what the touch brings about elsewhere. See docs/methods/budget.md.
+    It answers for one more touch now, the customer touched on as lately, not for a plan of many
+    touches. Method: docs/methods/budget.md.
 
     Parameters
     ----------
     data, drivers, checks
-        As from ``open_data``, ``fit_drivers`` or ``calibrate``, and ``check_drivers`` (None: asked).
+        As from ``open_data``, ``fit_drivers`` or ``calibrate``, ``check_drivers`` (None: asked).
     by, states
         A trait of ``customers`` whose levels are kept apart; the most states told apart in each.
     costs, value
         Cost by touchpoint over the time at risk (None: the sums of ``touches.cost``), and worth of
         an outcome (None: the mean of its values; without, costs are not set off).
-    seed
-        Of the draws behind the gain.
 
     Returns
     -------
     NextTouch
         ``.table``, a row a state and touchpoint that can be sent: ``[segment], state, who,
-        touchpoint, per_1000, ci_low, ci_high`` (outcomes wanted that 1,000 more touches bring; of
-        churn, prevented), ``cost`` (of 1,000), ``badge, touches`` (sent in it now), ``customers``
-        (seen in it). ``.policy``, a row a state: its best touchpoint, ``next`` (the same, or
-        none: not clear of 0 after cost, or no badge lets it be called an effect), ``days_since``
-        (median, since the last touch), ``share`` (of time). ``.gain``, of 1,000 touches as the
-        policy says in place of as now: ``outcome, gain, ci_low, ci_high, flattered, saved`` (cost).
+        touchpoint, per_1000, ci_low, ci_high`` (outcomes wanted of 1,000 more touches; of churn,
+        prevented), ``cost`` (of 1,000), ``badge, touches`` (sent now), ``customers`` (seen).
+        ``.policy``, a row a state: its best touchpoint, ``next`` (the same, or none: not clear of
+        0 after cost, or no badge lets it be called an effect), median ``days_since`` the last
+        touch, ``share`` of time. ``.gain``, of 1,000 touches so, not as now: ``outcome, gain,
+        ci_low, ci_high, flattered``. ``.customers()``: for the analyst, never on a page.
 
     Raises
     ------
     MissingInput, ParameterError
-        If no touchpoint can be sent; for a `by` that is no trait, or has too many levels.
+        If no touchpoint can be sent; for a `by` that is no trait.
 
     Examples
     --------
@@ -151,13 +220,13 @@ def next_touch(
         notes.append("outcomes have no value: costs are not set off; give `value`")
     price = np.nan_to_num(choices.cost.to_numpy() / worth)
     rows = np.flatnonzero(drivers.model.event == 0)
-    model = some_of(drivers.model, rows[:: -(-len(rows) // MOST_MOMENTS)], past=True)
-    earlier, packed = Earlier.of(model), np.vstack([drivers.parameters.packed, drivers.replicates])
+    model = models.some_of(drivers.model, rows[:: -(-len(rows) // MOST_MOMENTS)], past=True)
+    packed = np.vstack([drivers.parameters.packed, drivers.replicates])
+    earlier = models.Earlier.of(model)
     aheads = earlier.ahead(model, packed) if earlier else repeat(None, len(packed))
-    every = (
-        wanted(drivers) * one_more(model, model.parameters(own), ahead)[choices.place]
-        for own, ahead in zip(packed, aheads, strict=True)
-    )
+    pairs = zip(packed, aheads, strict=True)
+    moved = (one_more(model, model.parameters(own), ahead) for own, ahead in pairs)
+    every = (wanted(drivers) * each[choices.place] for each in moved)
     whole, effect = next(every), choices.effect.to_numpy()
     found = find_states(drivers, model.moments, (whole - price[:, None])[effect], by, states)
     state, means = found.of(model.moments), []
@@ -168,25 +237,19 @@ def next_touch(
             means.append((each @ own / own.sum(axis=0)).T)
     error = jackknife(means[0], np.array(means[1:]))[0]
     points, n = sample_touches(drivers.moments, most=MOST_TOUCHES)
-    sent = pd.crosstab(found.of(points), points.table.touchpoint)
-    sent = sent.reindex(index=range(len(cells.T)), columns=choices.index).fillna(0)
-    sent = (sent / sent.sum().clip(lower=1) * n.reindex(choices.index)).round().to_numpy()
-
+    rows = pd.crosstab(found.of(points), points.table.touchpoint)
+    rows = rows.reindex(index=range(len(cells.T)), columns=choices.index).fillna(0)
+    sent = (rows / rows.sum().clip(lower=1) * n.reindex(choices.index)).round().to_numpy()
     seen = model.moments.table.customer.groupby(state).nunique().reindex(range(len(sent)))
     table = found.table.assign(state=range(1, len(sent) + 1), customers=seen.fillna(0))
-    table = table.loc[table.index.repeat(len(choices))].reset_index(drop=True)
-    table["touchpoint"], table["badge"] = [
-        np.tile(own, len(sent)) for own in (choices.index, choices.badge)
-    ]
-    ends = means[0], *interval(means[0], error)
-    for name, values in zip(("per_1000", "ci_low", "ci_high"), ends, strict=True):
+    table = table.merge(choices.rename_axis("touchpoint").reset_index(), how="cross")
+    for name, values in zip(ENDS, (means[0], *interval(means[0], error)), strict=True):
         table[name] = 1000 * values.ravel()
-    table["cost"], table["touches"] = np.tile(1000 * choices.cost, len(sent)), sent.ravel()
-    columns = ["segment"] * (by is not None) + ["state", "who", "touchpoint", "per_1000", "ci_low"]
-    table = table[[*columns, "ci_high", "cost", "badge", "touches", "customers"]]
-
-    judged = _Judged(error, price, effect)
-    choice, net = judged.choose(means[0]), np.where(effect, means[0] - price, -np.inf)
+    table = table.assign(cost=1000 * table.cost, touches=sent.ravel())
+    columns = ["segment"] * (by is not None) + ["state", "who", "touchpoint", *ENDS]
+    table = table[[*columns, "cost", "badge", "touches", "customers"]]
+    weighed = error, price, effect
+    choice, net = _choose(means[0], *weighed), np.where(effect, means[0] - price, -np.inf)
     best = np.where(choice >= 0, choice, net.argmax(axis=1)) + len(choices) * np.arange(len(sent))
     policy = table.iloc[best].reset_index(drop=True)
     policy["next"] = np.where(choice >= 0, policy.touchpoint, NONE)
@@ -195,7 +258,7 @@ def next_touch(
     days = pd.Series(-model.moments.half_lives[0] * np.log2(left.clip(1e-30, 1)))
     days = days.where(left > 1e-30).groupby(state).median().reindex(range(len(sent)))
     policy = policy.assign(days_since=days, share=cells.mean(axis=0), touches=sent.sum(axis=1))
-    gain = judged.gain(np.array(means), sent * effect, choices.cost.to_numpy(), seed)
+    gain = _gain(np.array(means), weighed, sent * effect)
     gain.insert(0, "outcome", model.moments.risk.outcome)
     return NextTouch(table, policy, gain, tuple(notes), found)
 
@@ -212,22 +275,20 @@ def _choices(
     table["badge"] = list(checks.badges(names))
     own = never_sent_out(drivers.moments.data)
     own |= {name for name, owner in owners(drivers).items() if owner == "customer"}
-    far = np.abs(drivers.parameters.effects) > EXTREME
-    kept = table[~far & ~table.index.isin(list(own))]
+    own |= set(table.index[np.abs(drivers.parameters.effects) > EXTREME])
+    kept = table[~table.index.isin(list(own))]
     if kept.empty:
         raise MissingInput("next touch: no touchpoint is sent by the company, so none is next")
-    kept = kept.assign(effect=kept.badge.isin(CAUSAL))
-    doubted, left_out = kept.index[~kept.effect], table.index.difference(kept.index)
+    doubted = kept.index[~kept.badge.isin(CAUSAL)]
     notes = [f"no effect by its badge, so not next: {listing(doubted)}"] * bool(len(doubted))
-    other = f"come from customers, or nearly separate outcomes: {listing(left_out)}"
-    return kept, notes + [other] * bool(len(left_out))
+    return kept.assign(effect=kept.badge.isin(CAUSAL)), notes
 
 
 def one_more(model: Model, given: Parameters, ahead: Ahead | None) -> Floats:
     """Outcomes that one more touch brings, (touchpoints, moments): L h / ln 2 times the integral
     over x from 0 to 1 of (r(A + x) / r(A) - 1) / x, at hazard L, exposure A, half-life h."""
     seen = model.exposure(given)
-    hazard = np.exp(log_hazard(model, given, seen).clip(max=MOST))
+    hazard = np.exp(models.log_hazard(model, given, seen).clip(max=MOST))
     stock = unsaturated(seen, model.saturation)
     slope, bend = np.repeat(given.effects[:, None], seen.shape[1], axis=1), np.zeros(len(seen))
     for (a, b), own in zip(model.pairs, given.synergies, strict=True):
@@ -248,37 +309,28 @@ def one_more(model: Model, given: Parameters, ahead: Ahead | None) -> Floats:
     return np.maximum(-np.expm1(-more) * through, through - 1)  # nobody has it more than once
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """How outcomes a touch, by state and touchpoint, are weighed; price in outcomes."""
+def _choose(found: Floats, error: Floats, price: Floats, effect: Any) -> Any:
+    """The next touch in each state, by number, -1 for none; price in outcomes."""
+    clear = effect & (interval(found - price, error)[0] > 0)
+    best = np.where(clear, found - price, -np.inf).argmax(axis=1)
+    return np.where(clear.any(axis=1), best, -1)
 
-    error: Floats
-    price: Floats
-    effect: Any
 
-    def choose(self, found: Floats) -> Any:
-        """The next touch in each state, by number; -1 for none."""
-        clear = self.effect & (interval(found - self.price, self.error)[0] > 0)
-        best = np.where(clear, found - self.price, -np.inf).argmax(axis=1)
-        return np.where(clear.any(axis=1), best, -1)
+def _gain(means: Floats, weighed: Any, sent: Floats) -> pd.DataFrame:
+    """What 1,000 touches bring beyond as now, less what choosing by estimates flatters."""
+    sent = 1000 * sent / max(sent.sum(), 1.0)
 
-    def gain(self, means: Floats, sent: Floats, cost: Floats, seed: int) -> pd.DataFrame:
-        """What 1,000 touches bring beyond as now, less what choosing by estimates flatters."""
-        sent = 1000 * sent / max(sent.sum(), 1.0)
+    def beyond(found: Floats, choice: Any) -> float:
+        chosen = np.where(choice >= 0, found[np.arange(len(found)), choice], 0.0)
+        return float(sent.sum(axis=1) @ chosen - (sent * found).sum())
 
-        def beyond(found: Floats, choice: Any) -> float:
-            chosen = np.where(choice >= 0, found[np.arange(len(found)), choice], 0.0)
-            return float(sent.sum(axis=1) @ chosen - (sent * found).sum())
-
-        leaning = np.random.default_rng([seed, 7]).standard_normal((DRAWS, GROUPS))
-        leaning *= np.sqrt((GROUPS - 1) / GROUPS)
-        rest = np.nan_to_num(means[1:] - np.nanmean(means[1:], axis=0))
-        choice, excess = self.choose(means[0]), []
-        for drawn in means[0] + np.einsum("dg,gsk->dsk", leaning, rest):
-            other = self.choose(drawn)
-            excess.append(beyond(drawn, other) - beyond(means[0], other))
-        flattered = float(np.mean(excess))
-        gain = beyond(means[0], choice) - flattered
-        low, high = map(float, interval(gain, float(np.std(excess, ddof=1))))
-        row = {"gain": gain, "ci_low": low, "ci_high": high, "flattered": flattered}
-        return pd.DataFrame([row | {"saved": -beyond(np.tile(cost, (len(sent), 1)), choice)}])
+    leaning = np.random.default_rng(7).standard_normal((DRAWS, GROUPS))
+    rest = np.nan_to_num(means[1:] - np.nanmean(means[1:], axis=0)) * np.sqrt(1 - 1 / GROUPS)
+    choice, excess = _choose(means[0], *weighed), []
+    for drawn in means[0] + np.einsum("dg,gsk->dsk", leaning, rest):
+        other = _choose(drawn, *weighed)
+        excess.append(beyond(drawn, other) - beyond(means[0], other))
+    gain = beyond(means[0], choice) - np.mean(excess)
+    low, high = interval(gain, np.std(excess, ddof=1))
+    row = {"gain": gain, "ci_low": low, "ci_high": high, "flattered": np.mean(excess)}
+    return pd.DataFrame([{name: float(value) for name, value in row.items()}])
