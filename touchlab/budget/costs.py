@@ -18,7 +18,7 @@ from touchlab.data.contract import listing
 from touchlab.data.customers import seconds
 from touchlab.drivers.checks import DESCRIPTIVE
 from touchlab.drivers.result import Drivers
-from touchlab.errors import MissingInput, ParameterError, nearest
+from touchlab.errors import MissingInput, ParameterError, need_name
 from touchlab.moments.risk import ENDING, risk_windows
 from touchlab.numeric import Floats, interval, one_thread
 
@@ -28,6 +28,7 @@ VALUE = ["value", "value_low", "value_high"]
 BOUNDED, OPEN, NONE = "bounded", "no upper end", "not above zero"
 Caps = tuple[float, float] | Mapping[str, tuple[float, float]]
 USUAL_CAPS = (0.5, 2.0)
+OF_DRIVERS, THERE_ARE = "is not a touchpoint of the drivers", "the touchpoints are"
 NO_COSTS = (
     "budget: no touch has a cost\n"
     "  with costs, in touches.cost or by touchpoint in `costs`, this says what an outcome that "
@@ -86,11 +87,7 @@ def _sums(drivers: Drivers) -> pd.DataFrame:
 
 def _check(given: Mapping[str, float], known: list[str]) -> None:
     for name, amount in given.items():
-        if name not in known:
-            raise ParameterError(
-                f"costs: {name!r} is not a touchpoint of the drivers{nearest(str(name), known)}\n"
-                f"  the touchpoints are {listing(known)}"
-            )
+        need_name("costs", name, known, OF_DRIVERS, offer=THERE_ARE)
         if not 0 <= amount < np.inf:
             raise ParameterError(f"costs: {name!r} costs {amount}\n  give amounts of at least 0")
 
@@ -129,11 +126,7 @@ def limits(caps: Caps, moved: pd.Index, known: list[str]) -> tuple[Floats, Float
     """Least and most multiples, by touchpoint that may be moved."""
     named = caps if isinstance(caps, Mapping) else dict.fromkeys(moved, caps)
     for name, pair in named.items():
-        if name not in known:
-            raise ParameterError(
-                f"caps: {name!r} is not a touchpoint of the drivers{nearest(str(name), known)}\n"
-                f"  the touchpoints are {listing(known)}"
-            )
+        need_name("caps", name, known, OF_DRIVERS, offer=THERE_ARE)
         fine = isinstance(pair, tuple | list) and len(pair) == 2 and all(map(_number, pair))
         if not fine or not 0 <= pair[0] <= pair[1] or pair[1] == np.inf:
             raise ParameterError(

@@ -13,7 +13,7 @@ import pandas as pd
 
 from touchlab.data.contract import TABLES
 from touchlab.data.dataset import Dataset
-from touchlab.errors import DataError, MissingInput, ParameterError, listing, nearest
+from touchlab.errors import DataError, MissingInput, ParameterError, listing, need_name
 
 UNKNOWN, NO_TOUCH = "(unknown)", "(no touch)"
 DAY_SECONDS = 86_400.0
@@ -43,11 +43,7 @@ def need_group(by: str, allowed: Sequence[str]) -> None:
             f"No segment was asked for. With the parameter segment set to a trait of customers "
             f"({known or 'this data has none'}), the answer by segment would be shown here."
         )
-    if by not in allowed:
-        raise ParameterError(
-            f"by: {by!r} is not a trait of customers{nearest(str(by), allowed)}\n"
-            f"  use one of: {listing(allowed) or '(none)'}"
-        )
+    need_name("by", by, allowed, "is not a trait of customers", offer="use one of:")
 
 
 def trait_groups(data: Dataset, by: str) -> ir.Table:

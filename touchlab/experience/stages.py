@@ -21,12 +21,11 @@ from touchlab.experience.surveys import (
     map_of,
     need_days,
     scaled,
-    share_interval,
     surveys_of,
     trait_table,
 )
 from touchlab.moments.risk import ENDING, Risk, risk_windows
-from touchlab.numeric import Floats, Z
+from touchlab.numeric import Floats, Z, share_interval
 
 BEYOND = {"conversion": 2.5, "referral": 4.0}
 """Where an outcome stands among the stages: a purchase is beyond the stage `purchase`."""

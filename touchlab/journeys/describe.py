@@ -8,14 +8,13 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
-from statsmodels.stats.proportion import proportion_confint
 
 from touchlab.data.dataset import Dataset
 from touchlab.data.readers import kept
 from touchlab.errors import MissingInput
 from touchlab.journeys.build import DAY_MS, Journeys, build_journeys, month_of, order_events
 from touchlab.journeys.counts import END, NO_CODE, OUTCOME, converting_touches
-from touchlab.numeric import interval
+from touchlab.numeric import interval, share_interval
 
 LOOKBACKS = ("7D", "14D", "30D", "60D", "90D")
 LONGEST_PATH = 6
@@ -26,10 +25,8 @@ SLACK = 1e-6  # hours: a whole number of hours must not be rounded up for a floa
 def with_rate(table: pd.DataFrame, *, part: str, whole: str) -> pd.DataFrame:
     """Add ``rate, ci_low, ci_high``: `part` of `whole` with its 95 % Wilson interval."""
     part_of, n = table[part].to_numpy(float), table[whole].to_numpy(float)
-    safe = np.maximum(n, 1e-12)
-    low, high = proportion_confint(np.minimum(part_of, n), safe, method="wilson")
-    rate = np.where(n > 0, part_of / safe, np.nan)
-    low, high = np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
+    low, high = share_interval(part_of, n)
+    rate = np.where(n > 0, part_of / np.maximum(n, 1e-12), np.nan)
     return table.assign(rate=rate, ci_low=low, ci_high=high)
 
 

@@ -9,7 +9,6 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
-from statsmodels.stats.proportion import proportion_confint
 
 from touchlab.data.contract import shorten
 from touchlab.data.customers import DAY_SECONDS, first_times, need_outcome, outcome_counts, seconds
@@ -17,6 +16,7 @@ from touchlab.data.dataset import Dataset
 from touchlab.data.readers import keep, kept
 from touchlab.errors import ParameterError, TooThin
 from touchlab.moments.risk import ENDING
+from touchlab.numeric import share_interval
 from touchlab.retention.curves import life_interval, life_table, observed_until, to_minute
 
 CHURN = ENDING[0]
@@ -343,7 +343,7 @@ def cohort_table(
             f"{after}\n  give a longer stretch of data"
         )
     table = table.merge(active, on=["won", "month"], how="left").fillna({"active": 0})
-    low, high = proportion_confint(table.active, table.customers, method="wilson")
+    low, high = share_interval(table.active, table.customers)
     return table.assign(
         cohort=[f"{month // 12:04d}-{month % 12 + 1:02d}" for month in table.won],
         months_since=table.month - table.won,
