@@ -15,7 +15,7 @@ import pandas as pd
 from touchlab.budget.response import Responses
 from touchlab.credit.attribute import attribute
 from touchlab.data.contract import listing
-from touchlab.data.customers import seconds
+from touchlab.data.customers import owners, seconds
 from touchlab.drivers.checks import DESCRIPTIVE
 from touchlab.drivers.result import Drivers
 from touchlab.errors import MissingInput, ParameterError, need_name
@@ -62,8 +62,8 @@ def find_costs(drivers: Drivers, given: Mapping[str, float] | None) -> Costs:
     paid = table[table.cost > 0]
     if paid.empty:
         raise MissingInput(NO_COSTS)
-    owners = _owners(drivers)
-    paid = paid.assign(n=paid.n.astype(int), owner=[owners.get(name, "") for name in paid.index])
+    owned = owners(drivers.moments.data)
+    paid = paid.assign(n=paid.n.astype(int), owner=[owned.get(name, "") for name in paid.index])
     return Costs(paid, _value(drivers), tuple(table.index[table.cost == 0]))
 
 
@@ -90,14 +90,6 @@ def _check(given: Mapping[str, float], known: list[str]) -> None:
         need_name("costs", name, known, OF_DRIVERS, offer=THERE_ARE)
         if not 0 <= amount < np.inf:
             raise ParameterError(f"costs: {name!r} costs {amount}\n  give amounts of at least 0")
-
-
-def _owners(drivers: Drivers) -> dict[str, str]:
-    data = drivers.moments.data
-    if not data.has("touchpoints") or "owner" not in data.tables["touchpoints"].columns:
-        return {}
-    rows = data.tables["touchpoints"].select("touchpoint", "owner").to_pandas().dropna()
-    return dict(zip(rows.touchpoint, rows.owner, strict=True))
 
 
 def _value(drivers: Drivers) -> float:
@@ -178,8 +170,6 @@ def refuse_unknown(numbers: npt.ArrayLike, drivers: Drivers) -> None:
 def per_outcome(cost: npt.ArrayLike, brought: npt.ArrayLike) -> Floats:
     """Cost of one outcome; infinite where none is brought.
 
-    Examples
-    --------
     >>> per_outcome([100.0, 100.0], [4.0, -1.0]).tolist()
     [25.0, inf]
     """

@@ -26,6 +26,24 @@ def seconds(time: ir.Value) -> ir.Value:
     return whole.cast("float64") + time.millisecond().cast("float64") / 1000
 
 
+def day_of(time: ir.Value) -> ir.Value:
+    """Whole days since 1970 of a time in seconds."""
+    return (time / DAY_SECONDS).floor().cast("int64")
+
+
+def date_of(day: ir.Value) -> ir.Value:
+    """The date (UTC) of days since 1970."""
+    return ibis.date("1970-01-01") + day.as_interval("D")
+
+
+def owners(data: Dataset) -> dict[str, str]:
+    """Who owns each touchpoint, as far as the map says."""
+    if not data.has("touchpoints") or "owner" not in data.tables["touchpoints"].columns:
+        return {}
+    rows = data.tables["touchpoints"].select("touchpoint", "owner").to_pandas().dropna()
+    return dict(zip(rows.touchpoint, rows.owner, strict=True))
+
+
 def traits(data: Dataset) -> list[str]:
     """Traits of customers: what their table has beyond id and window."""
     if not data.has("customers"):

@@ -298,8 +298,6 @@ def _shrunken(own: pd.DataFrame) -> pd.DataFrame:
 def between(mean: Floats, error: Floats) -> tuple[float, float]:
     """Give the standard deviation between means beyond their errors, and the p-value of none.
 
-    Examples
-    --------
     >>> spread, p_value = between(np.array([60.0, 80.0]), np.array([2.0, 2.0]))
     >>> round(spread, 2), p_value < 0.001
     (14.0, True)

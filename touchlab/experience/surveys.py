@@ -154,8 +154,6 @@ def nps_interval(
     detractors [Rocks 2016, The American Statistician 70]; 0 gives the plain Wald
     interval, which has no width where all answers are alike.
 
-    Examples
-    --------
     >>> low, high = nps_interval(50, 30, 20)
     >>> round(float(low), 2), round(float(high), 2)
     (14.05, 44.2)

@@ -73,6 +73,11 @@ def each_journey(journeys: Journeys) -> ir.Table:
     )
 
 
+def _sums(rows: ir.Table) -> dict[str, ir.Value]:
+    """What every table of journeys adds up."""
+    return {name: rows[name].sum() for name in ("journeys", "open", "won", "outcomes")}
+
+
 def journey_overview(journeys: Journeys) -> pd.DataFrame:
     """Count journeys in one row, with the outcomes that have a touch before them.
 
@@ -84,10 +89,7 @@ def journey_overview(journeys: Journeys) -> pd.DataFrame:
     table = rows.aggregate(
         customers=rows.customer.nunique(),
         touches=(rows.touches * rows.journeys).sum(),
-        journeys=rows.journeys.sum(),
-        open=rows.open.sum(),
-        won=rows.won.sum(),
-        outcomes=rows.outcomes.sum(),
+        **_sums(rows),
         days=(days * rows.journeys).sum() / rows.journeys.sum(),
     ).to_pandas()
     table["touches_per_journey"] = table.touches / table.journeys
@@ -103,17 +105,8 @@ def journey_lengths(journeys: Journeys, *, longest: int = 10) -> pd.DataFrame:
     """
     rows = each_journey(journeys)
     length = ibis.least(rows.touches, longest + 1)
-    table = (
-        rows.group_by(length=length)
-        .aggregate(
-            journeys=rows.journeys.sum(),
-            open=rows.open.sum(),
-            outcomes=rows.outcomes.sum(),
-            won=rows.won.sum(),
-        )
-        .to_pandas()
-        .sort_values("length", ignore_index=True)
-    )
+    table = rows.group_by(length=length).aggregate(**_sums(rows)).to_pandas()
+    table = table.sort_values("length", ignore_index=True)
     names = [str(n) if n <= longest else f"{longest + 1}+" for n in table.length]
     table.insert(0, "touches", names)
     return rate_of_closed(table.drop(columns="length"))
@@ -127,24 +120,13 @@ def common_paths(journeys: Journeys, *, top: int = 12, k: int = 10) -> pd.DataFr
     """
     rows = each_journey(journeys)
     paths = rows.group_by(path=rows.path, cut=rows.touches > LONGEST_PATH).aggregate(
-        customers=rows.customer.nunique(),
-        journeys=rows.journeys.sum(),
-        open=rows.open.sum(),
-        won=rows.won.sum(),
-        outcomes=rows.outcomes.sum(),
+        customers=rows.customer.nunique(), **_sums(rows)
     )
     with kept(paths, "paths") as all_paths:
         common = all_paths.filter(all_paths.customers >= k)
         common = common.order_by(common.journeys.desc(), "path", "cut")
         shown = common.limit(top).to_pandas()
-        total = all_paths.aggregate(
-            n=all_paths.count(),
-            journeys=all_paths.journeys.sum(),
-            open=all_paths.open.sum(),
-            won=all_paths.won.sum(),
-            outcomes=all_paths.outcomes.sum(),
-        )
-        total = total.to_pandas().iloc[0]
+        total = all_paths.aggregate(n=all_paths.count(), **_sums(all_paths)).to_pandas().iloc[0]
     shown["path"] = [_path_text(journeys, *one) for one in zip(shown.path, shown.cut, strict=True)]
     columns = ["path", "journeys", "open", "outcomes", "won"]
     rest = total[columns[1:]] - shown[columns[1:]].sum()

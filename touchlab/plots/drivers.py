@@ -208,8 +208,6 @@ def plot_waterfall(drivers: pd.DataFrame, baseline: pd.DataFrame) -> Picture:
 def sum_up(drivers: pd.DataFrame, base: pd.Series) -> pd.DataFrame:
     """List the parts of the sum: part, amount, badge, begin, end.
 
-    Examples
-    --------
     >>> drivers = pd.DataFrame({"touchpoint": ["ad"], "incremental": [30.0], "badge": "adjusted"})
     >>> parts = sum_up(drivers, pd.Series({"baseline": 80.0, "n": 100.0, "outcome": "order"}))
     >>> parts.amount.tolist(), parts.end.tolist()

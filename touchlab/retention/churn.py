@@ -11,7 +11,15 @@ import numpy as np
 import pandas as pd
 
 from touchlab.data.contract import shorten
-from touchlab.data.customers import DAY_SECONDS, first_times, need_outcome, outcome_counts, seconds
+from touchlab.data.customers import (
+    DAY_SECONDS,
+    date_of,
+    day_of,
+    first_times,
+    need_outcome,
+    outcome_counts,
+    seconds,
+)
 from touchlab.data.dataset import Dataset
 from touchlab.data.readers import keep, kept
 from touchlab.errors import ParameterError, TooThin
@@ -369,8 +377,7 @@ def _known_until(data: Dataset) -> ir.Table:
 
 def _month(time: ir.Value) -> ir.Value:
     """Number calendar months (UTC) from the year 0."""
-    days = (time / DAY_SECONDS).floor().cast("int64")
-    date = ibis.date("1970-01-01") + days.as_interval("D")
+    date = date_of(day_of(time))
     return (date.year() * 12 + date.month() - 1).cast("int64")
 
 

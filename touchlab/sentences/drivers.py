@@ -104,8 +104,6 @@ FEWEST = 50
 def no_headline(table: pd.DataFrame, n: float, outcome: str) -> str:
     """Say why no effect may stand first; nothing where one may.
 
-    Examples
-    --------
     >>> table = pd.DataFrame({"incremental": [644.0, 192, 36]})
     >>> no_headline(table, 762, "conversion").partition(":")[0]
     'No effect stands first'
