@@ -30,6 +30,7 @@ from touchlab.credit.frame import (
 from touchlab.credit.markov import chain_of_order, removals
 from touchlab.data.customers import NO_TOUCH
 from touchlab.data.dataset import Dataset
+from touchlab.data.level import at_level
 from touchlab.errors import DataError, MissingInput, ParameterError, nearest
 from touchlab.journeys.build import Journeys, build_journeys, kept_journeys, order_events
 from touchlab.journeys.counts import (
@@ -119,6 +120,7 @@ def attribute(
     before_outcome: str | None = None,
     repeats: str = "keep",
     by: str | None = None,
+    level: str = "touchpoint",
 ) -> pd.DataFrame:
     """Share out the outcomes that happened among the touchpoints before them.
 
@@ -140,6 +142,8 @@ def attribute(
         ``"count"`` shares out outcomes, ``"value"`` their value.
     outcome, lookback, before_outcome, repeats, by
         As in `build_journeys`.
+    level
+        ``"campaign"`` credits campaigns, as ``"touchpoint: campaign"``, where touches name them.
 
     Returns
     -------
@@ -174,7 +178,7 @@ def attribute(
     """
     need_measure(measure)
     journeys = build_journeys(
-        data,
+        at_level(data, level) if isinstance(data, Dataset) else data,
         outcome=outcome,
         lookback=lookback,
         before_outcome=before_outcome,

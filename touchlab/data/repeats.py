@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 
 from touchlab.data.contract import Note, Problem, Spec
 from touchlab.data.locate import Located, Row
+from touchlab.data.outcomes import REFUND
 from touchlab.data.readers import forget, keep
 from touchlab.errors import shorten
 
@@ -51,6 +52,8 @@ def drop_repeats(
     if spec.identity not in table.columns:
         return _whole_rows(located, table, spec, total, dates=dates)
     known = table[spec.identity].notnull()
+    if spec.name == "outcomes":  # an order may be refunded in parts
+        known &= table.outcome != REFUND
     key = (spec.identity, *spec.identity_of)
     found = _look(located, table.filter(known), key, f"{spec.name}: ids")
     rest, notes, _ = _whole_rows(located, table.filter(~known), spec, total, dates=dates)

@@ -231,8 +231,8 @@ def about_intent(intent: Intent) -> str:
         )
     if not intent.found:
         return (
-            "Something sorts customers by the touches that they get, and it is no intent: who has "
-            "more of it does not have both more touches and more outcomes. Nothing is taken out."
+            "Something sorts customers by the touches that they get, and it is no intent: that "
+            "would draw touches of several kinds, and outcomes with them. Nothing is taken out."
         )
     return (
         f"Customers who attract {drawn} have the outcome more by themselves: "

@@ -14,6 +14,8 @@ from math import floor, isfinite, log10
 import ibis.expr.types as ir
 
 from touchlab.data.dataset import Dataset
+from touchlab.data.level import BETWEEN
+from touchlab.data.outcomes import FIRST, REPEAT
 from touchlab.once import once_about
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -41,10 +43,15 @@ def speak(data: Dataset) -> None:
     outcomes = _distinct(data, ("outcomes",), "outcome")
     touchpoints = _distinct(data, ("touches", "steps", "touchpoints", "surveys"), "touchpoint")
     _words.clear()
-    _words.update({name: name.replace("_", " ") for name in touchpoints if "_" in name})
+    for name in touchpoints:
+        whole, between, campaign = name.partition(BETWEEN)
+        plain = f"{given.get(whole, whole)}{between}{campaign}".replace("_", " ")
+        _words.update({name: plain} if plain != name else {})
     _words.update({name: word for name, word in given.items() if name != "data"})
     for name in outcomes:
-        word, plain = given.get(name, ""), name.replace("_", " ")
+        which, _, whole = name.partition(" ")  # the first of a customer, or a repeat
+        apart = f"{which} {given[whole]}" if which in (FIRST, REPEAT) and whole in given else ""
+        word, plain = given.get(name, apart), name.replace("_", " ")
         plural = _plural(word) if word else PLURALS.get(name, _plural(plain))
         _words.update({f"{name} outcomes": plural, f"{name} outcome": word or plain})
         if word:
