@@ -15,7 +15,7 @@ import touchlab as tl
 from touchlab import overview, plots, sentences, show
 from touchlab.journeys.build import build_journeys
 from touchlab.journeys.describe import first_steps, journey_lengths
-from touchlab.plots.overview import sum_up
+from touchlab.plots.drivers import sum_up
 from touchlab.sentences.drivers import FEWEST
 from touchlab.show.words import BACKED, forget_words, speak
 
