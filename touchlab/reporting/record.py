@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import re
-import stat
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from touchlab.disk import put_in_place as put_in_place
+from touchlab.disk import read_own
 from touchlab.errors import ReportError
 
 FILE = "run.json"
@@ -104,6 +103,7 @@ class Run:
     window: Mapping[str, str] = field(default_factory=dict)  # first and last time, ISO 8601
     key: str = ""  # of all that the run was made from; empty if that is not known
     part: str = ""  # numbers of its notebooks, where it is not all of them
+    ledger: str = ""  # the seal of the ledger of forecasts as it left it
 
     @property
     def page(self) -> Path:
@@ -144,7 +144,7 @@ def read_record(folder: Path) -> Run:
     Whoever may write to the folder may have written it: so it is read as from a stranger.
     """
     try:
-        record = json.loads(_read_file(folder / FILE))
+        record = json.loads(read_own(folder / FILE, _LARGEST))
         _measure(record, _DEEPEST)
         pages = tuple(_of(Page, page) for page in record["pages"])
         if any("/" in page.name or "\\" in page.name for page in pages):
@@ -153,16 +153,6 @@ def read_record(folder: Path) -> Run:
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         broken = Failure(folder.name, 0, "run.json cannot be read", str(error))
         return Run(folder.name, folder, "unreadable", "", 0.0, "", failure=broken)
-
-
-def _read_file(path: Path) -> str:
-    """Read a small file that is a file itself: no link to elsewhere, nothing that waits."""
-    flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    with open(os.open(path, os.O_RDONLY | flags), encoding="utf-8") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
-            raise ValueError("not a file of the size of a record")
-        return file.read()
 
 
 def _measure(value: Any, levels: int) -> None:
@@ -198,31 +188,3 @@ def tables_of(run: Run) -> Path | None:
     tables = run.folder / TABLES
     linked = any(path.is_symlink() for path in (tables, *tables.rglob("*")))
     return tables if tables.is_dir() and not linked else None
-
-
-def put_in_place(draft: Path, target: Path) -> None:
-    """Rename a finished file, folder or link to its name, once all of it is on the disk itself.
-
-    Else after a power cut there could be a run with empty files: a system may keep a rename before
-    the content of what was renamed. A file or link of that name is replaced.
-    """
-    if not draft.is_symlink():
-        for path in (*draft.rglob("*"), draft):
-            _sync(path)
-    draft.replace(target)
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file, or the list of names in a folder, is on the disk itself."""
-    folder, windows = path.is_dir(), os.name == "nt"
-    if folder and windows:  # it opens no folder
-        return
-    descriptor = os.open(path, os.O_RDWR if windows else os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:  # some network disks take files only
-        if not folder or error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)

@@ -176,6 +176,12 @@ def _weeks(counts: pd.DataFrame, ends: Edges, part: str, n: int) -> pd.DataFrame
     return pd.DataFrame({"week": start, "part": part, "actual": came, "n": n})
 
 
+def predict_orders(lifetime: Lifetime, weeks: int) -> tuple[float, float]:
+    """Repeat orders of all customers in the weeks to come, and their standard error."""
+    row = _with_interval(lifetime, np.array([0, weeks])).iloc[0]
+    return float(row.predicted), float(row.ci_high - row.predicted) / Z
+
+
 def _with_interval(lifetime: Lifetime, edges: Edges) -> pd.DataFrame:
     """Orders predicted between edges (weeks after the split): predicted, ci_low, ci_high."""
     rates, replicates = lifetime.rates, lifetime.replicates[:, :4]

@@ -36,6 +36,7 @@ def in_brief(tables: Tables, outcome: str, currency: str = "euro") -> list[str]:
         (_weak, ("links", "map")),
         (_money, ("gain", "moves")),
         (_unknown, ("drivers", "map")),
+        (_record, ("record",)),
     ]
     guarded = guard(tables, outcome)
     said = [guarded] * bool(guarded)
@@ -218,6 +219,11 @@ def _unknown(drivers: pd.DataFrame, table: pd.DataFrame, **_: str) -> str:
     said = [f"what {open_cases} bring by themselves"] * bool(open_cases)
     said += [f"how customers find {silent}, which no survey covers"] * bool(silent)
     return f"Not known: {'; '.join(said)}." if said else ""
+
+
+def _record(record: pd.DataFrame, **_: str) -> str:
+    """What page 10 says of earlier forecasts; nothing where there are none."""
+    return str(record.said.iloc[0]) if "said" in record and len(record) else ""
 
 
 def _some(names: pd.Series) -> str:
