@@ -74,7 +74,7 @@ def record_of(tables: Tables, folder: Path, seed: int) -> list[tl.Record]:
         seen.append(tl.grade_forecasts(data, ledger))
         if number < len(RUNS) - 1:
             drivers = drivers or tl.fit_drivers(data, seed=seed)  # of the first run, for speed
-            found = tl.forecast(data, drivers, seed=seed).table
+            found = tl.forecast(data, drivers, seed=seed)
             found = found[found.customers >= 10]
             ledger.write_text(with_forecasts(ledger, found, f"run{number}", f"{end:%Y-%m-%d}"))
     return seen
@@ -89,7 +89,7 @@ def main(seeds: int = 4, customers: int = 4000) -> None:
             for what, tables in (("as it is", plain), ("broken", broken)):
                 with tempfile.TemporaryDirectory() as folder:
                     seen = record_of(tables, Path(folder), seed)
-                    table = read_ledger(Path(folder) / "forecasts.jsonl").table
+                    table = read_ledger(Path(folder) / "forecasts.jsonl")[0]
                 last = seen[-1]
                 graded = last.table[last.table.status == GRADED]
                 before = graded[graded.period < graded.period.max()]

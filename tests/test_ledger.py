@@ -13,14 +13,21 @@ import pytest
 
 import touchlab as tl
 from touchlab.forecasts.forecast import _foretold, limits
-from touchlab.forecasts.happened import ALL, CHURN, LAST, ORDERS, TOUCHES, what_happened
-from touchlab.forecasts.ledger import read_ledger, with_forecasts
+from touchlab.forecasts.grade import GONE, RESTATED
+from touchlab.forecasts.happened import What, what_happened
+from touchlab.forecasts.ledger import read_ledger, seal_of, with_forecasts
 
 MIDNIGHT = pd.Timestamp("2026-01-01")
 
 
 def row(**more: Any) -> dict[str, Any]:
-    known = {"outcome": "conversion", "what": ALL, "touchpoint": "", "lookback": "30D", "days": 28}
+    known = {
+        "outcome": "conversion",
+        "what": What.ALL,
+        "touchpoint": "",
+        "lookback": "30D",
+        "days": 28,
+    }
     numbers = {"forecast": 20.0, "forecast_low": 10.0, "forecast_high": 30.0, "before": 28.0}
     return known | {"period": pd.Timestamp("2026-01-30"), "customers": 28} | numbers | more
 
@@ -28,14 +35,16 @@ def row(**more: Any) -> dict[str, Any]:
 def written(path: Path, *rows: dict[str, Any], run: str = "run1") -> str:
     """Write rows down; return the seal that the run remembers."""
     path.write_text(with_forecasts(path, pd.DataFrame([*rows]), run, "2026-01-30T06:00:00"))
-    return f"{run} {read_ledger(path).seal}"
+    return f"{run} {seal_of(path)}"
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Path:
     path = tmp_path / "forecasts-shop.jsonl"
     written(
-        path, row(), row(what=LAST, touchpoint="mail", touches=50.0, brings=0.1, credit_each=0.2)
+        path,
+        row(),
+        row(what=What.LAST, touchpoint="mail", touches=50.0, brings=0.1, credit_each=0.2),
     )
     return path
 
@@ -43,8 +52,8 @@ def ledger(tmp_path: Path) -> Path:
 def test_each_line_holds_the_hash_of_the_one_before_and_nobody(ledger: Path) -> None:
     first, second = (json.loads(line) for line in ledger.read_text().splitlines())
     assert (first["after"], len(second["after"])) == ("", 64)
-    assert read_ledger(ledger).troubles == ()
-    assert read_ledger(ledger).table.touchpoint.tolist() == ["", "mail"]
+    assert read_ledger(ledger)[1] == ()
+    assert read_ledger(ledger)[0].touchpoint.tolist() == ["", "mail"]
     assert "customers" not in first
 
 
@@ -53,11 +62,13 @@ def test_nothing_is_foretold_twice_and_small_groups_not_at_all(ledger: Path) -> 
     written(ledger, row(forecast=25.0), row(period=pd.Timestamp("2026-02-10")), run="run2")
     assert ledger.read_text() == before  # the same days, and days that overlap
     written(
-        ledger, row(touchpoint="x", what=LAST, before=np.nan), row(customers=np.nan, what=CHURN)
+        ledger,
+        row(touchpoint="x", what=What.LAST, before=np.nan),
+        row(customers=np.nan, what=What.CHURN),
     )
     assert ledger.read_text() == before
     written(ledger, row(period=pd.Timestamp("2026-02-27")), row(lookback="7D"), run="run2")
-    assert len(read_ledger(ledger).table) == 4
+    assert len(read_ledger(ledger)[0]) == 4
 
 
 TAMPERING = {
@@ -73,28 +84,28 @@ def test_tampering_breaks_the_chain_and_is_said(how: str, ledger: Path) -> None:
     written(ledger, row(period=pd.Timestamp("2026-02-27")), run="run2")
     changed = TAMPERING[how](ledger.read_text().splitlines())
     ledger.write_text("".join(f"{line}\n" for line in changed))
-    found = read_ledger(ledger)
-    assert any("is not what line" in trouble for trouble in found.troubles)
+    _, found = read_ledger(ledger)
+    assert any("is not what line" in trouble for trouble in found)
     record = tl.grade_forecasts(shop(), ledger)
     assert "is not what line" in record.sentence()
     more = written(ledger, row(period=pd.Timestamp("2026-03-27")), run="run3")
-    assert read_ledger(ledger, [more]).troubles == found.troubles  # it stays seen
+    assert read_ledger(ledger, [more])[1] == found  # it stays seen
 
 
 def test_what_the_chain_cannot_see_the_seals_of_runs_do(ledger: Path, tmp_path: Path) -> None:
-    seal = f"run1 {read_ledger(ledger).seal}"
+    seal = f"run1 {seal_of(ledger)}"
     written(ledger, row(period=pd.Timestamp("2026-02-27")), run="run2")
-    assert read_ledger(ledger, [seal]).troubles == ()
+    assert read_ledger(ledger, [seal])[1] == ()
     said = ("the ledger was changed after run run1, which left 2 lines",)
     kept = ledger.read_text().splitlines()
     ledger.write_text(f"{kept[0]}\n")  # the newest lines are gone
-    assert read_ledger(ledger, [seal]).troubles == said
+    assert read_ledger(ledger, [seal])[1] == said
     ledger.unlink()  # written anew, with a chain that holds
-    written(ledger, row(forecast=25.0), row(what=LAST, touchpoint="mail"))
-    assert read_ledger(ledger).troubles == ()
-    assert read_ledger(ledger, [seal]).troubles == said
-    assert read_ledger(tmp_path / "none", [seal]).troubles == said
-    assert read_ledger(ledger, ["nonsense", "run seven", ""]).troubles == ()
+    written(ledger, row(forecast=25.0), row(what=What.LAST, touchpoint="mail"))
+    assert read_ledger(ledger)[1] == ()
+    assert read_ledger(ledger, [seal])[1] == said
+    assert read_ledger(tmp_path / "none", [seal])[1] == said
+    assert read_ledger(ledger, ["nonsense", "run seven", ""])[1] == ()
 
 
 HOSTILE = [
@@ -113,17 +124,17 @@ HOSTILE = [
 def test_a_hostile_line_is_left_out_and_said(line: str, ledger: Path) -> None:
     with ledger.open("a") as file:
         file.write(f"{line}\n")
-    found = read_ledger(ledger)
-    assert (len(found.table), len(found.lines)) == (2, 3)
-    assert found.troubles == ("line 3 of the ledger cannot be read, and is left out",)
+    table, troubles = read_ledger(ledger)
+    assert len(table) == 2
+    assert troubles == ("line 3 of the ledger cannot be read, and is left out",)
     assert "cannot be read" in tl.grade_forecasts(shop(), ledger).sentence()
     written(ledger, row(period=pd.Timestamp("2026-02-27")), run="run2")
-    assert len(read_ledger(ledger).table) == 3
+    assert len(read_ledger(ledger)[0]) == 3
 
 
 def test_a_line_cut_off_by_the_power_is_seen(ledger: Path) -> None:
     ledger.write_text(ledger.read_text()[:-40])
-    assert read_ledger(ledger).troubles == ("line 2 of the ledger cannot be read, and is left out",)
+    assert read_ledger(ledger)[1] == ("line 2 of the ledger cannot be read, and is left out",)
 
 
 def test_a_ledger_that_is_no_file_of_its_own_is_left_alone(ledger: Path, tmp_path: Path) -> None:
@@ -133,8 +144,8 @@ def test_a_ledger_that_is_no_file_of_its_own_is_left_alone(ledger: Path, tmp_pat
     with huge.open("wb") as file:
         file.truncate(6_000_000)
     for place in (link, pipe, huge, tmp_path):
-        assert "cannot be read" in read_ledger(place).troubles[0]
-        with pytest.raises(ValueError, match="cannot be read"):
+        assert "cannot be read" in read_ledger(place)[1][0]
+        with pytest.raises((OSError, ValueError)):
             with_forecasts(place, pd.DataFrame([row()]), "run", "2026-01-30")
 
 
@@ -156,12 +167,12 @@ def test_what_happened_is_counted_by_day() -> None:
     start = (pd.Timestamp("2026-01-30") - pd.Timestamp(0)).days
     # one a day; the first day and the last are left out
     assert found.end - found.first == 88
-    assert found.count(ALL, "", start) == found.count(LAST, "mail", start) == 28
-    assert found.count(TOUCHES, "mail", start) == 28
+    assert found.count(What.ALL, "", start) == found.count(What.LAST, "mail", start) == 28
+    assert found.count(What.TOUCHES, "mail", start) == 28
     # customers of 30 January and after were known by 30 days before, but those of the first day:
     # on days 29 to 56, 27 orders are of the customers of days 0 to 26 and one of day 29, its first
-    assert found.count(ORDERS, "", start) == 27
-    assert found.count(ALL, "", start + 200) == 0
+    assert found.count(What.ORDERS, "", start) == 27
+    assert found.count(What.ALL, "", start + 200) == 0
 
 
 def test_churn_is_of_those_known_and_still_there() -> None:
@@ -173,30 +184,23 @@ def test_churn_is_of_those_known_and_still_there() -> None:
     found = what_happened(data, "conversion", "30D")
     start = (MIDNIGHT + pd.Timedelta(days=42) - pd.Timestamp(0)).days
     # a is there, b left on day 7, c is there until day 45, d is not yet known
-    assert found.at_risk(CHURN, start) == 2
-    assert found.count(CHURN, "", start) == 1
+    assert found.at_risk(What.CHURN, start) == 2
+    assert found.count(What.CHURN, "", start) == 1
 
 
 def test_grades_are_what_they_are_by_hand(ledger: Path) -> None:
-    written(ledger, row(what=LAST, touchpoint="gone"), row(lookback="7D", before=50.0),
+    written(ledger, row(what=What.LAST, touchpoint="gone"), row(lookback="7D", before=50.0),
             row(period=pd.Timestamp("2026-03-20")), row(outcome="unknown"))  # fmt: skip
     record = tl.grade_forecasts(shop(each=2), ledger)
     table = record.table.set_index(["outcome", "what", "touchpoint", "period"])
     status = record.table.status.tolist()
-    assert status == [
-        "graded",
-        "graded",
-        "not in the data",
-        "restated",
-        "to come",
-        "not in the data",
-    ]
+    assert status == ["graded", "graded", GONE, RESTATED, "to come", GONE]
     # 30 January is day 29; of days 29 to 56 all are before day 60: 28 came
     one = table.iloc[0]
     assert (one.came, one.held, one.error) == (28, True, 20 / 28 - 1)
     assert one.z == pytest.approx((28 - 20) / (10 / 1.959964))
     scores = record.scores.set_index("what")
-    assert scores.loc[ALL, ["graded", "held", "bias"]].tolist() == [1, 1, -8 / 28]
+    assert scores.loc[What.ALL, ["graded", "held", "bias"]].tolist() == [1, 1, -8 / 28]
     # 50 touches then, 28 orders; for 20 orders 50 x 20 / 28 = 35.7 touches: 28 are 7.7 fewer
     assert record.given_touches.by_drivers.tolist() == pytest.approx([20 - 0.1 * (250 / 7 - 28)])
     assert record.given_touches.by_last_touch.tolist() == pytest.approx([20 - 0.2 * (250 / 7 - 28)])
@@ -228,15 +232,16 @@ def test_an_empty_record_and_one_that_waits(tmp_path: Path) -> None:
 def test_intervals_hold_counts_at_their_rate() -> None:
     random = np.random.default_rng(3)
     for mean, spread in ((5.0, 0.0), (40.0, 0.2), (400.0, 0.1)):
-        low, high = limits(mean, mean + (spread * mean) ** 2, 1e6)
+        ends = limits(mean, mean, np.full(9, spread**2), 1e6, 0.0)
         shape = 1 / spread**2 if spread else np.inf
         rate = mean * (random.gamma(shape, 1 / shape, 20_000) if spread else 1.0)
         came = random.poisson(rate, 20_000)
-        assert 0.945 < np.mean((came >= low) & (came <= high)) < 0.985  # counts are coarse
+        held = (came >= ends["forecast_low"]) & (came <= ends["forecast_high"])
+        assert 0.945 < np.mean(held) < 0.985  # counts are coarse
 
 
 def test_a_steady_past_is_foretold_as_it_was() -> None:
-    found = _foretold(what_happened(shop(days=250), "conversion", "30D"), ALL)
+    found = _foretold(what_happened(shop(days=250), "conversion", "30D"), What.ALL, "", 0.01)
     assert found["forecast"] == pytest.approx(28)
     assert found["forecast_low"] < 28 - 1.96 * np.sqrt(28)
-    assert found["spread"] == pytest.approx(0.0, abs=0.1)
+    assert found["spread"] < 0.01

@@ -27,7 +27,7 @@ from .experience.key_drivers import key_drivers, weak_links
 from .experience.map import audit_map, propose_map, touch_shares, touchpoint_map
 from .experience.stages import channel_consistency, coverage_by_segment, stage_flow
 from .experience.surveys import survey_scores
-from .forecasts.forecast import Forecasts, forecast
+from .forecasts.forecast import forecast
 from .forecasts.grade import Record, grade_forecasts
 from .journeys.build import Journeys, build_journeys
 from .journeys.counts import Rule, transition_matrix
@@ -49,7 +49,6 @@ __all__ = [
     "DataError",
     "Dataset",
     "Drivers",
-    "Forecasts",
     "Journeys",
     "Lifetime",
     "MissingInput",

@@ -19,11 +19,17 @@ from touchlab.retention.orders import order_days
 
 HORIZON = 28
 """Days: four whole weeks, so that no weekday comes once more; one fits between monthly runs."""
-ALL, LAST, CHURN, ORDERS = "in all", "by last touch", "of customers so far", "of buyers so far"
-"""What is foretold: outcomes in all, those by the touchpoint touched last before them, churn of
-customers at risk and repeat orders of customers, both of those who are known on the first day."""
-TOUCHES, AT_RISK, CHURNED, LATE = "touches", "at risk", ENDING[0], 10**6
+LATE = 10**6
+"""A day that never comes."""
 COLUMNS = ["what", "touchpoint", "known", "day", "n"]
+
+
+class What:
+    """What is counted; churn and repeat orders are those of who is known on the first day."""
+
+    ALL, LAST, CHURN, ORDERS = "in all", "by last touch", "of customers so far", "of buyers so far"
+    TOUCHES, AT_RISK, CHURNED = "touches", "at risk", ENDING[0]
+    FORETOLD = (ALL, LAST, CHURN, ORDERS)
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,6 @@ class Happened:
 
     @cached_property
     def by_name(self) -> dict[tuple[str, str], Floats]:
-        """Rows of known, day, n, by what and touchpoint."""
         groups = self.counts.groupby(["what", "touchpoint"])[COLUMNS[2:]]
         return {(str(k[0]), str(k[1])): rows.to_numpy(dtype=float).T for k, rows in groups}  # type: ignore[index]
 
@@ -48,15 +53,6 @@ class Happened:
         """Count what happened in the days from `start` on, to those known before it."""
         known, day, n = self.by_name.get((what, touchpoint), np.empty((3, 0)))
         return float(n[(day >= start) & (day < start + days) & (known < start)].sum())
-
-    def at_risk(self, what: str, start: int) -> float:
-        """Count those known before a day who are still there; 1 where nobody has to be."""
-        known, day, n = self.by_name.get((AT_RISK if what == CHURN else "", ""), np.empty((3, 0)))
-        return max(float(n[(known < start) & (day >= start)].sum()), 1.0)
-
-    def touchpoints(self, what: str) -> list[str]:
-        """Name the touchpoints of what happened."""
-        return sorted(name for kind, name in self.by_name if kind == what)
 
 
 def what_happened(data: Dataset, outcome: str, lookback: str) -> Happened:
@@ -68,20 +64,20 @@ def what_happened(data: Dataset, outcome: str, lookback: str) -> Happened:
     last = last_touches(journeys)
     touches = data.touches.mutate(day=_day(data.touches.timestamp))
     parts = {
-        LAST: last.group_by("touchpoint", "day").aggregate(n=last.n.sum()),
-        ALL: last.group_by("day").aggregate(n=last.n.sum()),
-        TOUCHES: touches.group_by("touchpoint", "day").aggregate(n=touches.count()),
+        What.LAST: last.group_by("touchpoint", "day").aggregate(n=last.n.sum()),
+        What.ALL: last.group_by("day").aggregate(n=last.n.sum()),
+        What.TOUCHES: touches.group_by("touchpoint", "day").aggregate(n=touches.count()),
     }
     if comes_again(data, outcome):
         orders = order_days(data, outcome)
         orders = orders.mutate(known=orders.day.min().over(group_by=orders.customer_id))
-        parts[ORDERS] = orders.group_by("known", "day").aggregate(n=orders.count())
+        parts[What.ORDERS] = orders.group_by("known", "day").aggregate(n=orders.count())
     names = outcome_counts(data)
-    if outcome not in ENDING and CHURNED in names and AFTER[CHURNED] in names:
+    if outcome not in ENDING and What.CHURNED in names and AFTER[What.CHURNED] in names:
         stays = _stays(data)
-        parts[AT_RISK] = stays.group_by("known", "day").aggregate(n=stays.count())
+        parts[What.AT_RISK] = stays.group_by("known", "day").aggregate(n=stays.count())
         gone = stays.filter(stays.gone.notnull())
-        parts[CHURN] = gone.group_by("known", "day").aggregate(n=gone.count())
+        parts[What.CHURN] = gone.group_by("known", "day").aggregate(n=gone.count())
     counts = [table.to_pandas().assign(what=what) for what, table in parts.items()]
     found = pd.concat(counts, ignore_index=True).reindex(columns=COLUMNS)
     found = found.fillna({"touchpoint": "", "known": -LATE})
@@ -107,7 +103,7 @@ def last_touches(journeys: Journeys) -> ir.Table:
 
 def _stays(data: Dataset) -> ir.Table:
     """Customers with the day from which they can churn, and the last on which they could."""
-    known, gone = first_times(data, AFTER[CHURNED]), first_times(data, CHURNED)
+    known, gone = first_times(data, AFTER[What.CHURNED]), first_times(data, What.CHURNED)
     gone = gone.select("customer_id", gone=_whole(gone.time))
     stays = known.select("customer_id", known=_whole(known.time)).left_join(gone, "customer_id")
     stays = stays.drop("customer_id_right").mutate(seen=ibis.literal(LATE))

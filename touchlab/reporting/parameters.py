@@ -22,8 +22,7 @@ from typing import Any
 from touchlab.errors import ParameterError, listing, nearest, shorten
 
 Value = Any  # a plain JSON value: None, bool, int, float, str, or lists and dicts of those
-DATA, RESULTS, PREVIOUS = "data", "results", "previous"
-LEDGER, SEALS = "ledger", "seals"
+DATA, RESULTS, PREVIOUS, LEDGER, SEALS = "data", "results", "previous", "ledger", "seals"
 FILLED = {
     DATA: "give the data as the first argument",
     RESULTS: "a report gives it the folder of its tables",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -10,9 +12,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from touchlab.disk import put_in_place as put_in_place
-from touchlab.disk import read_own
 from touchlab.errors import ReportError
+from touchlab.forecasts.ledger import read_own
 
 FILE = "run.json"
 TABLES = "tables"  # folder of a run with the tables of each notebook
@@ -188,3 +189,31 @@ def tables_of(run: Run) -> Path | None:
     tables = run.folder / TABLES
     linked = any(path.is_symlink() for path in (tables, *tables.rglob("*")))
     return tables if tables.is_dir() and not linked else None
+
+
+def put_in_place(draft: Path, target: Path) -> None:
+    """Rename a finished file, folder or link to its name, once all of it is on the disk itself.
+
+    Else after a power cut there could be a run with empty files: a system may keep a rename before
+    the content of what was renamed. A file or link of that name is replaced.
+    """
+    if not draft.is_symlink():
+        for path in (*draft.rglob("*"), draft):
+            _sync(path)
+    draft.replace(target)
+    _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the list of names in a folder, is on the disk itself."""
+    folder, windows = path.is_dir(), os.name == "nt"
+    if folder and windows:  # it opens no folder
+        return
+    descriptor = os.open(path, os.O_RDWR if windows else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:  # some network disks take files only
+        if not folder or error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

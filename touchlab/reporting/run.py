@@ -13,16 +13,14 @@ import sysconfig
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from touchlab.disk import put_in_place
 from touchlab.errors import ParameterError
-from touchlab.forecasts.ledger import read_ledger, with_forecasts
+from touchlab.forecasts.ledger import seal_of, with_forecasts
 from touchlab.reporting.files import write_tables
 from touchlab.reporting.index import write_run_page
 from touchlab.reporting.notebooks import Plan, Task, choose_tasks, notebooks_folder
@@ -43,6 +41,7 @@ from touchlab.reporting.record import (
     NotFinished,
     Page,
     Run,
+    put_in_place,
     read_records,
     stopped,
     tables_of,
@@ -159,8 +158,8 @@ def run_plan(
             key = run_key(plan.tasks, source, content, versions)
             good = [r for r in read_records(out) if (r.status, r.data) == ("complete", source.name)]
             newest = next((r for r in good if r.part == plan.part), None)
-            kept = read_ledger(ledger_of(out, source.name)).seal
-            same = not newest or newest.ledger in ("", kept)
+            seal = seal_of(ledger_of(out, source.name))
+            same = newest and newest.ledger in ("", seal)
             if newest and key and not force and same and _is_whole(newest, key):
                 point(newest, out)  # a kill can come just before it
                 return replace(newest, status="unchanged")
@@ -313,20 +312,20 @@ class _Execution:
         return run
 
     def _remember(self, run: Run) -> str:
-        """Write down what the run foretells, all of it or nothing; return the ledger's seal.
-
-        A ledger that is no plain file is left alone, as its page says.
-        """
+        """Write down what the run foretells, all of it or nothing; return the ledger's seal."""
         from touchlab.overview import read_tables
 
         found = read_tables(self.tables).get("forecasts")
-        with suppress(ValueError, KeyError):
-            if found is not None:
-                draft = self.work / self.ledger.name
-                text = with_forecasts(self.ledger, found, run.run_id, run.started)
-                draft.write_text(text, encoding="utf-8", newline="")
-                put_in_place(draft, self.ledger)
-        return read_ledger(self.ledger).seal
+        if found is None:
+            return ""
+        try:
+            text = with_forecasts(self.ledger, found, run.run_id, run.started)
+        except (OSError, ValueError, KeyError):  # it is left alone, and its page says why
+            return ""
+        draft = self.work / self.ledger.name
+        draft.write_text(text, encoding="utf-8", newline="")
+        put_in_place(draft, self.ledger)
+        return seal_of(self.ledger)
 
     def _longest_first(self, task: Task) -> tuple[float, int]:
         """Order by what it took in an earlier run, so that no long one is left for the end."""

@@ -12,9 +12,8 @@ from touchlab.show import begun, count, per_cent, ranged, safe, safe_sentence
 if TYPE_CHECKING:
     from touchlab.forecasts.grade import Record
 
-FEW = 20
-"""Forecasts below which it is not said how well intervals hold: 95 % of them is too coarse."""
-CHANCE = 0.05
+FEW, CHANCE = 20, 0.05
+"""Forecasts too few to show how well intervals hold, and what is taken for chance."""
 
 
 @safe_sentence
@@ -28,19 +27,16 @@ def about_forecasts(forecasts: pd.DataFrame) -> str:
     )
 
 
-def about_record(record: Record) -> str:
+def about_record(record: Record) -> Iterator[str]:
     """Say whether the ledger was changed, what broke, how many forecasts held, and how well."""
-    return " ".join(filter(None, [*(f"{begun(one)}." for one in record.troubles), *_said(record)]))
-
-
-def _said(record: Record) -> Iterator[str]:
+    yield from (f"{begun(one)}." for one in record.troubles)
     graded, waiting = record.graded, record.table[record.table.status == "to come"]
+    if graded.empty and waiting.empty:
+        yield "No forecast of an earlier run is on record."
+        return
     if graded.empty:
-        if waiting.empty:
-            yield "No forecast of an earlier run is on record."
-        else:
-            when = f"{waiting.until.min() + pd.Timedelta(days=1):%Y-%m-%d}"
-            yield f"{len(waiting)} forecasts are on record; the first are graded on {when}."
+        when = f"{waiting.until.min() + pd.Timedelta(days=1):%Y-%m-%d}"
+        yield f"{len(waiting)} forecasts are on record; the first are graded on {when}."
         return
     for row in safe(record.broken)[:1].itertuples():
         more = len(record.broken) - 1
@@ -58,7 +54,7 @@ def _said(record: Record) -> Iterator[str]:
             yield f"Outcomes in all were missed by {less} than by taking the month before."
         if row.what != "by last touch" and row.one_sided < CHANCE:
             side = f"too {'high' if row.bias > 0 else 'low'}, by {per_cent(abs(row.bias))}"
-            yield f"Forecasts of {_what(row)} err to one side: {side}."
+            yield f"Forecasts of {row.outcome} outcomes {row.what} err to one side: {side}."
 
 
 @safe_sentence
@@ -78,12 +74,9 @@ def about_given_touches(given: pd.DataFrame) -> str:
 def in_a_line(record: Record) -> pd.DataFrame:
     """What the overview says of the record; nothing where there is none."""
     there = len(record.table) or record.troubles
-    return pd.DataFrame({"said": [about_record(record)] if there else []})
+    return pd.DataFrame({"said": [record.sentence()] if there else []})
 
 
 def _foretold(row: Any) -> str:
-    return f"{ranged(row.forecast, row.forecast_low, row.forecast_high)} {_what(row)}"
-
-
-def _what(row: Any) -> str:
-    return f"{row.outcome} outcomes {row.what} {getattr(row, 'touchpoint', '')}".rstrip()
+    what = f"{row.outcome} outcomes {row.what} {row.touchpoint}".rstrip()
+    return f"{ranged(row.forecast, row.forecast_low, row.forecast_high)} {what}"

@@ -222,8 +222,7 @@ def _unknown(drivers: pd.DataFrame, table: pd.DataFrame, **_: str) -> str:
 
 
 def _record(record: pd.DataFrame, **_: str) -> str:
-    """What page 10 says of earlier forecasts; nothing where there are none."""
-    return str(record.said.iloc[0]) if "said" in record and len(record) else ""
+    return str(record.said.iloc[0]) if len(record) else ""  # what the track record says of itself
 
 
 def _some(names: pd.Series) -> str:
