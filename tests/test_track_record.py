@@ -15,7 +15,7 @@ from touchlab.reporting.record import TABLES
 from touchlab.simulate import TouchpointSpec, World, simulate
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from track_record import halved, spliced, until  # noqa: E402
+from track_record import halved, spliced, until
 
 ENDS = pd.date_range("2025-05-31", periods=6, freq="ME") + pd.Timedelta(days=1)
 BREAK = ENDS[-2]
@@ -62,7 +62,8 @@ def test_six_monthly_reports_keep_their_record(tmp_path: Path) -> None:
 
     assert report(tables, tmp_path, ENDS[-1]).status == "unchanged"
     assert ledger.read_text().splitlines() == lines
-    ledger.write_text("\n".join([lines[0].replace('"forecast": ', '"forecast": 1'), *lines[1:], ""]))
+    changed = lines[0].replace('"forecast": ', '"forecast": 1')
+    ledger.write_text("\n".join([changed, *lines[1:], ""]))
     again = report(tables, tmp_path, ENDS[-1])
     assert "The ledger was changed after run" in answer(again)
     assert ledger.read_text().splitlines()[1:] == lines[1:]  # nothing is added to it

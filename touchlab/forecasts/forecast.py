@@ -48,8 +48,6 @@ def forecast(
     the data's own past; orders by BG/NBD. Intervals are negative binomial: noise of counts, error
     of the level and what past months missed beyond, by t with as many degrees as there were months.
 
-    Examples
-    --------
     >>> import touchlab as tl
     >>> data = tl.open_data("data/sample")
     >>> tl.forecast(data, tl.fit_drivers(data)).what.unique().tolist()

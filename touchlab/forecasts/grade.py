@@ -104,8 +104,6 @@ def grade_forecasts(data: Dataset, ledger: str | Path, *, seals: Sequence[str] =
     `.broken`, `.given_touches` (what was foretold and, knowing the touches that came, would have
     been, by what each brings), `.notes`, `.troubles` (of the ledger).
 
-    Examples
-    --------
     >>> import touchlab as tl
     >>> tl.grade_forecasts(tl.open_data("data/sample"), "").sentence()
     'No forecast of an earlier run is on record.'
