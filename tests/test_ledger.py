@@ -14,7 +14,7 @@ import pytest
 import touchlab as tl
 from touchlab.forecasts.forecast import _foretold, limits
 from touchlab.forecasts.grade import GONE, RESTATED
-from touchlab.forecasts.happened import What, what_happened
+from touchlab.forecasts.happened import LATE, What, what_happened
 from touchlab.forecasts.ledger import read_ledger, seal_of, with_forecasts
 
 MIDNIGHT = pd.Timestamp("2026-01-01")
@@ -184,7 +184,7 @@ def test_churn_is_of_those_known_and_still_there() -> None:
     found = what_happened(data, "conversion", "30D")
     start = (MIDNIGHT + pd.Timedelta(days=42) - pd.Timestamp(0)).days
     # a is there, b left on day 7, c is there until day 45, d is not yet known
-    assert found.at_risk(What.CHURN, start) == 2
+    assert found.count(What.AT_RISK, "", start, LATE) == 2
     assert found.count(What.CHURN, "", start) == 1
 
 

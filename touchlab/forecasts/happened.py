@@ -19,8 +19,7 @@ from touchlab.retention.orders import order_days
 
 HORIZON = 28
 """Days: four whole weeks, so that no weekday comes once more; one fits between monthly runs."""
-LATE = 10**6
-"""A day that never comes."""
+LATE = 10**6  # a day that never comes
 COLUMNS = ["what", "touchpoint", "known", "day", "n"]
 
 
@@ -34,9 +33,9 @@ class What:
 
 @dataclass(frozen=True)
 class Happened:
-    """`counts` has a row a count: what, touchpoint, known (day from which its customer is), day, n.
+    """`counts`: what, touchpoint, known (day from which its customer is), day, n.
 
-    Days are those since 1970. `first` is the first whole day, `end` the one after the last.
+    Days are those since 1970; `first` is the first whole one, `end` the one after the last.
     """
 
     counts: pd.DataFrame
@@ -86,10 +85,7 @@ def what_happened(data: Dataset, outcome: str, lookback: str) -> Happened:
 
 
 def last_touches(journeys: Journeys) -> ir.Table:
-    """The touchpoint last touched before each outcome: customer, touchpoint, day, n.
-
-    As last-touch credit has it: within the lookback, and since the outcome before.
-    """
+    """What was touched last before each outcome, as credit has it: customer, touchpoint, day, n."""
     events = journeys.events.mutate(previous=journeys.previous)
     ends = events.filter(journeys.code(events.order) == journeys.outcome_code)
     touched = journeys.follows(ends.order, ends.previous).fill_null(False)
@@ -108,9 +104,8 @@ def _stays(data: Dataset) -> ir.Table:
     stays = known.select("customer_id", known=_whole(known.time)).left_join(gone, "customer_id")
     stays = stays.drop("customer_id_right").mutate(seen=ibis.literal(LATE))
     if data.has("customers"):
-        windows = data.tables["customers"]
-        windows = windows.select("customer_id", until=_day(windows.observed_to))
-        stays = stays.left_join(windows, "customer_id").mutate(seen=lambda t: t.until)
+        windows = data.tables["customers"].select("customer_id", "observed_to")
+        stays = stays.left_join(windows, "customer_id").mutate(seen=lambda t: _day(t.observed_to))
     return stays.select("known", "gone", day=ibis.coalesce(stays.gone, stays.seen, LATE))
 
 

@@ -19,13 +19,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd  # slow to import, and what asks for a seal needs none
 
-LARGEST, LONGEST, FARTHEST = 5_000_000, 2_000, 1e12
-"""Bytes of a ledger, a hundred times a year's; characters of a line; the largest number in it."""
+LARGEST, LONGEST, FARTHEST = 5_000_000, 2_000, 1e12  # bytes, characters of a line, a number
 KEY = ["outcome", "what", "touchpoint", "lookback"]
 WORDS = ["after", "run", "made_at", *KEY, "period"]
 NUMBERS = ["days", "forecast", "forecast_low", "forecast_high", "before"]
-MAYBE = ["touches", "brings", "credit_each"]
-"""Numbers that only some lines have."""
+MAYBE = ["touches", "brings", "credit_each"]  # numbers that only some lines have
 
 
 def read_ledger(

@@ -9,19 +9,17 @@ from touchlab.plots.parts import canvas, finish, name_some, whole_or_tenths
 from touchlab.show import NARROW, Picture, Theme, on_hover, ranged, safe_picture
 
 MOST = 24  # periods drawn, the newest
+ENDS = ["forecast", "forecast_low", "forecast_high"]
 
 
 @safe_picture
 def plot_record(record: pd.DataFrame, forecasts: pd.DataFrame) -> Picture:
     """Show forecasts of outcomes in all with their intervals, and what came; this run's last."""
-    both = pd.concat([one[one.what == "in all"] for one in (record, forecasts) if len(one)])
+    now, old = (one[one.what == "in all"] for one in (forecasts, record))
+    both = pd.concat([one for one in (old[old.outcome.isin(now.outcome)], now) if len(one)])
     both = both.reindex(columns=[*both.columns.drop("came", errors="ignore"), "came"])
     rows = both.drop_duplicates("period").sort_values("period").tail(MOST).reset_index(drop=True)
-    over, newest, ends = (
-        rows[rows.came.notna()],
-        rows.iloc[-1],
-        rows.loc[:, "forecast":"forecast_high"],
-    )
+    over, newest, ends = rows[rows.came.notna()], rows.iloc[-1], rows[ENDS]
     words = [ranged(*one) for one in ends.itertuples(index=False)]
     held = over.came.between(over.forecast_low, over.forecast_high).sum()
     what = f"{newest.outcome} outcomes"
@@ -31,9 +29,7 @@ def plot_record(record: pd.DataFrame, forecasts: pd.DataFrame) -> Picture:
 
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(width, 3.6)
-        axes.vlines(
-            rows.index, ends.forecast_low, ends.forecast_high, theme.accent, lw=7, alpha=0.3
-        )
+        axes.vlines(rows.index, ends[ENDS[1]], ends[ENDS[2]], theme.accent, lw=7, alpha=0.3)
         told = {"color": theme.accent, "marker": "_", "label": "foretold, 95 % interval"}
         on_hover(axes.scatter(rows.index, rows.forecast, s=140, **told), words)
         axes.scatter(over.index, over.came, color=theme.ink, s=34, zorder=3, label="came")

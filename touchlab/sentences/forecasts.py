@@ -12,8 +12,7 @@ from touchlab.show import begun, count, per_cent, ranged, safe, safe_sentence
 if TYPE_CHECKING:
     from touchlab.forecasts.grade import Record
 
-FEW, CHANCE = 20, 0.05
-"""Forecasts too few to show how well intervals hold, and what is taken for chance."""
+FEW, CHANCE = 20, 0.05  # forecasts that show how well intervals hold; what may be chance
 
 
 @safe_sentence
