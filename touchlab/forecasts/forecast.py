@@ -85,7 +85,7 @@ def forecast(
     return told[told.forecast > 0].reindex(columns=COLUMNS).reset_index(drop=True)
 
 
-def _foretold(found: Happened, what: str, name: str, prior: float) -> dict[str, float]:
+def _foretold(found: Happened, what: str, name: str, prior: float) -> dict[str, Any]:
     """Foretell one count from months, newest first, of which the first has yet to come."""
     days = [int(day) for day in np.arange(found.end, found.first - 1, -WEEK)]
     risk = [found.count(What.AT_RISK, "", day, LATE) if what == What.CHURN else 1.0 for day in days]
@@ -106,7 +106,7 @@ def _foretold(found: Happened, what: str, name: str, prior: float) -> dict[str, 
 
 def limits(
     mean: float, noise: float, excess: Floats, months: float, prior: float
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """The interval of a count; `excess` is what past months missed beyond noise, shares squared."""
     spread = max((months * excess.mean() if months else 0.0) + WEIGHT * prior, 0.0) / (
         months + WEIGHT
@@ -141,7 +141,7 @@ def _best(y: Floats, at_risk: Floats) -> tuple[Floats, Floats]:
 
 def _orders(
     data: Dataset, found: Happened, outcome: str, seed: int, prior: float
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Foretell orders of buyers so far by the lifetime model; 0 where too few come back."""
     made = {}
     for end in (found.end - HORIZON * back for back in range(LAGS + 1)):

@@ -112,10 +112,8 @@ def grade_forecasts(data: Dataset, ledger: str | Path, *, seals: Sequence[str] =
     counted = dict[tuple[str, str], Happened | None]()
     rows, given = list[dict[str, Any]](), list[dict[str, Any]]()
     for line in known.to_dict("records"):
-        source = (
-            AFTER[What.CHURNED] if line["what"] == What.CHURN else line["outcome"],
-            line["lookback"],
-        )
+        outcome = AFTER[What.CHURNED] if line["what"] == What.CHURN else line["outcome"]
+        source = outcome, line["lookback"]
         if source not in counted:
             counted[source] = None
             with suppress(ParameterError, DataError):  # of other data, or a stranger's

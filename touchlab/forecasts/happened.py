@@ -46,7 +46,7 @@ class Happened:
     @cached_property
     def by_name(self) -> dict[tuple[str, str], Floats]:
         groups = self.counts.groupby(["what", "touchpoint"])[COLUMNS[2:]]
-        return {(str(k[0]), str(k[1])): rows.to_numpy(dtype=float).T for k, rows in groups}  # type: ignore[index]
+        return {(str(k[0]), str(k[1])): rows.to_numpy(dtype=float).T for k, rows in groups}
 
     def count(self, what: str, touchpoint: str, start: int, days: int = HORIZON) -> float:
         """Count what happened in the days from `start` on, to those known before it."""
