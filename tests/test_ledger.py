@@ -220,8 +220,8 @@ def test_a_break_is_said_in_the_next_run(tmp_path: Path) -> None:
 
 
 def test_an_empty_record_and_one_that_waits(tmp_path: Path) -> None:
-    assert (
-        tl.grade_forecasts(shop(), "").sentence() == "No forecast of an earlier run is on record."
+    assert tl.grade_forecasts(shop(), "").sentence() == (
+        "No forecast is on record yet: reports write theirs down, for later ones to grade."
     )
     written(tmp_path / "ledger", row(period=pd.Timestamp("2026-03-31")))
     record = tl.grade_forecasts(shop(), tmp_path / "ledger")

@@ -51,7 +51,7 @@ def forecast(
     >>> import touchlab as tl
     >>> data = tl.open_data("data/sample")
     >>> tl.forecast(data, tl.fit_drivers(data)).what.unique().tolist()
-    ['in all', 'by last touch', 'of buyers so far', 'of customers so far']
+    ['in all', 'among customers so far', 'by last touch', 'of buyers so far']
     """
     outcome = drivers.moments.risk.outcome
     found = what_happened(data, outcome, lookback)

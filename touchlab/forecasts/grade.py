@@ -106,7 +106,7 @@ def grade_forecasts(data: Dataset, ledger: str | Path, *, seals: Sequence[str] =
 
     >>> import touchlab as tl
     >>> tl.grade_forecasts(tl.open_data("data/sample"), "").sentence()
-    'No forecast of an earlier run is on record.'
+    'No forecast is on record yet: reports write theirs down, for later ones to grade.'
     """
     known, troubles = read_ledger(ledger, seals)
     counted = dict[tuple[str, str], Happened | None]()

@@ -26,7 +26,12 @@ COLUMNS = ["what", "touchpoint", "known", "day", "n"]
 class What:
     """What is counted; churn and repeat orders are those of who is known on the first day."""
 
-    ALL, LAST, CHURN, ORDERS = "in all", "by last touch", "of customers so far", "of buyers so far"
+    ALL, LAST, CHURN, ORDERS = (
+        "in all",
+        "by last touch",
+        "among customers so far",
+        "of buyers so far",
+    )
     TOUCHES, AT_RISK, CHURNED = "touches", "at risk", ENDING[0]
     FORETOLD = (ALL, LAST, CHURN, ORDERS)
 

@@ -22,7 +22,7 @@ def about_forecasts(forecasts: pd.DataFrame) -> str:
     said = [f"{_foretold(row)} ({count(row.before)} before)" for row in whole.itertuples()]
     return (
         f"Foretold for the 28 days from {whole.period.iloc[0]:%Y-%m-%d} on, beside those before: "
-        f"{'; '.join(said)}."
+        f"{'; '.join(said)}. Graded from {whole.until.iloc[0] + pd.Timedelta(days=1):%Y-%m-%d} on."
     )
 
 
@@ -31,7 +31,7 @@ def about_record(record: Record) -> Iterator[str]:
     yield from (f"{begun(one)}." for one in record.troubles)
     graded, waiting = record.graded, record.table[record.table.status == "to come"]
     if graded.empty and waiting.empty:
-        yield "No forecast of an earlier run is on record."
+        yield "No forecast is on record yet: reports write theirs down, for later ones to grade."
         return
     if graded.empty:
         when = f"{waiting.until.min() + pd.Timedelta(days=1):%Y-%m-%d}"
