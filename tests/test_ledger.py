@@ -194,9 +194,9 @@ def test_grades_are_what_they_are_by_hand(ledger: Path) -> None:
     record = tl.grade_forecasts(shop(each=2), ledger)
     table = record.table.set_index(["outcome", "what", "touchpoint", "period"])
     status = record.table.status.tolist()
-    assert status == ["graded", "graded", GONE, RESTATED, "to come", GONE]
+    assert status == ["to come", "graded", "graded", GONE, RESTATED, GONE]
     # 30 January is day 29; of days 29 to 56 all are before day 60: 28 came
-    one = table.iloc[0]
+    one = table.iloc[1]
     assert (one.came, one.held, one.error) == (28, True, 20 / 28 - 1)
     assert one.z == pytest.approx((28 - 20) / (10 / 1.959964))
     scores = record.scores.set_index("what")

@@ -21,13 +21,11 @@ from touchlab.retention.validation import orders_between
 COLUMNS = ["outcome", "what", "touchpoint", "forecast", "forecast_low", "forecast_high", "before"]
 COLUMNS += ["customers", "touches", "brings", "credit_each", "lookback", "period", "until", "days"]
 WEEK, STEP = 7, HORIZON // 7
-LAGS = 3
-"""Months looked back on, where rolling origins then remain."""
+LAGS = 3  # months looked back on, where rolling origins then remain
 WAYS = ((1, 0.0), (2, 0.0), (3, 0.0), (1, 0.5), (1, 1.0))
 """How the months before foretell the next: the mean of so many, and the part of growth kept."""
 SPREAD, WEIGHT = 0.1, 2.0
-"""What a month differs by beyond counts' own noise, before any is seen, and the months that this
-is worth: the more are seen, the less it counts."""
+"""What months differ by beyond the noise of counts before any is seen, worth so many months."""
 
 
 def forecast(
@@ -57,7 +55,9 @@ def forecast(
     found = what_happened(data, outcome, lookback)
     days, month = found.end - found.first, found.end - HORIZON
     if days < 2 * HORIZON:
-        raise TooThin(f"forecast: of {2 * HORIZON} whole days needed, the data has {days}")
+        raise TooThin(
+            f"forecast: of {2 * HORIZON} whole days needed, there are {days}: wait for more"
+        )
     known, rows, prior = _customers(found), list[dict[str, Any]](), SPREAD**2
     table = drivers.incremental(total=False).set_index("touchpoint")
     for what, name in sorted(found.by_name, key=lambda own: (own[0] != What.ALL, own)):
@@ -82,7 +82,7 @@ def forecast(
     start = pd.Timestamp(found.end, unit="D")
     until = start + pd.Timedelta(days=HORIZON - 1)
     told = pd.DataFrame(rows).assign(lookback=lookback, period=start, until=until, days=HORIZON)
-    return told[told.forecast > 0].reindex(columns=COLUMNS).reset_index(drop=True)
+    return told[told.forecast * told.customers > 0].reindex(columns=COLUMNS).reset_index(drop=True)
 
 
 def _foretold(found: Happened, what: str, name: str, prior: float) -> dict[str, Any]:

@@ -42,8 +42,7 @@ class Record(Result):
     @property
     def graded(self) -> pd.DataFrame:
         """Those whose time is over, the newest first."""
-        own = self.table[self.table.status == GRADED]
-        return own.sort_values("period", ascending=False, kind="stable", ignore_index=True)
+        return self.table[self.table.status == GRADED]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -125,6 +124,7 @@ def grade_forecasts(data: Dataset, ledger: str | Path, *, seals: Sequence[str] =
             )
             given.append(_given_touches(rows[-1], known[same], found))
     table = pd.DataFrame(rows, columns=COLUMNS).astype({"held": bool, "afterwards": bool})
+    table = table.sort_values("period", ascending=False, kind="stable", ignore_index=True)
     names = ["period", "outcome", "came", "forecast", "by_drivers", "by_last_touch"]
     return Record(table, pd.DataFrame(given, columns=names), troubles)
 

@@ -315,10 +315,8 @@ class _Execution:
         """Write down what the run foretells, all of it or nothing; return the ledger's seal."""
         from touchlab.overview import read_tables
 
-        found = read_tables(self.tables).get("forecasts")
-        if found is None:
-            return ""
         try:
+            found = read_tables(self.tables)["forecasts"]
             text = with_forecasts(self.ledger, found, run.run_id, run.started)
         except (OSError, ValueError, KeyError):  # it is left alone, and its page says why
             return ""

@@ -30,12 +30,13 @@ def about_record(record: Record) -> Iterator[str]:
     """Say whether the ledger was changed, what broke, how many forecasts held, and how well."""
     yield from (f"{begun(one)}." for one in record.troubles)
     graded, waiting = record.graded, record.table[record.table.status == "to come"]
-    if graded.empty and waiting.empty:
+    if record.table.empty:
         yield "No forecast is on record yet: reports write theirs down, for later ones to grade."
-        return
+    elif graded.empty:
+        when = waiting.until.min() + pd.Timedelta(days=1)
+        then = f"the first are graded on {when:%Y-%m-%d}" if len(waiting) else "none can be graded"
+        yield f"{len(record.table)} forecasts are on record; {then}."
     if graded.empty:
-        when = f"{waiting.until.min() + pd.Timedelta(days=1):%Y-%m-%d}"
-        yield f"{len(waiting)} forecasts are on record; the first are graded on {when}."
         return
     for row in safe(record.broken)[:1].itertuples():
         more = len(record.broken) - 1
