@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 import touchlab as tl
-from touchlab.forecasts.grade import GRADED
+from touchlab.forecasts.grade import GRADED, Record
 from touchlab.forecasts.ledger import read_ledger, with_forecasts
 from touchlab.simulate import World, company_world, simulate
 
@@ -66,7 +66,7 @@ def spliced(first: Tables, then: Tables, day: pd.Timestamp) -> Tables:
     return both | {"customers": people}
 
 
-def record_of(tables: Tables, folder: Path, seed: int) -> list[tl.Record]:
+def record_of(tables: Tables, folder: Path, seed: int) -> list[Record]:
     """Six runs that write down what they foretell; the record as each and one more saw it."""
     ledger, seen, drivers = folder / "forecasts.jsonl", [], None
     for number, end in enumerate(RUNS):

@@ -27,7 +27,7 @@ from .experience.map import audit_map, propose_map, touch_shares, touchpoint_map
 from .experience.stages import channel_consistency, coverage_by_segment, stage_flow
 from .experience.surveys import survey_scores
 from .forecasts.forecast import forecast
-from .forecasts.grade import Record, grade_forecasts
+from .forecasts.grade import grade_forecasts
 from .journeys.build import Journeys, build_journeys
 from .journeys.counts import Rule, transition_matrix
 from .journeys.describe import time_to_outcome
@@ -53,7 +53,6 @@ __all__ = [
     "MissingInput",
     "ParameterError",
     "Reallocation",
-    "Record",
     "Renewals",
     "ReportError",
     "Rule",

@@ -60,9 +60,8 @@ def forecast(
         )
     known, rows, prior = _customers(found), list[dict[str, Any]](), SPREAD**2
     table = drivers.incremental(total=False).set_index("touchpoint")
-    for what, name in sorted(found.by_name, key=lambda own: (own[0] != What.ALL, own)):
-        if what not in What.FORETOLD:
-            continue
+    asked = (own for own in found.by_name if own[0] in What.FORETOLD)
+    for what, name in sorted(asked, key=lambda own: (own[0] != What.ALL, own)):
         if what == What.ORDERS:
             row = _orders(data, found, outcome, seed, prior)
         else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -32,8 +30,9 @@ def plot_record(record: pd.DataFrame, forecasts: pd.DataFrame) -> Picture:
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(width, 3.6)
         axes.vlines(rows.index, ends[ENDS[1]], ends[ENDS[2]], theme.accent, lw=7, alpha=0.3)
-        look: dict[str, Any] = {"color": theme.accent, "marker": "_", "s": 140}
-        told = axes.scatter(rows.index, rows.forecast, label="foretold, 95 % interval", **look)
+        told = axes.scatter(
+            rows.index, rows.forecast, s=140, marker="_", color=theme.accent, label="foretold, 95 %"
+        )
         on_hover(told, words)
         axes.scatter(over.index, over.came, color=theme.ink, s=34, zorder=3, label="came")
         axes.set_ylim(0, float(rows[["forecast_high", "came"]].max().max()) * 1.08)
