@@ -50,7 +50,7 @@ class Record(Result):
         lost = self.table.status.value_counts().drop([GRADED, PENDING], errors="ignore")
         said = [f"{n} forecasts cannot be graded: {why}" for why, n in lost.items()]
         late = int(self.table.afterwards.sum())
-        return (*said, *[f"{late} were written down when their time was over"] * bool(late))
+        return (*said, *[f"{late} forecasts were written when their time was over"] * bool(late))
 
     @cached_property
     def scores(self) -> pd.DataFrame:

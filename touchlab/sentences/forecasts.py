@@ -12,7 +12,8 @@ from touchlab.show import begun, count, per_cent, ranged, safe, safe_sentence
 if TYPE_CHECKING:
     from touchlab.forecasts.grade import Record
 
-FEW, CHANCE = 20, 0.05  # forecasts that show how well intervals hold; what may be chance
+FEW, FEWEST, CHANCE = 20, 3, 0.05
+"""Forecasts that show how well intervals hold, and months how well forecasts do; a rare chance."""
 
 
 @safe_sentence
@@ -49,7 +50,7 @@ def about_record(record: Record) -> Iterator[str]:
     if len(graded) < FEW:
         yield "So few cannot show how well intervals hold."
     for row in record.scores.itertuples():
-        if row.what == "in all" and row.skill == row.skill:
+        if row.what == "in all" and row.graded >= FEWEST and row.skill == row.skill:
             less = f"{per_cent(abs(row.skill))} {'less' if row.skill >= 0 else 'more'}"
             yield f"Outcomes in all were missed by {less} than by taking the month before."
         if row.what != "by last touch" and row.one_sided < CHANCE:
@@ -60,7 +61,7 @@ def about_record(record: Record) -> Iterator[str]:
 @safe_sentence
 def about_given_touches(given: pd.DataFrame) -> str:
     """Say whose outcomes a touch account better for what came, given the touches that came."""
-    if given.empty:
+    if len(given) < FEWEST:
         return ""
     by = ("forecast", "by_drivers", "by_last_touch")
     missed = [per_cent((given[n] - given.came).abs().sum() / given.came.sum()) for n in by]
