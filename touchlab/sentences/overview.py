@@ -112,7 +112,7 @@ def about_unexplained(tables: Tables, data: Dataset, outcome: str) -> str:
 @safe_sentence
 def _anyway(drivers: pd.DataFrame, baseline: pd.DataFrame, received: pd.DataFrame, **_: str) -> str:
     row = received.iloc[0]
-    said = about_baseline(baseline.iloc[0], row.outcome)
+    said = about_baseline(baseline.iloc[0], row.outcome, drivers)
     return f"From {day(row['first'])} to {day(row['last'])}, {said}."
 
 
@@ -307,7 +307,7 @@ def _move_money(found: _Found) -> Iterator[Action]:
         return
     moves = found.tables["moves"][found.tables["moves"].safe.astype(bool)]
     less, more = moves[moves.change < 0], "fewer" if found.outcome in ENDING else "more"
-    for row in moves[moves.change > 0].head(MOVES).itertuples():
+    for row in moves[(moves.change > 0) & (moves.gain > 0)].head(MOVES).itertuples():
         source, enough = "", less[-less.change >= row.change]
         if len(enough):
             one = enough.loc[enough.gain.idxmax()]  # what loses least
