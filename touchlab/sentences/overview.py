@@ -314,12 +314,15 @@ def _move_money(found: _Found) -> Iterator[Action]:
             lost = ranged(-one.gain, -one.gain_high, -one.gain_low)
             amount = f"{-one.change:,.0f} {found.currency}"
             source = f" Or take it from {one.touchpoint}, where {amount} less loses {lost}."
+        each = NOT_KNOWN
+        if row.gain > 0:
+            each = f"{money(row.change / row.gain)} {found.currency} for each."
         yield found.about(
             row,
             f"Spend {row.change:,.0f} {found.currency} more on {row.touchpoint}, which had "
             f"{row.cost_now:,.0f}.",
             f"{ranged(row.gain, row.gain_low, row.gain_high)} {more} {found.outcome} outcomes.",
-            f"{money(row.change / row.gain)} {found.currency} for each.{source}",
+            f"{each}{source}",
             f"{row.change:,.0f} {found.currency} for less than that: more touches of the same "
             "customers are taken to work as those before.",
         )
