@@ -197,14 +197,13 @@ def test_map_surveys_and_experiments_follow_as_far_as_they_can() -> None:
     ]  # fmt: skip
     stages = data.tables["touchpoints"].to_pandas().set_index("touchpoint").stage.sort_index()
     assert stages.to_dict() == {
-        "email": "purchase",  # surveys ask about it
         "email: spring": "purchase",
         "search": "retention",
         "search: brand": "retention",
     }
-    assert not data.has("experiments")
+    assert not data.has("experiments") and not data.has("surveys")
     said = "on touchpoints as a whole, which say nothing of one campaign, left out"
-    assert notes(data)[-1] == ("experiments", 2, said)
+    assert notes(data)[-2:] == [("experiments", 2, said), ("surveys", 2, said)]
     assert at_level(tl.open_data(given), "touchpoint").has("experiments")
 
 
