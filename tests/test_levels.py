@@ -209,7 +209,7 @@ def test_map_surveys_and_experiments_follow_as_far_as_they_can() -> None:
 
 def test_a_level_that_is_not_there_is_refused_by_name() -> None:
     data = tl.open_data(tables())
-    with pytest.raises(tl.ParameterError, match="level: 'campain'.*did you mean 'campaign'"):
+    with pytest.raises(tl.ParameterError, match=r"level: 'campain'.*did you mean 'campaign'"):
         at_level(data, "campain")
     with pytest.raises(tl.MissingInput, match="no touch names a campaign"):
         tl.attribute(data, level="campaign")
