@@ -14,16 +14,14 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from touchlab.data.alike import fold, fold_id, mend_of, read_clean
+from touchlab.data.alongside import merge_identities, spread_spend
 from touchlab.data.contract import ALONE, NEEDED, PATHS, TABLES, Note, Problem
-from touchlab.data.extremes import close_ends
-from touchlab.data.identities import merge_identities
 from touchlab.data.level import at_level
 from touchlab.data.locate import Located, locate
+from touchlab.data.odd import close_ends, count
 from touchlab.data.outcomes import first_and_repeat
 from touchlab.data.paths import split_paths
 from touchlab.data.readers import WHOLE_FILE, engine_errors, forget, in_our_words, keep, view
-from touchlab.data.repeats import count
-from touchlab.data.spend import spread_spend
 from touchlab.data.validate import Checked, check_table
 from touchlab.errors import DataError, MissingInput, listing, shorten
 from touchlab.once import once_about

@@ -15,11 +15,10 @@ import ibis.expr.types as ir
 from touchlab.data.alike import mend_of, twins
 from touchlab.data.columns import Probe, WrongType, clean_column, is_nothing
 from touchlab.data.contract import METRIC_RANGES, SPECS, Note, Problem, Spec, meant
-from touchlab.data.extremes import Times, busiest, drop_far
 from touchlab.data.locate import Located
+from touchlab.data.odd import Times, busiest, drop_far, drop_repeats
 from touchlab.data.outcomes import net_refunds, refunds_apart
 from touchlab.data.readers import WHOLE_FILE, engine_errors, in_our_words, keep
-from touchlab.data.repeats import drop_repeats
 from touchlab.errors import listing, nearest, shorten
 
 EVENTS = ("touches", "outcomes")
@@ -201,7 +200,7 @@ def _run_probes(
     (counts,) = located.bring(asked, raw.aggregate(rows=raw.count(), **sums))
     checked.rows = int(counts["rows"])
     checked.dates = "timed" in counts and not counts["timed"]
-    if counts.get("nps", 0) >= ENOUGH_ANSWERS and counts["low"] >= 1 and counts["high"] <= 5:
+    if (counts.get("nps") or 0) >= ENOUGH_ANSWERS and counts["low"] >= 1 and counts["high"] <= 5:
         rule = f"all {int(counts['nps']):,} answers of nps are from 1 to 5, as on a scale of 1 to 5"
         mend = "nps is asked from 0 to 10; name answers from 1 to 5 csat"
         checked.problems.append(Problem(spec.name, "score", rule, mend))
