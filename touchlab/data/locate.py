@@ -215,7 +215,8 @@ def _make(located: Located, recipes: Sequence[Recipe], rules: Rules) -> None:
         own = [recipe for recipe in recipes if recipe.makes == makes]
         pairs = [(r, name) for r in own if (name := next((t for t in r.tables if t in raw), ""))]
         try:
-            done = [make_table(recipe, raw[name], rules) for recipe, name in pairs]
+            again = {*raw} - located.nested if located.embedded else ()
+            done = [make_table(r, raw[name], rules, parted=name in again) for r, name in pairs]
         except engine_errors(AttributeError, TypeError) as error:
             rule = f"{SETTINGS} cannot be followed: {in_our_words(error)}"
             mend = "ask of each column only what its type allows"
