@@ -56,7 +56,7 @@ def test_a_sheet_a_table_with_its_numbers(run: Path, tmp_path: Path) -> None:
     assert main(["export", str(run), "--xlsx", str(target)]) == 0
     book = openpyxl.load_workbook(target)
     assert book.sheetnames == [
-        "Contents", "01.01 Credit by touchpoint", "02.01 Few customers", "02.02 A figure  x y.",
+        "Contents", "01.01 Credit by touchpoint", "02.01 Few customers", "02.02 A figure x y.",
     ]  # fmt: skip
     assert cells_of(book[book.sheetnames[1]]) == [
         ("touchpoint", "credit", "n"),

@@ -36,7 +36,7 @@ class Sheet:
     @property
     def name(self) -> str:
         """Begin with page and place, so that names differ and sort."""
-        words = _NOT_IN_NAMES.sub(" ", self.title)
+        words = " ".join(_NOT_IN_NAMES.sub(" ", self.title).split())
         return f"{self.page[:2]}.{self.place:02d} {words}"[:LONGEST_NAME].strip()
 
 
