@@ -38,8 +38,8 @@ def at_level(data: Dataset, level: str) -> Dataset:
         If no touch names a campaign; for a level that there is not.
     """
     if level not in LEVELS:
-        mend = f"use {' or '.join(map(repr, LEVELS))}"
-        raise ParameterError(f"level: {level!r} is not a level{nearest(level, LEVELS)}\n  {mend}")
+        said = f"level: {level!r} is not a level{nearest(level, LEVELS)}"
+        raise ParameterError(f"{said}\n  use 'touchpoint' or 'campaign'")
     if level == LEVELS[0]:
         return data
     if not data.has("touches") or "campaign" not in data.touches.columns:
@@ -61,8 +61,7 @@ def at_level(data: Dataset, level: str) -> Dataset:
     for name in [name for name in ("experiments", "surveys") if name in tables]:
         given = tables[name]
         whole = given.touchpoint.isin(sorted(split))
-        left_out = int(whole.sum().to_pyarrow().as_py() or 0)
-        if left_out:
+        if left_out := int(whole.sum().to_pyarrow().as_py() or 0):
             notes.append((name, left_out, WHOLE))
             tables[name] = given.filter(~whole)
             if not tables[name].limit(1).to_pyarrow().num_rows:

@@ -214,7 +214,8 @@ def read_lake(table: str, folder: Path) -> ir.Table:
         if reader == "deltalake":
             rows = import_module(reader).DeltaTable(str(folder)).to_pyarrow_dataset()
         else:
-            newest = max((folder / "metadata").glob("*.metadata.json"), key=_age)
+            logs = (folder / "metadata").glob("*.metadata.json")
+            newest = max(logs, key=lambda file: (file.stat().st_mtime_ns, file.name))
             static = import_module("pyiceberg.table").StaticTable
             rows = static.from_metadata(str(newest)).scan().to_arrow()
         engine().con.register(label := _own_name(table), rows)
@@ -232,10 +233,6 @@ LOGS = {"a Delta": "_delta_log", "a Hudi": ".hoodie", "an Iceberg": "metadata"}
 def lake_in(folder: Path) -> str:
     """Name the kind of table whose log says which files are valid; nothing for plain files."""
     return next((kind for kind, log in LOGS.items() if (folder / log).is_dir()), "")
-
-
-def _age(file: Path) -> tuple[int, str]:
-    return file.stat().st_mtime_ns, file.name
 
 
 @ibis.udf.scalar.builtin(signature=((dt.float64,), dt.boolean))

@@ -82,10 +82,7 @@ class Bench:
 def make_table(
     recipe: Recipe, raw: ir.Table, rules: Rules, *, parted: bool = False
 ) -> tuple[ir.Table | None, list[Problem]]:
-    """Make a table as far as it can be, with what went wrong; `rules` reads a file of them.
-
-    `parted`: rows may be read several times, to save memory.
-    """
+    """Make a table as far as it can be, with what went wrong; `rules` reads a file of them."""
     problems = [*_unknown_columns(recipe)]
     if recipe.plain:
         found = {ours: theirs for ours, theirs in recipe.columns.items() if theirs in raw.columns}
