@@ -37,6 +37,7 @@ from .experience import (
     map_in_brief,
     scores_in_brief,
 )
+from .forecasts import about_forecasts, about_given_touches, about_record, in_a_line
 from .journeys import (
     about_data,
     about_journeys,
@@ -83,7 +84,9 @@ __all__ = [
     "about_experiments",
     "about_exposure",
     "about_flow",
+    "about_forecasts",
     "about_gaps",
+    "about_given_touches",
     "about_inactivity",
     "about_intent",
     "about_journeys",
@@ -102,6 +105,7 @@ __all__ = [
     "about_owners",
     "about_paths",
     "about_reach",
+    "about_record",
     "about_referrals",
     "about_removal",
     "about_renewals",
@@ -116,6 +120,7 @@ __all__ = [
     "about_validation",
     "about_value",
     "costs_in_brief",
+    "in_a_line",
     "in_brief",
     "in_figures",
     "map_by_channel",
