@@ -26,7 +26,7 @@ def output(table: Table) -> Any:
 def run(tmp_path: Path) -> Path:
     """A run of two pages, one with a figure's numbers and names that would do harm."""
     names = ["=HYPERLINK(1)", "https://example.org", "00123", "Köln 🛒"]
-    plain = pd.DataFrame({"touchpoint": names, "credit": [1.5, None, 3.0, 1e9], "n": [50] * 4})
+    plain = pd.DataFrame({"touchpoint": names, "score": [1.5, None, 3.0, 1e9], "weeks": [50] * 4})
     few = pd.DataFrame({"touchpoint": ["a", "b"], "customers": [3, 400], "rate": [0.5, 0.25]})
     figure = {"table": {"columns": ["x", "y"], "data": [[1, 2.5]]}, "alt": "A [figure]: x/y."}
     folder = tmp_path / "20260301T000000Z-shop"
@@ -59,7 +59,7 @@ def test_a_sheet_a_table_with_its_numbers(run: Path, tmp_path: Path) -> None:
         "Contents", "01.01 Credit by touchpoint", "02.01 Few customers", "02.02 A figure x y.",
     ]  # fmt: skip
     assert cells_of(book[book.sheetnames[1]]) == [
-        ("touchpoint", "credit", "n"),
+        ("touchpoint", "score", "weeks"),
         ("=HYPERLINK(1)", 1.5, 50),
         ("https://example.org", None, 50),
         ("00123", 3, 50),
