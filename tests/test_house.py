@@ -13,7 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LONGEST, SHORTEST = 480, 30
 SHORT_WITH_REASON = {"errors.py"}
 """Beside `__init__.py`: what everybody imports and nothing else belongs to."""
-MOST_FILES, MOST_LINES = 139, 31_490
+MOST_FILES, MOST_LINES = 140, 31_720
 COMPUTING = {
     "data",
     "journeys",
