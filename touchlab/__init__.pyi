@@ -27,6 +27,9 @@ from .experience.key_drivers import key_drivers, weak_links
 from .experience.map import audit_map, propose_map, touch_shares, touchpoint_map
 from .experience.stages import channel_consistency, coverage_by_segment, stage_flow
 from .experience.surveys import survey_scores
+
+from .experiments.plan import ExperimentPlan, plan_experiments
+
 from .journeys.build import Journeys, build_journeys
 from .journeys.counts import Rule, transition_matrix
 from .journeys.describe import time_to_outcome
@@ -47,6 +50,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "Drivers",
+    "ExperimentPlan",
     "Journeys",
     "Lifetime",
     "MissingInput",
@@ -82,6 +86,7 @@ __all__ = [
     "inactivity_rules",
     "key_drivers",
     "open_data",
+    "plan_experiments",
     "position",
     "propose_map",
     "pseudonymise",

@@ -1,0 +1,176 @@
+"""What a holdout can find, from the customers' own outcomes; and what knowing it is worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import ibis
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from touchlab.data.customers import DAY_SECONDS
+from touchlab.data.dataset import Dataset
+from touchlab.drivers.arms import counted, with_amounts
+from touchlab.drivers.experiments import FEWEST_CLUSTERS, POWER
+from touchlab.drivers.lifts import cluster_changes, cluster_difference
+from touchlab.errors import TooThin
+from touchlab.moments.risk import Risk, risk_windows
+from touchlab.numeric import LEVEL, Floats
+
+WEEK = 7.0
+CLUSTERS = 10
+"""Groups of customers below which none is planned: chance between them drowns what the arms do."""
+FEWEST_LEFT = 5
+"""Outcomes expected among those held out, if the effect is as large as can just be found."""
+ROUNDS = 8
+"""Of finding the smallest effect: held-out customers vary less, as they have fewer outcomes."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Outcomes a customer over the last weeks of the data, which an experiment would meet again."""
+
+    weeks: int
+    customers: int
+    """At risk at the end of the data: who could be in an experiment now."""
+    amount: Floats
+    chance: Floats
+    """Share of customers who had so many."""
+    change: Floats
+    sizes: Floats
+    """By cluster, where customers are not split: change of the rate, and customers."""
+
+    @property
+    def mean(self) -> float:
+        return float(self.amount @ self.chance)
+
+    def error(self, share: float, effect: float = 0.0) -> tuple[float, float]:
+        """Standard error of treated less held out, and its degrees of freedom."""
+        if len(self.change):
+            n, count = self.sizes / self.sizes.mean(), len(self.sizes)
+            spread = ((n * (self.change - (n * self.change).mean())) ** 2).sum() / (count - 1)
+            held = round(share * count)
+            return float(np.sqrt(spread * (1 / held + 1 / (count - held)))), count - 2.0
+        kept = self.without(effect)
+        own = self.amount**2 @ self.chance - self.mean**2
+        less = self.amount**2 @ kept - (self.amount @ kept) ** 2
+        n = self.customers * np.array([1 - share, share])
+        return float(np.sqrt(own / n[0] + less / n[1])), float(n.sum() - 2)
+
+    def without(self, effect: float) -> Floats:
+        """Chances where each outcome is left out at random, until `effect` a customer is gone."""
+        lost = float(np.clip(effect / self.mean, 0, 1)) if self.mean > 0 else 0.0
+        if lost == 0:
+            return self.chance
+        kept = stats.binom.pmf(self.amount[:, None], self.amount[None], 1 - lost)
+        return np.asarray(kept @ self.chance)
+
+    def carries(self, share: float) -> bool:
+        """Say whether both arms would have their clusters, or outcomes enough for a normal mean."""
+        if len(self.change):
+            return round(share * len(self.change)) >= FEWEST_CLUSTERS
+        left = self.mean - self.detectable(share)
+        return share * self.customers * left >= FEWEST_LEFT
+
+    def detectable(self, share: float) -> float:
+        """The smallest effect a customer that four experiments in five would find."""
+        effect = 0.0
+        for _ in range(ROUNDS):
+            se, freedom = self.error(share, effect)
+            effect = se * float(stats.t.ppf([0.5 + LEVEL / 2, POWER], freedom).sum())
+        return effect
+
+    def power(self, share: float, effect: float) -> float:
+        """The chance of an interval beyond zero, where that is the effect a customer."""
+        se, freedom = self.error(share, abs(effect))
+        reach = stats.t.ppf(0.5 + LEVEL / 2, freedom)
+        return float(stats.t.sf(reach - abs(effect) / se, freedom)) if se > 0 else np.nan
+
+
+def simulate_power(
+    sample: Sample, share: float, effect: float, *, repeats: int = 1000, seed: int = 1
+) -> float:
+    """Run the experiment on customers drawn from the data's own: share that found the effect.
+
+    Customers are drawn with their outcomes; among those held out each outcome is left out at
+    random, until `effect` a customer is gone. Clusters are dealt to the arms anew each time, with
+    the change that they had.
+    """
+    random = np.random.default_rng(seed)
+    if len(sample.change):
+        held = np.arange(len(sample.change)) < round(share * len(sample.change))
+        found = [
+            cluster_difference(sample.change + effect * ~own, sample.sizes, own)
+            for own in (random.permutation(held) for _ in range(repeats))
+        ]
+        difference, se, freedom = np.array([(d.difference, d.se, d.freedom) for d in found]).T
+    else:
+        means, errors = [], []
+        for part, chance in ((1 - share, sample.chance), (share, sample.without(effect))):
+            n = round(part * sample.customers)
+            drawn = random.multinomial(n, chance / chance.sum(), repeats) / n
+            means.append(drawn @ sample.amount)
+            errors.append((drawn @ sample.amount**2 - means[-1] ** 2) / (n - 1))
+        difference, se = means[0] - means[1], np.sqrt(errors[0] + errors[1])
+        freedom = np.full(repeats, sample.customers - 2.0)
+    return float((np.abs(difference) > stats.t.ppf(0.5 + LEVEL / 2, freedom) * se).mean())
+
+
+def sample_weeks(data: Dataset, risk: Risk, weeks: int, by: str | None = None) -> Sample | None:
+    """Take the outcomes of those at risk over the last `weeks`; None where the data is shorter."""
+    windows = risk_windows(data, risk)
+    ends = windows.aggregate(first=windows.start.min(), last=windows.stop.max()).to_pandas()
+    first, last = ends.iloc[0]
+    begun = last - weeks * WEEK * DAY_SECONDS
+    if not first + DAY_SECONDS <= begun:
+        return None
+    now = windows.filter(windows.stop >= last - DAY_SECONDS)
+    customers = int(now.count().to_pyarrow().as_py())
+    there = windows.filter((windows.start <= begun) & (windows.stop > begun))
+    units = there.select("customer_id", touchpoint=ibis.literal("any"), arm=ibis.literal("treated"))
+    units = units.mutate(begun=begun, stop=last)
+    rows = with_amounts(data, risk, counted(data, risk, units))
+    table = rows.group_by("amount").aggregate(n=rows.count()).to_pandas()
+    if table.n.sum() < 2 or customers < 2:
+        return None
+    counts = np.bincount(table.amount.astype(int), table.n)
+    change = sizes = np.empty(0)
+    if by is not None:
+        found, _ = cluster_changes(data, risk, there.select("customer_id"), (begun, last), by)
+        change, sizes = found.change.to_numpy(float), found.n.to_numpy(float)
+        if len(change) < CLUSTERS:
+            raise TooThin(
+                f"by: {by} sorts customers into {len(change)} groups, at least {CLUSTERS} are "
+                "needed\n  group by something finer, such as stores or postcodes, in customers"
+            )
+    chance = counts / counts.sum()
+    return Sample(weeks, customers, np.arange(len(counts)) * 1.0, chance, change, sizes)
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What an experiment is worth before a decision to keep or stop."""
+
+    worth: npt.NDArray[np.float64]
+    """Expected pay-off gained by deciding after it instead of now."""
+    chance: npt.NDArray[np.float64]
+    """That its result turns the decision round."""
+
+
+def value_of_information(mean: npt.ArrayLike, prior: npt.ArrayLike, error: npt.ArrayLike) -> Worth:
+    """Expected value of sample information, of a normal pay-off that is kept if above 0.
+
+    `prior` and `error` are the variances of what is believed and of the result. The mean after
+    the result is normal with variance s^2 = prior^2 / (prior + error), and the value is
+    s phi(m / s) - |m| Phi(-|m| / s) [Raiffa & Schlaifer 1961].
+
+    >>> found = value_of_information([0.0, 2.0], 1.0, [0.0, 1.0])
+    >>> found.worth.round(4).tolist(), found.chance.round(4).tolist()
+    ([0.3989, 0.0006], [0.5, 0.0023])
+    """
+    m, before = np.abs(np.asarray(mean, dtype=float)), np.asarray(prior, dtype=float)
+    s = before / np.sqrt(np.maximum(before + np.asarray(error, dtype=float), 1e-300))
+    far = m / np.maximum(s, 1e-300)
+    worth = np.maximum(s * stats.norm.pdf(far) - m * stats.norm.cdf(-far), 0.0)
+    return Worth(np.asarray(worth), np.asarray(stats.norm.cdf(-far)))

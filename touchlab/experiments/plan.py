@@ -1,0 +1,279 @@
+"""Which experiment to run next: what each could find, what it would cost, and what for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from touchlab.budget.costs import find_costs, wanted
+from touchlab.data.contract import listing
+from touchlab.data.customers import need_group, traits
+from touchlab.data.dataset import Dataset
+from touchlab.drivers.calibrate import DOUBT
+from touchlab.drivers.checks import DESCRIPTIVE, RANDOMISED
+from touchlab.drivers.experiments import never_sent_out
+from touchlab.drivers.lifts import carried
+from touchlab.drivers.result import UNCHECKED, Drivers
+from touchlab.errors import MissingInput, ParameterError, TooThin
+from touchlab.experiments.design import (
+    WEEK,
+    Sample,
+    sample_weeks,
+    simulate_power,
+    value_of_information,
+)
+from touchlab.numeric import Floats, jackknife, one_thread
+from touchlab.results import Result
+
+SHARES, WEEKS, HORIZON = (0.05, 0.1, 0.2, 0.3, 0.5), (2, 4, 8, 12), 365
+AT_BREAK_EVEN = "each is taken to cost what it brings, and whether a result turns it is not said"
+FOR_READING = ["touchpoint", "badge", "share", "weeks", "detectable", "part", "forgone"]
+FOR_READING += ["worth", "probability"]
+
+
+@dataclass(frozen=True, repr=False)
+class ExperimentPlan(Result):
+    """The queue: `.table`, a row a touchpoint, first what to try first; see `plan_experiments`."""
+
+    table: pd.DataFrame
+    designs: pd.DataFrame
+    """The same for every share and length that was looked at."""
+    outcome: str
+    horizon_days: int
+    notes: tuple[str, ...]
+
+    def summary(self) -> pd.DataFrame:
+        """The columns that a reader needs."""
+        return self.table[FOR_READING]
+
+    def sentence(self) -> str:
+        """Say what to try next, what it would find and cost, and how it may change the plan."""
+        from touchlab import sentences
+
+        return sentences.about_queue(self.table, self.outcome, self.horizon_days)
+
+    def plot(self) -> Any:
+        """Draw what each experiment is worth against the outcomes forgone for it."""
+        from touchlab import plots
+
+        return plots.plot_queue(self.table, outcome=self.outcome)
+
+
+@one_thread
+def plan_experiments(
+    data: Dataset,
+    drivers: Drivers,
+    *,
+    checks: Any = None,
+    by: str | None = None,
+    shares: Sequence[float] = SHARES,
+    weeks: Sequence[int] = WEEKS,
+    horizon_days: int = HORIZON,
+    costs: Mapping[str, float] | None = None,
+    value: float | None = None,
+    seed: int = 1,
+) -> ExperimentPlan:
+    """Which touchpoint should be held back from some customers next, and what would that tell?
+
+    It weighs one decision a touchpoint, to keep it or to stop it, for one outcome, over the
+    customers at risk now. It does not weigh other outcomes, nor moves of money between touchpoints.
+
+    Parameters
+    ----------
+    data
+        The Dataset that the drivers were fitted to.
+    drivers
+        As returned by ``fit_drivers`` or ``calibrate``.
+    checks
+        What ``check_drivers`` found: the badge says what bias is granted to a figure.
+    by
+        A trait of customers, such as ``"region"``, whose groups are held back whole, where
+        customers cannot be told apart.
+    shares, weeks
+        Of customers held out, and lengths, to choose from.
+    horizon_days
+        For how long the decision would hold, from now.
+    costs
+        Cost by touchpoint over the time at risk; None: the sums of ``touches.cost``.
+    value
+        Of one outcome, in the currency of the costs; None: the mean that is recorded.
+    seed
+        Of the simulated experiments.
+
+    Returns
+    -------
+    ExperimentPlan
+        ``.table``, the most rewarding first: ``touchpoint, badge, share`` (held out), ``weeks,
+        customers`` (in the experiment), ``detectable`` (smallest effect that four experiments in
+        five find: outcomes that all these customers would lack without it, in that time),
+        ``part`` (of the drivers' own estimate of that), ``power`` (the chance to find that
+        estimate), ``simulated`` (share of experiments on the data's own customers that found an
+        effect of size `detectable`), ``forgone`` (outcomes meanwhile, if the estimate is right),
+        ``worth`` (expected gain by deciding after it, in outcomes over the horizon),
+        ``probability`` (that its result turns the decision round), ``net`` (`worth` less
+        `forgone`); ``.designs``, ``.notes``, ``.sentence()``, ``.plot()``.
+
+    Raises
+    ------
+    MissingInput
+        If nothing can be held back, or the data is shorter than every length.
+    TooThin
+        If `by` gives too few groups.
+    ParameterError
+        For a trait, shares or lengths that cannot be.
+
+    Notes
+    -----
+    The true effect is taken to be normal about the drivers' estimate, its variance that of
+    sampling and the squared bias granted to the badge: none for *randomised*, 0.5 in the
+    coefficient for others (as ``calibrate`` grants it), and the whole estimate beside that for
+    *descriptive*. The pay-off of keeping is the effect less the cost over the value of an outcome.
+    Its expected value of sample information is s phi(m/s) - \\|m\\| Phi(-\\|m\\|/s), the chance of
+    turning round Phi(-\\|m\\|/s), with m the pay-off now (0 where no cost or value is known) and s the standard deviation of what it
+    will be after the result [Raiffa & Schlaifer 1961]; it counts for what is left of the horizon.
+    Touches before an experiment still work in it, so only part of the effect shows: see `carried`.
+
+    Examples
+    --------
+    >>> import touchlab as tl
+    >>> data = tl.open_data("data/sample")
+    >>> plan = tl.plan_experiments(data, tl.fit_drivers(data))
+    >>> sorted(plan.table.touchpoint)[:2]
+    ['display', 'email_newsletter']
+    """
+    _refuse_wrong(data, by, shares, weeks, horizon_days)
+    held, notes = _can_be_held(data, drivers, by)
+    samples = [sample_weeks(data, drivers.moments.risk, w, by) for w in sorted(weeks)]
+    found = [sample for sample in samples if sample is not None]
+    if not found:
+        raise TooThin(
+            f"The data is shorter than {min(weeks)} weeks: with more of it, or customers at risk "
+            "at its end, this says what an experiment would find."
+        )
+    believed, more = _believed(drivers, checks, costs, value, found[0].customers * horizon_days)
+    rows = [
+        _rows(believed.loc[held], sample, share, horizon_days)
+        for sample in found
+        for share in shares
+        if sample.carries(share)
+    ]
+    if not rows:
+        raise TooThin(
+            f"Too few {drivers.moments.risk.outcome} outcomes, or groups, for any holdout: in none "
+            "of these shares and lengths would enough of them be left to compare with."
+        )
+    designs = pd.concat(rows, ignore_index=True)
+    best = designs.loc[designs.groupby("touchpoint").net.idxmax()]
+    best = best.sort_values("net", ascending=False, ignore_index=True)
+    by_weeks = {sample.weeks: sample for sample in found}
+    each = [row.detectable / row.customers for row in best.itertuples()]
+    best["simulated"] = [
+        simulate_power(by_weeks[row.weeks], row.share, effect, seed=seed)
+        for row, effect in zip(best.itertuples(), each, strict=True)
+    ]
+    outcome = drivers.moments.risk.outcome
+    return ExperimentPlan(best, designs, outcome, horizon_days, (*notes, *more))
+
+
+def _refuse_wrong(
+    data: Dataset, by: str | None, shares: Sequence[float], weeks: Sequence[int], days: int
+) -> None:
+    if by is not None:
+        need_group(by, traits(data))
+    if not shares or not all(0 < share <= 0.5 for share in shares):
+        raise ParameterError(f"shares: {shares!r}\n  give shares above 0, up to 0.5")
+    if not weeks or not all(0 < WEEK * week < days for week in weeks):
+        raise ParameterError(f"weeks: {weeks!r}\n  give lengths shorter than {days} days")
+
+
+def held_back(data: Dataset, by: str | None = None) -> dict[str, str]:
+    """Why touchpoints cannot be held back: by name, those that customers run or come in by.
+
+    What comes in can still be switched off for whole groups of customers.
+    """
+    found = {} if by else dict.fromkeys(never_sent_out(data), "only customers start it")
+    if data.has("touchpoints") and "owner" in data.tables["touchpoints"].columns:
+        rows = data.tables["touchpoints"].select("touchpoint", "owner").to_pandas()
+        own = rows.touchpoint[rows.owner == "customer"]
+        found |= dict.fromkeys(own, "it belongs to the customer")
+    return found
+
+
+def _can_be_held(
+    data: Dataset, drivers: Drivers, by: str | None
+) -> tuple[list[str], tuple[str, ...]]:
+    cannot, names = held_back(data, by), drivers.moments.touchpoints
+    free = [name for name in names if name not in cannot]
+    bound = [name for name in names if name in cannot]
+    if not free:
+        raise MissingInput(
+            f"No touchpoint can be held back from customers: {listing(bound)} are the customer's "
+            "own, or only come in. With one that is sent out, this says what to try next."
+        )
+    return free, (f"cannot be held back: {listing(bound)}",) * bool(bound)
+
+
+def _believed(
+    drivers: Drivers,
+    checks: Any,
+    costs: Mapping[str, float] | None,
+    value: float | None,
+    customer_days: float,
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """By touchpoint, over so many customer-days: effect, its variance, pay-off; badge, half-life."""
+    point, replicates = drivers._removed
+    estimate = point[:, 0]
+    error, _ = jackknife(estimate, replicates[:, :, 0])
+    names, scale = drivers.moments.touchpoints, customer_days / drivers.moments.customer_days
+    badges = [UNCHECKED] * len(names) if checks is None else checks.badges(names)
+    bias = granted_bias(drivers, badges, estimate)
+    table = pd.DataFrame({"badge": badges, "sign": wanted(drivers)}, index=list(names))
+    table["effect"] = wanted(drivers) * estimate * scale
+    table["variance"] = (np.nan_to_num(error) ** 2 + bias**2) * scale**2
+    table["half_life"] = 2**drivers.parameters.log_half_lives
+    try:
+        known = find_costs(drivers, costs)
+    except MissingInput:
+        return table.assign(payoff=0.0, weighed=False), (f"touches have no cost: {AT_BREAK_EVEN}",)
+    worth = known.value if value is None else value
+    if not worth > 0:
+        note = f"outcomes have no value to hold costs against (give `value`): {AT_BREAK_EVEN}"
+        return table.assign(payoff=0.0, weighed=False), (note,)
+    cost = known.table.cost.reindex(table.index).fillna(0.0) * scale
+    return table.assign(payoff=table.effect - cost / worth, weighed=True), ()
+
+
+def granted_bias(drivers: Drivers, badges: Sequence[str], estimate: Floats) -> Floats:
+    """Bias (standard deviation, in outcomes) that is granted to each figure by its badge."""
+    exposure = drivers.model.exposure(drivers.parameters)
+    effects = drivers.parameters.effects[:, None]
+    expected = drivers._expected(drivers.parameters)
+    bias = DOUBT * (exposure * np.exp(-effects * exposure)) @ expected
+    bias = np.where([badge == DESCRIPTIVE for badge in badges], np.hypot(bias, estimate), bias)
+    return np.where([badge == RANDOMISED for badge in badges], 0.0, bias)
+
+
+def _rows(believed: pd.DataFrame, sample: Sample, share: float, horizon: int) -> pd.DataFrame:
+    """What one design would find of each touchpoint, and what for."""
+    days = sample.weeks * WEEK
+    shown = carried(days, believed.half_life)
+    part = days / horizon * shown  # of the effect over the horizon, in an experiment on all
+    each = believed.effect.to_numpy(float) * part / sample.customers
+    error = np.array([sample.error(share, max(effect, 0.0))[0] for effect in each])
+    known = value_of_information(
+        believed.payoff, believed.variance, (error * sample.customers / part) ** 2
+    )
+    detectable = sample.detectable(share)
+    table = pd.DataFrame({"touchpoint": believed.index, "badge": believed.badge.to_numpy()})
+    table = table.assign(share=share, weeks=sample.weeks, customers=sample.customers)
+    table["detectable"] = detectable * sample.customers
+    table["part"] = detectable / np.where(each > 0, each, np.nan)
+    table["power"] = [sample.power(share, effect) for effect in each]
+    table["forgone"] = share * sample.customers * each.clip(min=0)
+    table["worth"] = known.worth * (1 - days / horizon)
+    table["probability"] = np.where(believed.weighed, known.chance, np.nan)
+    return table.assign(net=table.worth - table.forgone)

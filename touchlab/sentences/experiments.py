@@ -1,0 +1,38 @@
+"""What to try next, how it goes and what trying brought."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from touchlab.data.contract import listing
+from touchlab.moments.risk import ENDING
+from touchlab.show import counted, per_cent, safe_sentence
+
+
+@safe_sentence
+def about_queue(table: pd.DataFrame, outcome: str, horizon_days: int) -> str:
+    """Answer which experiment to run next, and why; `table` is that of `plan_experiments`."""
+    worth = table[table.net > 0]
+    if worth.empty:
+        return (
+            "No experiment is worth what it forgoes now; the least dear is one on "
+            f"{table.touchpoint.iloc[0]}."
+        )
+    first, kind = worth.iloc[0], "kept" if outcome in ENDING else outcome
+    found = (
+        f"effects down to {per_cent(first.part)} of the drivers' estimate"
+        if first.part == first.part
+        else f"effects down to {counted(first.detectable)} {outcome} outcomes"
+    )
+    turns = ", and what it costs is not known"
+    if first.probability == first.probability:
+        turns = f", and turns the decision to keep or stop it round with a chance of "
+        turns += per_cent(first.probability)
+    said = (
+        f"Try {first.touchpoint} next: hold it back from {per_cent(first['share'], 0)} of customers "
+        f"for {first.weeks:.0f} weeks. That finds {found} four times in five, "
+        f"forgoes about {counted(first.forgone)} {kind} outcomes meanwhile{turns}; knowing is "
+        f"worth {counted(first.worth)} outcomes over {horizon_days} days."
+    )
+    rest = worth.touchpoint[1:4]
+    return said + (f" Then: {listing(rest)}." if len(rest) else "")
