@@ -23,6 +23,7 @@ COMPUTING = {
     "retention",
     "experience",
     "budget",
+    "experiments",
 }
 SHOWING = {"plots", "sentences", "show", "reporting"}
 

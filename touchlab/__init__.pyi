@@ -27,9 +27,9 @@ from .experience.key_drivers import key_drivers, weak_links
 from .experience.map import audit_map, propose_map, touch_shares, touchpoint_map
 from .experience.stages import channel_consistency, coverage_by_segment, stage_flow
 from .experience.surveys import survey_scores
-
+from .experiments.assign import assign_experiment
 from .experiments.plan import ExperimentPlan, plan_experiments
-
+from .experiments.watch import check_experiments
 from .journeys.build import Journeys, build_journeys
 from .journeys.counts import Rule, transition_matrix
 from .journeys.describe import time_to_outcome
@@ -62,6 +62,7 @@ __all__ = [
     "TooThin",
     "TouchlabError",
     "TouchlabWarning",
+    "assign_experiment",
     "attribute",
     "audit_map",
     "budget_scenarios",
@@ -69,6 +70,7 @@ __all__ = [
     "calibrate",
     "channel_consistency",
     "check_drivers",
+    "check_experiments",
     "check_prediction",
     "choose_order",
     "cohort_table",

@@ -144,8 +144,9 @@ def sample_weeks(data: Dataset, risk: Risk, weeks: int, by: str | None = None) -
                 f"by: {by} sorts customers into {len(change)} groups, at least {CLUSTERS} are "
                 "needed\n  group by something finer, such as stores or postcodes, in customers"
             )
-    chance = counts / counts.sum()
-    return Sample(weeks, customers, np.arange(len(counts)) * 1.0, chance, change, sizes)
+    amount = np.arange(len(counts)).astype(float)
+    chance = (counts / counts.sum()).astype(float)
+    return Sample(weeks, customers, amount, chance, change, sizes)
 
 
 @dataclass(frozen=True)

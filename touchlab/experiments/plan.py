@@ -133,8 +133,9 @@ def plan_experiments(
     coefficient for others (as ``calibrate`` grants it), and the whole estimate beside that for
     *descriptive*. The pay-off of keeping is the effect less the cost over the value of an outcome.
     Its expected value of sample information is s phi(m/s) - \\|m\\| Phi(-\\|m\\|/s), the chance of
-    turning round Phi(-\\|m\\|/s), with m the pay-off now (0 where no cost or value is known) and s the standard deviation of what it
-    will be after the result [Raiffa & Schlaifer 1961]; it counts for what is left of the horizon.
+    turning round Phi(-\\|m\\|/s), with m the pay-off now (0 where no cost or value is known) and
+    s the standard deviation of what it will be after the result [Raiffa & Schlaifer 1961]; it
+    counts for what is left of the horizon.
     Touches before an experiment still work in it, so only part of the effect shows: see `carried`.
 
     Examples
@@ -147,7 +148,8 @@ def plan_experiments(
     """
     _refuse_wrong(data, by, shares, weeks, horizon_days)
     held, notes = _can_be_held(data, drivers, by)
-    samples = [sample_weeks(data, drivers.moments.risk, w, by) for w in sorted(weeks)]
+    lengths = [week for week in sorted(weeks) if WEEK * week < horizon_days]
+    samples = [sample_weeks(data, drivers.moments.risk, week, by) for week in lengths]
     found = [sample for sample in samples if sample is not None]
     if not found:
         raise TooThin(
@@ -186,8 +188,8 @@ def _refuse_wrong(
         need_group(by, traits(data))
     if not shares or not all(0 < share <= 0.5 for share in shares):
         raise ParameterError(f"shares: {shares!r}\n  give shares above 0, up to 0.5")
-    if not weeks or not all(0 < WEEK * week < days for week in weeks):
-        raise ParameterError(f"weeks: {weeks!r}\n  give lengths shorter than {days} days")
+    if not any(WEEK * week < days for week in weeks) or min(weeks) <= 0:
+        raise ParameterError(f"weeks: {weeks!r}\n  give some shorter than {days} days")
 
 
 def held_back(data: Dataset, by: str | None = None) -> dict[str, str]:
@@ -224,7 +226,7 @@ def _believed(
     value: float | None,
     customer_days: float,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """By touchpoint, over so many customer-days: effect, its variance, pay-off; badge, half-life."""
+    """What is believed of each touchpoint over so many customer-days: effect, variance, pay-off."""
     point, replicates = drivers._removed
     estimate = point[:, 0]
     error, _ = jackknife(estimate, replicates[:, :, 0])

@@ -12,6 +12,7 @@ from .credit import (
 )
 from .drivers import plot_credit_and_drivers, plot_incremental, plot_scores
 from .experience import plot_flow, plot_gaps, plot_importance, plot_survey_scores
+from .experiments import plot_queue
 from .journeys import plot_lengths, plot_months, plot_steps, plot_times
 from .overview import plot_waterfall
 from .parts import plot_intervals, plot_lines
@@ -48,6 +49,7 @@ __all__ = [
     "plot_months",
     "plot_moves",
     "plot_positions",
+    "plot_queue",
     "plot_reallocation",
     "plot_removal",
     "plot_response_curves",

@@ -122,7 +122,7 @@ def run_report(
     good report stays, and NotFinished says where. If the newest report was made from the same data,
     parameters and code, nothing is made unless `force`, and the status is ``unchanged``. What is
     wrong with the data's place, a notebook or a value is said before any notebook runs. Notebooks
-    of your own join those of `folder` (the nine) from `notebooks`. `progress` is called from
+    of your own join those of `folder` (the ten) from `notebooks`. `progress` is called from
     several threads.
     """
     folder = (folder or notebooks_folder()).resolve()

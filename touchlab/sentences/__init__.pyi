@@ -35,6 +35,7 @@ from .experience import (
     map_in_brief,
     scores_in_brief,
 )
+from .experiments import about_lifts, about_queue, about_running, how_to_hand_out
 from .journeys import (
     about_data,
     about_journeys,
@@ -81,6 +82,7 @@ __all__ = [
     "about_keepers",
     "about_later",
     "about_lifetime",
+    "about_lifts",
     "about_links",
     "about_lookback",
     "about_lowest",
@@ -92,6 +94,7 @@ __all__ = [
     "about_order",
     "about_owners",
     "about_paths",
+    "about_queue",
     "about_reach",
     "about_referrals",
     "about_removal",
@@ -99,6 +102,7 @@ __all__ = [
     "about_repairs",
     "about_responders",
     "about_risk",
+    "about_running",
     "about_scores",
     "about_survival",
     "about_ties",
@@ -107,6 +111,7 @@ __all__ = [
     "about_validation",
     "about_value",
     "costs_in_brief",
+    "how_to_hand_out",
     "in_brief",
     "in_figures",
     "map_by_channel",

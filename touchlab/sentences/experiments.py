@@ -6,7 +6,7 @@ import pandas as pd
 
 from touchlab.data.contract import listing
 from touchlab.moments.risk import ENDING
-from touchlab.show import counted, per_cent, safe_sentence
+from touchlab.show import counted, per_cent, ranged, safe_sentence
 
 
 @safe_sentence
@@ -26,13 +26,49 @@ def about_queue(table: pd.DataFrame, outcome: str, horizon_days: int) -> str:
     )
     turns = ", and what it costs is not known"
     if first.probability == first.probability:
-        turns = f", and turns the decision to keep or stop it round with a chance of "
+        turns = ", and turns the decision to keep or stop it round with a chance of "
         turns += per_cent(first.probability)
     said = (
-        f"Try {first.touchpoint} next: hold it back from {per_cent(first['share'], 0)} of customers "
-        f"for {first.weeks:.0f} weeks. That finds {found} four times in five, "
+        f"Try {first.touchpoint} next: hold it back from {per_cent(first['share'], 0)} of "
+        f"customers for {first.weeks:.0f} weeks. That finds {found} four times in five, "
         f"forgoes about {counted(first.forgone)} {kind} outcomes meanwhile{turns}; knowing is "
         f"worth {counted(first.worth)} outcomes over {horizon_days} days."
     )
     rest = worth.touchpoint[1:4]
     return said + (f" Then: {listing(rest)}." if len(rest) else "")
+
+
+@safe_sentence
+def about_running(table: pd.DataFrame, outcome: str) -> str:
+    """Say of each experiment whether it is sound, and what it says by now."""
+    said = []
+    for row in table.itertuples():
+        effect = ranged(row.incremental, row.always_low, row.always_high)
+        untested = "; whether its arms are as drawn is untested" if row.arms == "untested" else ""
+        said.append(
+            f"{row.touchpoint}: {row.verdict}{untested}. So far {effect} {outcome} outcomes, with "
+            "an interval that holds however often one looks."
+        )
+    return " ".join(said)
+
+
+def how_to_hand_out(table: pd.DataFrame, data: str) -> str:
+    """Write the command that hands out the first experiment of the queue."""
+    row = table.iloc[0]
+    return (
+        f"To hand it out: touchlab experiment {data} {row.touchpoint} --share {row['share']:g} "
+        f"--weeks {row.weeks} --out {row.touchpoint}.csv"
+    )
+
+
+@safe_sentence
+def about_lifts(table: pd.DataFrame, outcome: str) -> str:
+    """Say what results from elsewhere, and those of regions, are read; `Holdouts.table`."""
+    own = table[table.source != "customers"]
+    if own.empty:
+        return f"No lift of {outcome} from elsewhere is in the data (a table `lifts`)."
+    said = (
+        f"{row.touchpoint} {ranged(row.incremental, row.ci_low, row.ci_high)} ({row.source})"
+        for row in own.itertuples()
+    )
+    return f"Lifts of {outcome} that are no list of customers: {'; '.join(said)}."
