@@ -2,9 +2,8 @@
 
 from .budget.costs import cost_per_incremental, response_curves
 from .budget.plan import Reallocation, budget_scenarios, reallocate
-from .credit.attribute import attribute
+from .credit.attribute import attribute, position, time_decay
 from .credit.order import choose_order, removal_effects
-from .credit.rules import position, time_decay
 from .credit.sensitivity import credit_by_position, return_on_cost, touch_costs
 from .data.dataset import Dataset, open_data
 from .drivers.calibrate import calibrate

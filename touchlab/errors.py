@@ -63,5 +63,16 @@ def visible(text: str) -> str:
     return "".join(kept)
 
 
+def need_name(
+    parameter: str, name: object, known: Sequence[str], what: str, *, offer: str = "use one of"
+) -> None:
+    """Refuse a name that is not among those known, with the nearest and all that there are."""
+    if name not in known:
+        raise ParameterError(
+            f"{parameter}: {name!r} {what}{nearest(str(name), known)}\n"
+            f"  {offer} {listing(known) or '(none)'}"
+        )
+
+
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 3] + "..."

@@ -19,7 +19,7 @@ PIECES, FEWEST_EXPECTED = 10, 20.0
 OFF, LEVEL = 1.5, 1e-4
 """A piece is off if what happened is so many times more or less than expected, beyond chance."""
 BENDING = 0.05
-"""Chance that any effect is said to bend where none does."""
+"""Chance that any effect is said to bend up where none does; and the same of down."""
 BY_SIZE, BY_TIME = "size", "time"
 
 
@@ -62,8 +62,15 @@ def misfits(model: Model, given: Parameters) -> dict[str, str]:
         times = np.abs(np.log(table.observed / table.expected))
     bad = table.assign(times=times)[(table.p < LEVEL / len(table)) & (times > np.log(OFF))]
     worst = bad.sort_values("times", ascending=False).drop_duplicates("by")
-    outcome = model.moments.risk.outcome
-    return bends(model, given) | {
+    outcome, bent = model.moments.risk.outcome, bends(model, given)
+    more = {
+        name: f"the fit is off {where_off(name)}: many touches of it do "
+        f"{'more' if own > 0 else 'less'} than the curve of saturation says, few the contrary; "
+        "another saturation may mend it"
+        for name, own in zip(model.moments.touchpoints, bent, strict=True)
+        if own
+    }
+    return more | {
         row.by: f"the fit is off {where_off(row.by)}: in one tenth of it "
         f"{row.expected:,.0f} {outcome} outcomes were expected and {row.observed:,.0f} seen; "
         "another saturation, or a trait that tells these customers apart, may mend it"
@@ -71,18 +78,14 @@ def misfits(model: Model, given: Parameters) -> dict[str, str]:
     }
 
 
-def bends(model: Model, given: Parameters) -> dict[str, str]:
-    """Say of which touchpoints many touches do less, or more, than the curve says [Rao 1948]."""
-    exposure = model.exposure(given)
-    z = Scorer(model, given).z(exposure**2)
-    beyond = stats.norm.isf(BENDING / 2 / max(len(z), 1))
-    return {
-        name: f"the fit is off {where_off(name)}: many touches of it do "
-        f"{'more' if own > 0 else 'less'} than the curve of saturation says, few the contrary; "
-        "another saturation may mend it"
-        for name, own in zip(model.moments.touchpoints, z, strict=True)
-        if abs(own) > beyond
-    }
+def bends(model: Model, given: Parameters) -> Floats:
+    """Tell where many touches do more than the curve says (1), or less (-1) [Rao 1948].
+
+    Shape (touchpoints,). More is a misfit, such as intent leaves behind; less is fatigue, and
+    `fit_drivers` lets the curve bend down.
+    """
+    z = Scorer(model, given).z(model.exposure(given) ** 2)
+    return np.sign(z) * (np.abs(z) > stats.norm.isf(BENDING / max(len(z), 1)))
 
 
 def where_off(by: str) -> str:

@@ -313,8 +313,8 @@ def regression(model: Model, given: Parameters) -> Any:
     """
     own, table = model.moments.touchpoints, model.moments.table
     controls = [f"{n} (control)" if n in own else n for n in model.controls.names]
-    pairs = [f"{own[a]} x {own[b]}" for a, b in model.pairs]
-    design = pd.DataFrame(columns(model, given), columns=[*own, *controls, *pairs])
+    names = [*own, *controls, *model.pair_names]
+    design = pd.DataFrame(columns(model, given), columns=names)
     held = list(model.controls.held)
     known = given.controls[np.isin(model.controls.names, held)]
     offset, design = model.offset + design[held] @ known, design.drop(columns=held)

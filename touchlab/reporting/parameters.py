@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from touchlab.data.level import LEVELS
 from touchlab.errors import ParameterError, listing, nearest, shorten
 
 Value = Any  # a plain JSON value: None, bool, int, float, str, or lists and dicts of those
@@ -58,6 +59,7 @@ RANGES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "days": _POSITIVE,
     "folds": ("0, or 2 to 20", lambda folds: folds in (0, *range(2, 21))),
     "horizon_days": _POSITIVE,
+    "level": ("touchpoint or campaign", lambda word: word in LEVELS),
     "lookback": ("a duration such as 30D or 12h", _is_duration),
     "min_customers": _POSITIVE,
     "outcome": ("not empty", bool),

@@ -1,6 +1,5 @@
 """The names of the room; `__init__.py` loads each on first use."""
 
-from .actions import propose_actions
 from .budget import (
     about_costs,
     about_curves,
@@ -12,14 +11,17 @@ from .budget import (
     costs_in_brief,
     plan_in_brief,
 )
-from .credit import (
+from .drivers import (
     DESCRIPTIVE,
     about_agreement,
     about_credit,
+    about_drivers,
+    about_intent,
     about_lookback,
     about_removal,
+    about_scores,
+    about_value,
 )
-from .drivers import about_drivers, about_intent, about_scores, about_value
 from .experience import (
     ASSOCIATION,
     about_flow,
@@ -45,7 +47,14 @@ from .journeys import (
     about_ties,
     notes_in_brief,
 )
-from .overview import about_changes, about_occasion, about_unexplained, in_brief, in_figures
+from .overview import (
+    about_changes,
+    about_occasion,
+    about_unexplained,
+    in_brief,
+    in_figures,
+    propose_actions,
+)
 from .retention import (
     about_churn,
     about_cohorts,
