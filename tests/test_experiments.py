@@ -59,11 +59,9 @@ def test_the_value_of_information_is_what_integration_says() -> None:
     s = prior / np.sqrt(prior + error)
     kept, _ = integrate.quad(lambda x: max(x, 0) * stats.norm.pdf(x, mean, s), -30, 30)
     found = value_of_information(mean, prior, error)
-    assert float(found.worth) == pytest.approx(kept - max(mean, 0), rel=1e-6)
-    assert float(found.chance) == pytest.approx(stats.norm.cdf(0, mean, s))
-    assert float(value_of_information(-mean, prior, error).worth) == pytest.approx(
-        float(found.worth)
-    )
+    assert float(found[0]) == pytest.approx(kept - max(mean, 0), rel=1e-6)
+    assert float(found[1]) == pytest.approx(stats.norm.cdf(0, mean, s))
+    assert float(value_of_information(-mean, prior, error)[0]) == pytest.approx(float(found[0]))
 
 
 def test_bias_is_granted_by_badge(drivers: tl.Drivers) -> None:
@@ -239,7 +237,6 @@ def test_a_sound_experiment_is_called_sound() -> None:
     assert row.arms == "as drawn" and row.mismatch_p > 0.001 and row.leak == 0
     assert row.always_low < row.ci_low < row.incremental < row.ci_high < row.always_high
     assert 0 < row.power <= 1 and "mail" in found.sentence()
-    assert "<svg" in found.plot().svg()
 
 
 def test_arms_that_are_not_as_drawn_and_arms_that_leak_are_named() -> None:
@@ -328,8 +325,8 @@ def test_arms_by_store_are_compared_by_store() -> None:
         for sign, a, b in ((1, start, end), (-1, start - length, start))
     )
     own = cluster_difference(change.to_numpy(), sizes.to_numpy(float), np.arange(24) < 12)
-    assert row.difference == pytest.approx(own.difference, rel=1e-6)
-    assert row.se == pytest.approx(own.se, rel=1e-6)
+    assert row.difference == pytest.approx(own[0], rel=1e-6)
+    assert row.se == pytest.approx(own[1], rel=1e-6)
     drivers = tl.fit_drivers(data, intent="ignore")
     change = tl.calibrate(drivers, tl.holdout_effects(data), doubted=()).change
     assert change.experiment[0] == pytest.approx(row.incremental)

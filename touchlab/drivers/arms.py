@@ -24,6 +24,13 @@ def counted(data: Dataset, risk: Risk, units: ir.Table) -> ir.Table:
     return keep(_at_risk(data, risk, _observed(data, units)), "units")
 
 
+def places(customers: ir.Table, begun: float, stop: float) -> ir.Table:
+    """Take all of some customers as if they were in one arm of an experiment."""
+    one = {"touchpoint": ibis.literal("any"), "arm": ibis.literal("treated")}
+    ends = {"begun": ibis.literal(begun), "stop": ibis.literal(stop)}
+    return customers.select("customer_id", **one, **ends)
+
+
 def _observed(data: Dataset, units: ir.Table) -> ir.Table:
     """Cut to the observation window; without a customers table, everyone is observed."""
     if not data.has("customers"):

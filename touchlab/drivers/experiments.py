@@ -16,7 +16,6 @@ from touchlab.data.dataset import Dataset
 from touchlab.drivers.arms import KEYS, counted, group_sums
 from touchlab.drivers.lifts import (
     LIFT_COLUMNS,
-    Difference,
     cluster_changes,
     cluster_difference,
     clusters_of,
@@ -37,6 +36,7 @@ FEWEST = 2
 FEWEST_CLUSTERS = 3
 """In each arm, to tell what differs between them from what the arms do."""
 ARMS = ("treated", "holdout")
+Compared = tuple[float, float, float]
 _NO_LIFTS = pd.DataFrame(columns=LIFT_COLUMNS)
 _NO_GROUPS = pd.DataFrame(columns=["touchpoint", "arm", "group", "n", "total", "squares"])
 _NO_UNITS = ibis.memtable(pd.DataFrame({name: ["x"] for name in [*KEYS, "arm"]})).limit(0)
@@ -164,7 +164,7 @@ def holdout_effects(
     risk = find_risk(data, outcome, after, recurrent)
     lifts, notes = given_lifts(data, risk) if measure == "count" else (_NO_LIFTS, ())
     groups, units = _NO_GROUPS, _NO_UNITS
-    clusters: dict[str, tuple[Difference, str]] = {}
+    clusters: dict[str, tuple[Compared, str]] = {}
     if data.has("experiments"):
         units, more = _units(data, risk)
         groups = group_sums(data, risk, units, measure)
@@ -213,7 +213,7 @@ def _units(data: Dataset, risk: Risk) -> tuple[ir.Table, tuple[str, ...]]:
 
 def _clusters(
     data: Dataset, risk: Risk, units: ir.Table, measure: str
-) -> tuple[dict[str, tuple[Difference, str]], dict[str, str]]:
+) -> tuple[dict[str, tuple[Compared, str]], dict[str, str]]:
     """Compare by cluster what was assigned so: found, with its source, and too few, with why."""
     found, few = {}, {}
     for name, trait in clusters_of(data).items():
@@ -274,7 +274,7 @@ def _given(row: Any) -> dict[str, Any]:
 
 
 def _effect(
-    groups: pd.DataFrame, name: str, clusters: Difference | None = None, source: str = "customers"
+    groups: pd.DataFrame, name: str, clusters: Compared | None = None, source: str = "customers"
 ) -> dict[str, Any]:
     n, total, squares, touched, days = (
         by_group(groups, name, column).sum(axis=1)
@@ -286,7 +286,7 @@ def _effect(
     difference = float(rate[0] - rate[1])
     freedom = error.sum() ** 2 / max((error**2 / (n - 1)).sum(), 1e-300)
     if clusters is not None:
-        difference, se, freedom = clusters.difference, clusters.se, clusters.freedom
+        difference, se, freedom = clusters
     reach = stats.t.ppf(0.5 + LEVEL / 2, max(freedom, 1.0))
     seen = Z + stats.norm.ppf(POWER)
     ratio = rate[0] / rate[1] if rate[1] > 0 else np.nan

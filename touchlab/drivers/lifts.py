@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from itertools import pairwise
 
-import ibis
 import ibis.expr.types as ir
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ import pandas as pd
 
 from touchlab.data.customers import DAY_SECONDS, seconds, trait_groups, traits
 from touchlab.data.dataset import Dataset
-from touchlab.drivers.arms import counted, with_amounts
+from touchlab.drivers.arms import counted, places, with_amounts
 from touchlab.moments.risk import Risk, risk_windows
 from touchlab.numeric import GROUPS, Floats
 
@@ -77,60 +76,40 @@ def clusters_of(data: Dataset) -> dict[str, str]:
     return found
 
 
-def cluster_rates(
-    data: Dataset, risk: Risk, customers: ir.Table, span: tuple[float, float], by: str
-) -> pd.DataFrame:
-    """Count those at risk when a span begins and their outcomes in it, by level of a trait.
-
-    Columns: n, total. `customers` has customer_id; `span` is its start and end in seconds.
-    """
-    windows = risk_windows(data, risk)
-    there = windows.filter((windows.start <= span[0]) & (windows.stop > span[0]))
-    units = there.semi_join(customers, "customer_id").select(
-        "customer_id", touchpoint=ibis.literal(""), arm=ibis.literal("treated"),
-        begun=ibis.literal(span[0]), stop=ibis.literal(span[1]),
-    )  # fmt: skip
-    rows = with_amounts(data, risk, counted(data, risk, units))
-    rows = rows.inner_join(trait_groups(data, by), "customer_id")
-    sums = rows.group_by("group").aggregate(n=rows.count(), total=rows.amount.sum())
-    return sums.to_pandas().set_index("group").sort_index()
-
-
 def cluster_changes(
     data: Dataset, risk: Risk, customers: ir.Table, span: tuple[float, float], by: str
 ) -> tuple[pd.DataFrame, bool]:
-    """By cluster: n, and the change of outcomes a customer from as long before to the span.
+    """By level of a trait: n at risk, and the change of outcomes each from as long before a span.
 
-    Where the data does not go back so far, the rate itself, which the second answer says.
+    `customers` has customer_id, `span` its ends in seconds. Where the data does not go back so
+    far, the rate itself, which the second answer says.
     """
-    table = cluster_rates(data, risk, customers, span, by)
-    table["change"] = table.total / table.n
-    before = 2 * span[0] - span[1]
-    first = risk_windows(data, risk).start.min().to_pyarrow().as_py()
-    if first is None or first > before + DAY_SECONDS:
-        return table, False
-    earlier = cluster_rates(data, risk, customers, (before, span[0]), by)
-    earlier = earlier.reindex(table.index).fillna(0)
-    table["change"] -= earlier.total / earlier.n.clip(lower=1)
-    return table, True
+    windows, ends = risk_windows(data, risk), (2 * span[0] - span[1], *span)
+    first = windows.start.min().to_pyarrow().as_py()
+    rates = []
+    for begun, stop in pairwise(ends):
+        there = windows.filter((windows.start <= begun) & (windows.stop > begun))
+        units = places(there.semi_join(customers, "customer_id"), begun, stop)
+        rows = with_amounts(data, risk, counted(data, risk, units))
+        rows = rows.inner_join(trait_groups(data, by), "customer_id")
+        sums = rows.group_by("group").aggregate(n=rows.count(), rate=rows.amount.mean())
+        rates.append(sums.to_pandas().set_index("group").sort_index())
+    before, table = rates
+    known = first is not None and first <= ends[0] + DAY_SECONDS
+    earlier = before.rate.reindex(table.index).fillna(0) if known else 0.0
+    return table.assign(change=table.rate - earlier), known
 
 
-@dataclass(frozen=True)
-class Difference:
-    """Of outcomes a customer, treated less held out, with the error between clusters."""
+def cluster_difference(
+    change: Floats, n: Floats, held: npt.NDArray[np.bool_]
+) -> tuple[float, float, float]:
+    """Compare clusters, treated less held out: difference, standard error, degrees of freedom.
 
-    difference: float
-    se: float
-    freedom: float
-
-
-def cluster_difference(change: Floats, n: Floats, held: npt.NDArray[np.bool_]) -> Difference:
-    """Compare clusters by arm, each by its customers; one variance for both, as they are few.
+    Each counts by its customers; one variance for both arms, as clusters are few.
 
     >>> change, n = np.array([3.0, 5.0, 4.0, 1.0, 2.0, 3.0]), np.full(6, 10.0)
-    >>> found = cluster_difference(change, n, np.arange(6) > 2)
-    >>> found.difference, round(found.se, 3), found.freedom
-    (2.0, 0.816, 4)
+    >>> [round(number, 3) for number in cluster_difference(change, n, np.arange(6) > 2)]
+    [2.0, 0.816, 4]
     """
     means, spread, each = [], 0.0, 0.0
     for arm in (~held, held):
@@ -139,7 +118,7 @@ def cluster_difference(change: Floats, n: Floats, held: npt.NDArray[np.bool_]) -
         spread += float((weight**2 * (change[arm] - means[-1]) ** 2).sum())
         each += 1 / arm.sum()
     freedom = len(change) - 2
-    return Difference(means[0] - means[1], float(np.sqrt(spread / freedom * each)), freedom)
+    return means[0] - means[1], float(np.sqrt(spread / freedom * each)), freedom
 
 
 def as_replicates(lift: float, error: float, model: Floats, place: int) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,8 @@ import pandas as pd
 from touchlab.data.customers import UNKNOWN, need_group, touchpoint_names, trait_groups, traits
 from touchlab.data.dataset import Dataset, open_data
 from touchlab.drivers.experiments import ARMS, FEWEST_CLUSTERS
-from touchlab.errors import ParameterError, TooThin, listing, nearest
-from touchlab.experiments.design import CLUSTERS
+from touchlab.errors import ParameterError, TooThin, need_name
+from touchlab.experiments.design import need_clusters
 from touchlab.experiments.plan import held_back
 
 FEWEST = 10
@@ -39,22 +40,18 @@ def assign_experiment(
     Parameters
     ----------
     data
-        Customers observed at the end of the data are assigned, but those in an experiment, on
-        whatever touchpoint, that has not ended when this one starts.
+        All observed at its end are assigned, but those in an experiment that has not ended.
     touchpoint
         A name in ``touches.touchpoint``.
-    share
-        Of customers, or of groups, held out: above 0, up to 0.5.
-    weeks
-        Length.
+    share, weeks
+        Of customers, or of groups, held out (above 0, up to 0.5); length.
     start
         First moment (UTC); None: midnight after the last touch or outcome.
     seed
         Of the draw: the same data and seed, the same arms.
-    strata
-        Traits of customers within whose levels the share is kept, to one customer.
-    by
-        A trait whose groups (regions, stores) are held back whole.
+    strata, by
+        Traits within whose levels the share is kept, to one customer; a trait whose groups
+        (regions, stores) are held back whole.
 
     Returns
     -------
@@ -64,10 +61,8 @@ def assign_experiment(
 
     Raises
     ------
-    ParameterError
-        For a touchpoint that is unknown or cannot be held back, for shares, lengths and traits.
-    TooThin
-        If too few customers or groups would be held out.
+    ParameterError, TooThin
+        For what is unknown or cannot be held back; if too few customers would be held out.
 
     Examples
     --------
@@ -77,58 +72,43 @@ def assign_experiment(
     >>> round((arms.arm == "holdout").mean(), 3), str(arms.end[0] - arms.start[0])
     (0.2, '42 days 00:00:00')
     """
-    _refuse(data, touchpoint, share, weeks, [*strata, *([by] if by else [])], by)
-    overview = data.overview.set_index("table")
-    last = overview.loc[["touches", "outcomes"], "last"].max()
+    named = [*strata, *([by] if by else [])]
+    _refuse(data, touchpoint, share, weeks, named, by)
+    last = data.overview.set_index("table").loc[["touches", "outcomes"], "last"].max()
     begin = last.normalize() + pd.Timedelta(days=1) if start is None else pd.Timestamp(start)
     begin = begin.tz_convert("UTC").tz_localize(None) if begin.tzinfo else begin
-    people = _free(data, begin, last, [*strata, *([by] if by else [])])
-    random = np.random.default_rng(seed)
-    people["stratum"] = people[list(strata)].agg(" / ".join, axis=1) if strata else "all"
+    people, random = _free(data, begin, last, named), np.random.default_rng(seed)
+    people["stratum"] = people[named].agg(" / ".join, axis=1) if named else "all"
     if by is None:
-        people["holdout"] = _draw(people.stratum, share, random)
-        held, least, what = int(people.holdout.sum()), FEWEST, "customers"
+        lot = held = _draw(people.stratum, share, random)
+        least, what = FEWEST, "customers"
     else:
         groups = np.sort(people[by].unique())
-        lot = pd.Series(_draw(pd.Series("all", index=groups), share, random), index=groups)
-        people["holdout"] = people[by].map(lot)
-        people["stratum"] = people[by]
-        held, least, what = int(lot.sum()), FEWEST_CLUSTERS, f"groups of {by}"
-        if len(groups) < CLUSTERS:
-            raise TooThin(
-                f"by: {by} sorts customers into {len(groups)} groups, at least {CLUSTERS} are "
-                "needed\n  group by something finer, such as stores or postcodes, in customers"
-            )
-    if held < least:
+        need_clusters(by, len(groups))
+        lot = _draw(pd.Series("all", index=groups), share, random)
+        held = people[by].isin(groups[lot]).to_numpy()
+        least, what = FEWEST_CLUSTERS, f"groups of {by}"
+    if lot.sum() < least:
         raise TooThin(
-            f"{touchpoint}: {held:,} {what} would be held out, at least {least} are needed\n"
+            f"{touchpoint}: {lot.sum():,} {what} would be held out, at least {least} are needed\n"
             f"  of {len(people):,} customers free at {begin:%Y-%m-%d}; give a larger share, or "
             "start when other experiments have ended"
         )
-    people = people.assign(
-        touchpoint=touchpoint, arm=np.where(people.holdout, ARMS[1], ARMS[0]), share=share,
-        start=begin, end=begin + pd.Timedelta(weeks=weeks),
-    )  # fmt: skip
-    return people[COLUMNS]
+    arm, end = np.where(held, ARMS[1], ARMS[0]), begin + pd.Timedelta(weeks=weeks)
+    return people.assign(touchpoint=touchpoint, arm=arm, start=begin, end=end, share=share)[COLUMNS]
 
 
 def _refuse(
     data: Dataset, name: str, share: float, weeks: float, named: list[str], by: str | None
 ) -> None:
     known, cannot = touchpoint_names(data), held_back(data, by)
-    if name not in known:
-        wrong, mend = f"{name!r} is not in touches{nearest(name, known)}", listing(known)
-        raise ParameterError(f"touchpoint: {wrong}\n  use one of: {mend}")
-    if name in cannot:
-        free = listing(one for one in known if one not in cannot) or "nothing"
-        raise ParameterError(
-            f"touchpoint: {name!r} cannot be held back from customers: {cannot[name]}\n"
-            f"  what can be: {free}"
-        )
-    if not 0 < share <= 0.5:
-        raise ParameterError(f"share: {share}\n  give a share above 0, up to 0.5, held out")
-    if not 0 < weeks < np.inf:
-        raise ParameterError(f"weeks: {weeks}\n  give a length above 0")
+    need_name("touchpoint", name, known, "is not in touches")
+    free = [one for one in known if one not in cannot]
+    what = f"cannot be held back from customers: {cannot.get(name)}"
+    need_name("touchpoint", name, free, what, offer="what can be:")
+    if not (0 < share <= 0.5 and 0 < weeks < np.inf):
+        mend = "give a share above 0, up to 0.5, held out, and a length above 0"
+        raise ParameterError(f"share: {share}, weeks: {weeks}\n  {mend}")
     for trait in named:
         need_group(trait, traits(data))
 
@@ -140,9 +120,9 @@ def _free(data: Dataset, begin: pd.Timestamp, last: pd.Timestamp, named: list[st
         people = own.filter(own.observed_to >= (last - pd.Timedelta(days=1)).to_pydatetime())
         people = people.select("customer_id")
     else:
-        touches, outcomes = data.touches, data.outcomes
-        ids = outcomes.customer_id.cast(touches.customer_id.type())
-        people = touches.select("customer_id").union(outcomes.select(customer_id=ids)).distinct()
+        ids = data.outcomes.customer_id.cast(data.touches.customer_id.type())
+        outcomes = data.outcomes.select(customer_id=ids)
+        people = data.touches.select("customer_id").union(outcomes).distinct()
     if data.has("experiments"):
         running = data.tables["experiments"]
         running = running.filter(running.end > begin.to_pydatetime())
@@ -154,12 +134,9 @@ def _free(data: Dataset, begin: pd.Timestamp, last: pd.Timestamp, named: list[st
     return table.fillna(dict.fromkeys(named, UNKNOWN))
 
 
-def _draw(strata: pd.Series, share: float, random: np.random.Generator) -> np.ndarray:
-    """Hold out a share by lot: every 1 / share-th in a random order within strata.
-
-    The count goes on from one stratum to the next, so that neither a stratum nor the whole is off
-    by more than one.
-    """
+def _draw(strata: pd.Series, share: float, random: np.random.Generator) -> Any:
+    """Hold out every 1 / share-th in a random order within strata, counting on from one to the
+    next: neither a stratum nor the whole is off by more than one."""
     order = np.lexsort([random.random(len(strata)), strata.to_numpy(str)])
     turns = np.floor(np.arange(len(strata) + 1) * share + random.random())
     held = np.empty(len(strata), dtype=bool)
@@ -167,19 +144,13 @@ def _draw(strata: pd.Series, share: float, random: np.random.Generator) -> np.nd
     return held
 
 
-def write_assignment(
-    source: str, touchpoint: str, out: str, *, by: str | None = None, seed: int = 1,
-    share: float = 0.1, weeks: float = 4,
-) -> str:  # fmt: skip
+def write_assignment(source: str, touchpoint: str, out: str, **design: Any) -> str:
     """Draw an experiment on data, write it as CSV or Parquet, and say what was written."""
     path = Path(out)
-    if path.suffix not in (".csv", ".parquet"):
-        raise ParameterError(f"out: {out!r}\n  give a file that ends on .csv or .parquet")
-    if path.exists():
-        raise ParameterError(f"out: {out} is there already\n  give another name: arms stay drawn")
-    arms = assign_experiment(
-        open_data(source), touchpoint, share=share, weeks=weeks, seed=seed, by=by
-    )
+    if path.suffix not in (".csv", ".parquet") or path.exists():
+        mend = "give a new file that ends on .csv or .parquet; arms stay as they were drawn"
+        raise ParameterError(f"out: {out!r} is there already, or of another kind\n  {mend}")
+    arms = assign_experiment(open_data(source), touchpoint, **design)
     if path.suffix == ".csv":  # with its zone: a bare date would mean the whole day
         arms.to_csv(path, index=False, date_format="%Y-%m-%dT%H:%M:%SZ")
     else:

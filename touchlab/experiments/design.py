@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import ibis
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
 from touchlab.data.customers import DAY_SECONDS
 from touchlab.data.dataset import Dataset
-from touchlab.drivers.arms import counted, with_amounts
+from touchlab.drivers.arms import counted, places, with_amounts
 from touchlab.drivers.experiments import FEWEST_CLUSTERS, POWER
 from touchlab.drivers.lifts import cluster_changes, cluster_difference
 from touchlab.errors import TooThin
@@ -93,18 +92,15 @@ def simulate_power(
 ) -> float:
     """Run the experiment on customers drawn from the data's own: share that found the effect.
 
-    Customers are drawn with their outcomes; among those held out each outcome is left out at
-    random, until `effect` a customer is gone. Clusters are dealt to the arms anew each time, with
-    the change that they had.
+    Among those held out outcomes are left out at random, until `effect` a customer is gone.
+    Clusters are dealt to the arms anew each time, with the change that they had.
     """
     random = np.random.default_rng(seed)
     if len(sample.change):
         held = np.arange(len(sample.change)) < round(share * len(sample.change))
-        found = [
-            cluster_difference(sample.change + effect * ~own, sample.sizes, own)
-            for own in (random.permutation(held) for _ in range(repeats))
-        ]
-        difference, se, freedom = np.array([(d.difference, d.se, d.freedom) for d in found]).T
+        lots = [random.permutation(held) for _ in range(repeats)]
+        found = [cluster_difference(sample.change + effect * ~a, sample.sizes, a) for a in lots]
+        difference, se, freedom = np.array(found).T
     else:
         means, errors = [], []
         for part, chance in ((1 - share, sample.chance), (share, sample.without(effect))):
@@ -128,8 +124,7 @@ def sample_weeks(data: Dataset, risk: Risk, weeks: int, by: str | None = None) -
     now = windows.filter(windows.stop >= last - DAY_SECONDS)
     customers = int(now.count().to_pyarrow().as_py())
     there = windows.filter((windows.start <= begun) & (windows.stop > begun))
-    units = there.select("customer_id", touchpoint=ibis.literal("any"), arm=ibis.literal("treated"))
-    units = units.mutate(begun=begun, stop=last)
+    units = places(there, begun, last)
     rows = with_amounts(data, risk, counted(data, risk, units))
     table = rows.group_by("amount").aggregate(n=rows.count()).to_pandas()
     if table.n.sum() < 2 or customers < 2:
@@ -139,39 +134,35 @@ def sample_weeks(data: Dataset, risk: Risk, weeks: int, by: str | None = None) -
     if by is not None:
         found, _ = cluster_changes(data, risk, there.select("customer_id"), (begun, last), by)
         change, sizes = found.change.to_numpy(float), found.n.to_numpy(float)
-        if len(change) < CLUSTERS:
-            raise TooThin(
-                f"by: {by} sorts customers into {len(change)} groups, at least {CLUSTERS} are "
-                "needed\n  group by something finer, such as stores or postcodes, in customers"
-            )
+        need_clusters(by, len(change))
     amount = np.arange(len(counts)).astype(float)
     chance = (counts / counts.sum()).astype(float)
     return Sample(weeks, customers, amount, chance, change, sizes)
 
 
-@dataclass(frozen=True)
-class Worth:
-    """What an experiment is worth before a decision to keep or stop."""
+def value_of_information(
+    mean: npt.ArrayLike, prior: npt.ArrayLike, error: npt.ArrayLike
+) -> tuple[Floats, Floats]:
+    """Value of a result before a decision to keep or stop, and the chance that it turns it round.
 
-    worth: npt.NDArray[np.float64]
-    """Expected pay-off gained by deciding after it instead of now."""
-    chance: npt.NDArray[np.float64]
-    """That its result turns the decision round."""
+    The pay-off is normal, and kept if above 0; `prior` and `error` are the variances of what is
+    believed and of the result. The mean after it is normal with variance s^2 = prior^2 /
+    (prior + error), and the value s phi(m / s) - |m| Phi(-|m| / s) [Raiffa & Schlaifer 1961].
 
-
-def value_of_information(mean: npt.ArrayLike, prior: npt.ArrayLike, error: npt.ArrayLike) -> Worth:
-    """Expected value of sample information, of a normal pay-off that is kept if above 0.
-
-    `prior` and `error` are the variances of what is believed and of the result. The mean after
-    the result is normal with variance s^2 = prior^2 / (prior + error), and the value is
-    s phi(m / s) - |m| Phi(-|m| / s) [Raiffa & Schlaifer 1961].
-
-    >>> found = value_of_information([0.0, 2.0], 1.0, [0.0, 1.0])
-    >>> found.worth.round(4).tolist(), found.chance.round(4).tolist()
-    ([0.3989, 0.0006], [0.5, 0.0023])
+    >>> [found.round(4).tolist() for found in value_of_information([0.0, 2.0], 1.0, [0.0, 1.0])]
+    [[0.3989, 0.0006], [0.5, 0.0023]]
     """
     m, before = np.abs(np.asarray(mean, dtype=float)), np.asarray(prior, dtype=float)
     s = before / np.sqrt(np.maximum(before + np.asarray(error, dtype=float), 1e-300))
     far = m / np.maximum(s, 1e-300)
     worth = np.maximum(s * stats.norm.pdf(far) - m * stats.norm.cdf(-far), 0.0)
-    return Worth(np.asarray(worth), np.asarray(stats.norm.cdf(-far)))
+    return np.asarray(worth), np.asarray(stats.norm.cdf(-far))
+
+
+def need_clusters(by: str, count: int) -> None:
+    """Refuse a trait with too few groups to hold some of them back."""
+    if count < CLUSTERS:
+        raise TooThin(
+            f"by: {by} sorts customers into {count} groups, at least {CLUSTERS} are needed\n"
+            "  group by something finer, such as stores or postcodes, in customers"
+        )

@@ -84,23 +84,19 @@ def plan_experiments(
 
     Parameters
     ----------
-    data
-        The Dataset that the drivers were fitted to.
-    drivers
-        As returned by ``fit_drivers`` or ``calibrate``.
+    data, drivers
+        Drivers as returned by ``fit_drivers`` or ``calibrate``, and the Dataset they are of.
     checks
         What ``check_drivers`` found: the badge says what bias is granted to a figure.
     by
-        A trait of customers, such as ``"region"``, whose groups are held back whole, where
-        customers cannot be told apart.
+        A trait of customers, such as ``"region"``, whose groups are held back whole.
     shares, weeks
         Of customers held out, and lengths, to choose from.
     horizon_days
         For how long the decision would hold, from now.
-    costs
-        Cost by touchpoint over the time at risk; None: the sums of ``touches.cost``.
-    value
-        Of one outcome, in the currency of the costs; None: the mean that is recorded.
+    costs, value
+        Cost by touchpoint over the time at risk (None: the sums of ``touches.cost``), and value
+        of one outcome (None: the mean that is recorded).
     seed
         Of the simulated experiments.
 
@@ -109,22 +105,17 @@ def plan_experiments(
     ExperimentPlan
         ``.table``, the most rewarding first: ``touchpoint, badge, share`` (held out), ``weeks,
         customers`` (in the experiment), ``detectable`` (smallest effect that four experiments in
-        five find: outcomes that all these customers would lack without it, in that time),
-        ``part`` (of the drivers' own estimate of that), ``power`` (the chance to find that
-        estimate), ``simulated`` (share of experiments on the data's own customers that found an
-        effect of size `detectable`), ``forgone`` (outcomes meanwhile, if the estimate is right),
-        ``worth`` (expected gain by deciding after it, in outcomes over the horizon),
+        five find, in outcomes of all these customers), ``part`` (of the drivers' estimate of
+        that), ``power`` (the chance to find that estimate), ``forgone`` (outcomes meanwhile, if
+        it is right), ``worth`` (expected gain by deciding after it, in outcomes over the horizon),
         ``probability`` (that its result turns the decision round), ``net`` (`worth` less
-        `forgone`); ``.designs``, ``.notes``, ``.sentence()``, ``.plot()``.
+        `forgone`), ``simulated`` (share of experiments on the data's own customers that found
+        `detectable`); ``.designs`` (the others), ``.notes``.
 
     Raises
     ------
-    MissingInput
-        If nothing can be held back, or the data is shorter than every length.
-    TooThin
-        If `by` gives too few groups.
-    ParameterError
-        For a trait, shares or lengths that cannot be.
+    MissingInput, TooThin, ParameterError
+        If nothing can be held back; for too short data, too few groups, and what cannot be.
 
     Notes
     -----
@@ -147,38 +138,40 @@ def plan_experiments(
     ['display', 'email_newsletter']
     """
     _refuse_wrong(data, by, shares, weeks, horizon_days)
-    held, notes = _can_be_held(data, drivers, by)
+    names, cannot = drivers.moments.touchpoints, held_back(data, by)
+    free, bound = ([n for n in names if (n in cannot) is own] for own in (False, True))
+    if not free:
+        raise MissingInput(
+            f"No touchpoint can be held back from customers: {listing(bound)} are the customer's "
+            "own, or only come in. With one that is sent out, this says what to try next."
+        )
     lengths = [week for week in sorted(weeks) if WEEK * week < horizon_days]
     samples = [sample_weeks(data, drivers.moments.risk, week, by) for week in lengths]
     found = [sample for sample in samples if sample is not None]
     if not found:
-        raise TooThin(
-            f"The data is shorter than {min(weeks)} weeks: with more of it, or customers at risk "
-            "at its end, this says what an experiment would find."
-        )
+        mend = "with more, and customers at risk at its end, this says what a holdout would find"
+        raise TooThin(f"The data is shorter than {min(weeks)} weeks: {mend}.")
     believed, more = _believed(drivers, checks, costs, value, found[0].customers * horizon_days)
     rows = [
-        _rows(believed.loc[held], sample, share, horizon_days)
+        _rows(believed.loc[free], sample, share, horizon_days)
         for sample in found
         for share in shares
         if sample.carries(share)
     ]
     if not rows:
-        raise TooThin(
-            f"Too few {drivers.moments.risk.outcome} outcomes, or groups, for any holdout: in none "
-            "of these shares and lengths would enough of them be left to compare with."
-        )
+        few = f"Too few {drivers.moments.risk.outcome} outcomes, or groups, for any holdout"
+        raise TooThin(f"{few}: of no share and length would enough be left to compare with.")
     designs = pd.concat(rows, ignore_index=True)
     best = designs.loc[designs.groupby("touchpoint").net.idxmax()]
     best = best.sort_values("net", ascending=False, ignore_index=True)
-    by_weeks = {sample.weeks: sample for sample in found}
-    each = [row.detectable / row.customers for row in best.itertuples()]
+    of = {sample.weeks: sample for sample in found}
     best["simulated"] = [
-        simulate_power(by_weeks[row.weeks], row.share, effect, seed=seed)
-        for row, effect in zip(best.itertuples(), each, strict=True)
+        simulate_power(of[row.weeks], row.share, row.detectable / row.customers, seed=seed)
+        for row in best.itertuples()
     ]
     outcome = drivers.moments.risk.outcome
-    return ExperimentPlan(best, designs, outcome, horizon_days, (*notes, *more))
+    notes = (f"cannot be held back: {listing(bound)}",) * bool(bound) + more
+    return ExperimentPlan(best, designs, outcome, horizon_days, notes)
 
 
 def _refuse_wrong(
@@ -203,20 +196,6 @@ def held_back(data: Dataset, by: str | None = None) -> dict[str, str]:
         own = rows.touchpoint[rows.owner == "customer"]
         found |= dict.fromkeys(own, "it belongs to the customer")
     return found
-
-
-def _can_be_held(
-    data: Dataset, drivers: Drivers, by: str | None
-) -> tuple[list[str], tuple[str, ...]]:
-    cannot, names = held_back(data, by), drivers.moments.touchpoints
-    free = [name for name in names if name not in cannot]
-    bound = [name for name in names if name in cannot]
-    if not free:
-        raise MissingInput(
-            f"No touchpoint can be held back from customers: {listing(bound)} are the customer's "
-            "own, or only come in. With one that is sent out, this says what to try next."
-        )
-    return free, (f"cannot be held back: {listing(bound)}",) * bool(bound)
 
 
 def _believed(
@@ -266,9 +245,8 @@ def _rows(believed: pd.DataFrame, sample: Sample, share: float, horizon: int) ->
     part = days / horizon * shown  # of the effect over the horizon, in an experiment on all
     each = believed.effect.to_numpy(float) * part / sample.customers
     error = np.array([sample.error(share, max(effect, 0.0))[0] for effect in each])
-    known = value_of_information(
-        believed.payoff, believed.variance, (error * sample.customers / part) ** 2
-    )
+    noise = (error * sample.customers / part) ** 2
+    worth, chance = value_of_information(believed.payoff, believed.variance, noise)
     detectable = sample.detectable(share)
     table = pd.DataFrame({"touchpoint": believed.index, "badge": believed.badge.to_numpy()})
     table = table.assign(share=share, weeks=sample.weeks, customers=sample.customers)
@@ -276,6 +254,6 @@ def _rows(believed: pd.DataFrame, sample: Sample, share: float, horizon: int) ->
     table["part"] = detectable / np.where(each > 0, each, np.nan)
     table["power"] = [sample.power(share, effect) for effect in each]
     table["forgone"] = share * sample.customers * each.clip(min=0)
-    table["worth"] = known.worth * (1 - days / horizon)
-    table["probability"] = np.where(believed.weighed, known.chance, np.nan)
+    table["worth"] = worth * (1 - days / horizon)
+    table["probability"] = np.where(believed.weighed, chance, np.nan)
     return table.assign(net=table.worth - table.forgone)

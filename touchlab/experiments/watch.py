@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from touchlab.data.customers import seconds
 from touchlab.data.dataset import Dataset
 from touchlab.drivers.experiments import ARMS, Holdouts, holdout_effects
 from touchlab.errors import MissingInput
@@ -22,6 +21,9 @@ MISMATCH = 0.001
 LEAK = 0.1
 """Touches of a held-out customer, as a part of those of a treated one, from which arms leak."""
 UNTESTED, OVER = "untested", 0.99
+COLUMNS = ["touchpoint", "start", "end", "elapsed", "n_treated", "n_holdout", "mismatch_p", "arms"]
+COLUMNS += ["touched_treated", "touched_holdout", "leak", "incremental", "ci_low", "ci_high"]
+COLUMNS += ["always_low", "always_high", "could_see", "power", "verdict"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,13 +45,6 @@ class Watched(Result):
 
         return sentences.about_running(self.table, self.outcome)
 
-    def plot(self) -> Any:
-        """Draw the effect so far with the interval that holds however often one looks."""
-        from touchlab import plots
-
-        table = self.table.assign(ci_low=self.table.always_low, ci_high=self.table.always_high)
-        return plots.plot_incremental(table.assign(badge="randomised"), outcome=self.outcome)
-
 
 def check_experiments(
     data: Dataset, *, outcome: str = "conversion", drivers: Any = None
@@ -61,10 +56,8 @@ def check_experiments(
 
     Parameters
     ----------
-    data
-        A Dataset with ``experiments``.
-    outcome
-        A name in ``outcomes.outcome``.
+    data, outcome
+        A Dataset with ``experiments``; a name in ``outcomes.outcome``.
     drivers
         As returned by ``fit_drivers``; with them, the power for their estimate is told.
 
@@ -87,11 +80,10 @@ def check_experiments(
     Notes
     -----
     Arms: chi-square of counts against the share, added over strata. Always-valid: the asymptotic
-    confidence sequence of the normal mixture, +- sqrt((v + r) log((v + r) / (r alpha^2))), with v
-    the squared standard error of the outcomes so far and r = v_end / (-2 log alpha + log(1 - 2 log
-    alpha)), narrowest at the planned end [Howard et al. 2021; Waudby-Smith et al. 2021, 2.2 and
-    B.2]. Customers are drawn once and watched: their outcomes to two days go together more than
-    sums of independent steps would, which makes the level safer [Slepian 1962].
+    confidence sequence of the normal mixture, +- sqrt((v + r) log((v + r) / (r alpha^2))), v the
+    squared standard error so far and r = v_end / (-2 log alpha + log(1 - 2 log alpha)), narrowest
+    at the planned end [Howard et al. 2021; Waudby-Smith et al. 2021]. Outcomes of customers who
+    are watched go together more than independent steps, which makes it safer [Slepian 1962].
 
     Examples
     --------
@@ -108,19 +100,14 @@ def check_experiments(
     found = holdout_effects(data, outcome=outcome)
     table = found.table[found.table.touchpoint.isin(found.groups.touchpoint)]
     table = table.merge(_times(data), on="touchpoint").reset_index(drop=True)
-    table["mismatch_p"] = [_mismatch(found, name) for name in table.touchpoint]
-    table["arms"] = np.select(
-        [table.mismatch_p.isna(), table.mismatch_p < MISMATCH], [UNTESTED, "mismatch"], "as drawn"
-    )
+    table["mismatch_p"] = p = pd.Series([_mismatch(found, name) for name in table.touchpoint])
+    table["arms"] = np.select([p.isna(), p < MISMATCH], [UNTESTED, "mismatch"], "as drawn")
     table["leak"] = table.touched_holdout / table.touched_treated.where(table.touched_treated > 0)
     reach = table.n_treated * always_reach(table.se.to_numpy(), table.elapsed.to_numpy())
     table["always_low"], table["always_high"] = table.incremental - reach, table.incremental + reach
     table["power"] = _power(table, drivers)
     table["verdict"] = [_verdict(row) for row in table.itertuples()]
-    columns = ["touchpoint", "start", "end", "elapsed", "n_treated", "n_holdout", "mismatch_p"]
-    columns += ["arms", "touched_treated", "touched_holdout", "leak", "incremental", "ci_low"]
-    columns += ["ci_high", "always_low", "always_high", "could_see", "power", "verdict"]
-    return Watched(table[columns], outcome, found.notes)
+    return Watched(table[COLUMNS], outcome, found.notes)
 
 
 def always_reach(error: Floats, elapsed: Floats) -> Floats:
@@ -137,23 +124,18 @@ def always_reach(error: Floats, elapsed: Floats) -> Floats:
 
 def _times(data: Dataset) -> pd.DataFrame:
     """When each experiment began, ends, and which share of that is over: by touchpoint."""
-    rows = data.tables["experiments"]
-    rows = rows.group_by("touchpoint").aggregate(
-        start=rows.start.min(), end=rows.end.max(),
-        begun=seconds(rows.start).min(), stop=seconds(rows.end).max(),
-    )  # fmt: skip
-    table = rows.to_pandas()
-    ends = [seconds(data.tables[name].timestamp).max() for name in ("touches", "outcomes")]
-    last = max(end.to_pyarrow().as_py() for end in ends)
-    table["elapsed"] = ((last - table.begun) / (table.stop - table.begun)).clip(0, 1)
-    return table.drop(columns=["begun", "stop"])
+    rows = data.tables["experiments"].group_by("touchpoint")
+    table = rows.aggregate(start=lambda t: t.start.min(), end=lambda t: t.end.max()).to_pandas()
+    last = data.overview.set_index("table").loc[["touches", "outcomes"], "last"].max()
+    elapsed = (last - table.start) / (table.end - table.start)
+    return table.assign(elapsed=elapsed.clip(0, 1).astype(float))
 
 
 def _mismatch(found: Holdouts, name: str) -> float:
     """How often arms drawn by the share would be so far from it; NaN where no share is known."""
     rows = found.data.tables["experiments"].filter(lambda t: t.touchpoint == name)
-    if "share" not in rows.columns:
-        return np.nan
+    if "share" not in rows.columns or name in set(found.lifts.touchpoint):
+        return np.nan  # or whole groups were dealt: customers in arms are not by lot
     stratum = rows.stratum.fill_null("") if "stratum" in rows.columns else ""
     rows = rows.select("customer_id", "share", stratum=stratum).distinct(on="customer_id")
     units = found.units.filter(found.units.touchpoint == name)
@@ -162,13 +144,10 @@ def _mismatch(found: Holdouts, name: str) -> float:
         n=joined.count(), held=(joined.arm == ARMS[1]).sum()
     )
     table = counts.to_pandas()
-    table = table[(table.share > 0) & (table.share < 1)]
-    by_lot = table.n * table.share * (1 - table.share)
-    table, by_lot = table[by_lot >= 1], by_lot[by_lot >= 1]
-    if table.empty or name in set(found.lifts.touchpoint):
-        return np.nan  # whole groups were dealt: customers in arms are not by lot
-    chi = ((table.held - table.n * table.share) ** 2 / by_lot).sum()
-    return float(stats.chi2.sf(chi, len(table)))
+    table["by_lot"] = table.n * table.share * (1 - table.share)
+    table = table[table.by_lot >= 1]
+    chi = ((table.held - table.n * table.share) ** 2 / table.by_lot).sum()
+    return float(stats.chi2.sf(chi, len(table))) if len(table) else np.nan
 
 
 def _power(table: pd.DataFrame, drivers: Any) -> Floats:

@@ -37,7 +37,7 @@ from .experience import (
     map_in_brief,
     scores_in_brief,
 )
-from .experiments import about_lifts, about_queue, about_running, how_to_hand_out
+from .experiments import about_queue, about_running, how_to_hand_out
 from .journeys import (
     about_data,
     about_journeys,
@@ -91,7 +91,6 @@ __all__ = [
     "about_keepers",
     "about_later",
     "about_lifetime",
-    "about_lifts",
     "about_links",
     "about_lookback",
     "about_lowest",

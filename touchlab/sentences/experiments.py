@@ -59,16 +59,3 @@ def how_to_hand_out(table: pd.DataFrame, data: str) -> str:
         f"To hand it out: touchlab experiment {data} {row.touchpoint} --share {row['share']:g} "
         f"--weeks {row.weeks} --out {row.touchpoint}.csv"
     )
-
-
-@safe_sentence
-def about_lifts(table: pd.DataFrame, outcome: str) -> str:
-    """Say what results from elsewhere, and those of regions, are read; `Holdouts.table`."""
-    own = table[table.source != "customers"]
-    if own.empty:
-        return f"No lift of {outcome} from elsewhere is in the data (a table `lifts`)."
-    said = (
-        f"{row.touchpoint} {ranged(row.incremental, row.ci_low, row.ci_high)} ({row.source})"
-        for row in own.itertuples()
-    )
-    return f"Lifts of {outcome} that are no list of customers: {'; '.join(said)}."
