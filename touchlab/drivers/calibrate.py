@@ -298,10 +298,8 @@ def _arms(drivers: Drivers, holdouts: Holdouts, name: str) -> Flags:
     table = drivers.moments.table
     if name not in set(holdouts.groups.touchpoint):  # a lift: all customers, in its windows
         row = holdouts.lifts.set_index("touchpoint").loc[name]
-        inside = np.zeros((len(ARMS), len(table)), dtype=bool)
-        for start, stop in zip(row.start, row.stop, strict=True):
-            inside[0] |= ((table.time >= start) & (table.time < stop)).to_numpy()
-        return inside
+        within = ((table.time >= row.start) & (table.time < row.stop)).to_numpy()
+        return np.array([within, np.zeros_like(within)])
     known = ibis.memtable(table[["customer"]].drop_duplicates())
     units = holdouts.units.filter(holdouts.units.touchpoint == name)
     units = units.semi_join(known, units.customer_id == known.customer).to_pandas()
@@ -351,17 +349,11 @@ def _contrasts(
             n = own.sum(axis=1) - (own[:, without] if without >= 0 else 0.0)
             cells = own[0].sum() * (arm[0] / max(n[0], 1) - arm[1] / max(n[1], 1))
             if not own.any():
-                whole = LEFT_OUT[without + 1].max()  # as if those left out were there
-                cells = arm[0] * whole * _carried(holdouts, name, given.log_half_lives[place])
+                row = holdouts.lifts.set_index("touchpoint").loc[name]
+                days, whole = (row.stop - row.start) / DAY_SECONDS, LEFT_OUT[without + 1].max()
+                cells = arm[0] * whole * carried(days, 2 ** given.log_half_lives[place])
             contrasts[name].append(_contrast(now, place, np.flatnonzero(arm.any(axis=0)), cells))
     return contrasts
-
-
-def _carried(holdouts: Holdouts, name: str, log_half_life: float) -> float:
-    """The share of a touchpoint's effect that its lifts could show, by their windows' lengths."""
-    row = holdouts.lifts.set_index("touchpoint").loc[name]
-    days = (np.asarray(row.stop) - np.asarray(row.start)) / DAY_SECONDS
-    return float(np.average(carried(days, 2**log_half_life), weights=days))
 
 
 def _contrast(now: Expectation, place: int, rows: npt.NDArray[np.int64], cells: Floats) -> Contrast:

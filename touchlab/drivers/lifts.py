@@ -32,30 +32,18 @@ def carried(days: npt.ArrayLike, half_life: npt.ArrayLike) -> Floats:
 
 
 def given_lifts(data: Dataset, risk: Risk) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Lifts of the `lifts` table, a row a touchpoint, with what is left out and why.
-
-    Windows of one touchpoint that do not overlap are added up; of those that do, the first counts.
-    """
+    """Lifts of the `lifts` table, the last of each touchpoint, with what is left out and why."""
     if not data.has("lifts"):
         return pd.DataFrame(columns=LIFT_COLUMNS), ()
     rows = data.tables["lifts"].filter(data.tables["lifts"].outcome == risk.outcome)
     source = rows.source.fill_null("lifts") if "source" in rows.columns else "lifts"
-    rows = rows.select("touchpoint", "lift", se=rows.standard_error, source=source,
-                       start=seconds(rows.start), stop=seconds(rows.end))  # fmt: skip
-    table = rows.to_pandas().sort_values(["touchpoint", "start", "stop"], ignore_index=True)
-    notes, kept = [], []
-    for name, own in table.groupby("touchpoint"):
-        sound = own[(own.se > 0) & own.lift.notna()]
-        apart = sound[~(sound.start < sound.stop.cummax().shift(fill_value=-np.inf))]
-        if len(apart) < len(own):
-            why = "without a standard error above 0, or in a window that overlaps another"
-            notes.append(f"{name}: {len(own) - len(apart)} lifts {why}, left out")
-        if len(apart):
-            said = ", ".join(dict.fromkeys(apart.source))
-            row = {"touchpoint": name, "start": apart.start.tolist(), "stop": apart.stop.tolist()}
-            row |= {"lift": apart.lift.sum(), "se": float(np.sqrt((apart.se**2).sum()))}
-            kept.append(row | {"source": said})
-    return pd.DataFrame(kept, columns=LIFT_COLUMNS), tuple(notes)
+    times = {"start": seconds(rows.start), "stop": seconds(rows.end)}
+    rows = rows.select("touchpoint", "lift", se=rows.standard_error, source=source, **times)
+    table = rows.to_pandas().sort_values(["touchpoint", "stop"])
+    sound = table[(table.se > 0) & table.lift.notna()].drop_duplicates("touchpoint", keep="last")
+    why = "lifts without a standard error above 0, or with a later one, are left out"
+    notes = (f"{len(table) - len(sound)} {why}",) if len(sound) < len(table) else ()
+    return sound[LIFT_COLUMNS].reset_index(drop=True), notes
 
 
 def clusters_of(data: Dataset) -> dict[str, str]:
@@ -64,13 +52,10 @@ def clusters_of(data: Dataset) -> dict[str, str]:
     found: dict[str, str] = {}
     for trait in traits(data):
         joined = rows.inner_join(trait_groups(data, trait), "customer_id")
-        levels = joined.group_by("touchpoint", "group").aggregate(
-            arms=joined.arm.nunique(), n=joined.count()
-        )
-        sums = levels.group_by("touchpoint").aggregate(
-            most=levels.arms.max(), clusters=levels.count(), n=levels.n.sum()
-        )
-        for row in sums.to_pandas().itertuples():
+        counts = {"arms": joined.arm.nunique(), "n": joined.count()}
+        levels = joined.group_by("touchpoint", "group").aggregate(**counts)
+        sums = {"most": levels.arms.max(), "clusters": levels.count(), "n": levels.n.sum()}
+        for row in levels.group_by("touchpoint").aggregate(**sums).to_pandas().itertuples():
             if row.most == 1 and 1 < row.clusters <= row.n / SMALLEST:
                 found.setdefault(row.touchpoint, trait)
     return found

@@ -22,16 +22,10 @@ COLUMNS = ["customer_id", "touchpoint", "arm", "start", "end", "share", "stratum
 
 
 def assign_experiment(
-    data: Dataset,
-    touchpoint: str,
-    *,
-    share: float = 0.1,
-    weeks: float = 4,
-    start: str | pd.Timestamp | None = None,
-    seed: int = 1,
-    strata: Sequence[str] = (),
+    data: Dataset, touchpoint: str, *, share: float = 0.1, weeks: float = 4,
+    start: str | pd.Timestamp | None = None, seed: int = 1, strata: Sequence[str] = (),
     by: str | None = None,
-) -> pd.DataFrame:
+) -> pd.DataFrame:  # fmt: skip
     """Who is held back from a touchpoint, drawn by lot?
 
     Written to a file, it tells the CRM whom to leave out; put into the data as `experiments`, it
@@ -73,7 +67,16 @@ def assign_experiment(
     (0.2, '42 days 00:00:00')
     """
     named = [*strata, *([by] if by else [])]
-    _refuse(data, touchpoint, share, weeks, named, by)
+    known, cannot = touchpoint_names(data), held_back(data, by)
+    need_name("touchpoint", touchpoint, known, "is not in touches")
+    free = [one for one in known if one not in cannot]
+    what = f"cannot be held back from customers: {cannot.get(touchpoint)}"
+    need_name("touchpoint", touchpoint, free, what, offer="what can be:")
+    if not (0 < share <= 0.5 and 0 < weeks < np.inf):
+        mend = "give a share above 0, up to 0.5, held out, and a length above 0"
+        raise ParameterError(f"share: {share}, weeks: {weeks}\n  {mend}")
+    for trait in named:
+        need_group(trait, traits(data))
     last = data.overview.set_index("table").loc[["touches", "outcomes"], "last"].max()
     begin = last.normalize() + pd.Timedelta(days=1) if start is None else pd.Timestamp(start)
     begin = begin.tz_convert("UTC").tz_localize(None) if begin.tzinfo else begin
@@ -96,21 +99,6 @@ def assign_experiment(
         )
     arm, end = np.where(held, ARMS[1], ARMS[0]), begin + pd.Timedelta(weeks=weeks)
     return people.assign(touchpoint=touchpoint, arm=arm, start=begin, end=end, share=share)[COLUMNS]
-
-
-def _refuse(
-    data: Dataset, name: str, share: float, weeks: float, named: list[str], by: str | None
-) -> None:
-    known, cannot = touchpoint_names(data), held_back(data, by)
-    need_name("touchpoint", name, known, "is not in touches")
-    free = [one for one in known if one not in cannot]
-    what = f"cannot be held back from customers: {cannot.get(name)}"
-    need_name("touchpoint", name, free, what, offer="what can be:")
-    if not (0 < share <= 0.5 and 0 < weeks < np.inf):
-        mend = "give a share above 0, up to 0.5, held out, and a length above 0"
-        raise ParameterError(f"share: {share}, weeks: {weeks}\n  {mend}")
-    for trait in named:
-        need_group(trait, traits(data))
 
 
 def _free(data: Dataset, begin: pd.Timestamp, last: pd.Timestamp, named: list[str]) -> pd.DataFrame:

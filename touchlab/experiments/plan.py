@@ -19,13 +19,9 @@ from touchlab.drivers.experiments import never_sent_out
 from touchlab.drivers.lifts import carried
 from touchlab.drivers.result import UNCHECKED, Drivers
 from touchlab.errors import MissingInput, ParameterError, TooThin
-from touchlab.experiments.design import (
-    WEEK,
-    Sample,
-    sample_weeks,
-    simulate_power,
-    value_of_information,
-)
+from touchlab.experiments.design import WEEK, Sample, sample_weeks
+from touchlab.experiments.design import simulate_power as simulated
+from touchlab.experiments.design import value_of_information as informed
 from touchlab.numeric import Floats, jackknife, one_thread
 from touchlab.results import Result
 
@@ -65,18 +61,10 @@ class ExperimentPlan(Result):
 
 @one_thread
 def plan_experiments(
-    data: Dataset,
-    drivers: Drivers,
-    *,
-    checks: Any = None,
-    by: str | None = None,
-    shares: Sequence[float] = SHARES,
-    weeks: Sequence[int] = WEEKS,
-    horizon_days: int = HORIZON,
-    costs: Mapping[str, float] | None = None,
-    value: float | None = None,
-    seed: int = 1,
-) -> ExperimentPlan:
+    data: Dataset, drivers: Drivers, *, checks: Any = None, by: str | None = None,
+    shares: Sequence[float] = SHARES, weeks: Sequence[int] = WEEKS, horizon_days: int = HORIZON,
+    costs: Mapping[str, float] | None = None, value: float | None = None, seed: int = 1,
+) -> ExperimentPlan:  # fmt: skip
     """Which touchpoint should be held back from some customers next, and what would that tell?
 
     It weighs one decision a touchpoint, to keep it or to stop it, for one outcome, over the
@@ -119,15 +107,12 @@ def plan_experiments(
 
     Notes
     -----
-    The true effect is taken to be normal about the drivers' estimate, its variance that of
-    sampling and the squared bias granted to the badge: none for *randomised*, 0.5 in the
-    coefficient for others (as ``calibrate`` grants it), and the whole estimate beside that for
-    *descriptive*. The pay-off of keeping is the effect less the cost over the value of an outcome.
-    Its expected value of sample information is s phi(m/s) - \\|m\\| Phi(-\\|m\\|/s), the chance of
-    turning round Phi(-\\|m\\|/s), with m the pay-off now (0 where no cost or value is known) and
-    s the standard deviation of what it will be after the result [Raiffa & Schlaifer 1961]; it
-    counts for what is left of the horizon.
-    Touches before an experiment still work in it, so only part of the effect shows: see `carried`.
+    The true effect is normal about the drivers' estimate, with the variance of sampling and the
+    squared bias of its badge: none for *randomised*, 0.5 in the coefficient for others, as in
+    ``calibrate``, and the whole estimate beside that for *descriptive*. Keeping pays the effect
+    less the cost over the value of an outcome (0 where one is not known). Value and chance are
+    those of ``value_of_information``, for what is left of the horizon. Earlier touches still work
+    in an experiment, so only part of the effect shows (``carried``).
 
     Examples
     --------
@@ -137,27 +122,26 @@ def plan_experiments(
     >>> sorted(plan.table.touchpoint)[:2]
     ['display', 'email_newsletter']
     """
-    _refuse_wrong(data, by, shares, weeks, horizon_days)
+    if by is not None:
+        need_group(by, traits(data))
+    right = all(0 < share <= 0.5 for share in shares) and min(weeks, default=0) > 0
+    lengths = [week for week in sorted(weeks) if WEEK * week < horizon_days]
+    if not (shares and right and lengths):
+        mend = f"give shares above 0, up to 0.5, and lengths below {horizon_days} days"
+        raise ParameterError(f"shares: {shares!r}, weeks: {weeks!r}\n  {mend}")
     names, cannot = drivers.moments.touchpoints, held_back(data, by)
     free, bound = ([n for n in names if (n in cannot) is own] for own in (False, True))
     if not free:
-        raise MissingInput(
-            f"No touchpoint can be held back from customers: {listing(bound)} are the customer's "
-            "own, or only come in. With one that is sent out, this says what to try next."
-        )
-    lengths = [week for week in sorted(weeks) if WEEK * week < horizon_days]
+        mend = "with one that is sent out, this says what to try next"
+        raise MissingInput(f"No touchpoint can be held back from customers; {mend}.")
     samples = [sample_weeks(data, drivers.moments.risk, week, by) for week in lengths]
     found = [sample for sample in samples if sample is not None]
     if not found:
         mend = "with more, and customers at risk at its end, this says what a holdout would find"
         raise TooThin(f"The data is shorter than {min(weeks)} weeks: {mend}.")
     believed, more = _believed(drivers, checks, costs, value, found[0].customers * horizon_days)
-    rows = [
-        _rows(believed.loc[free], sample, share, horizon_days)
-        for sample in found
-        for share in shares
-        if sample.carries(share)
-    ]
+    pairs = [(own, share) for own in found for share in shares if own.carries(share)]
+    rows = [_rows(believed.loc[free], own, share, horizon_days) for own, share in pairs]
     if not rows:
         few = f"Too few {drivers.moments.risk.outcome} outcomes, or groups, for any holdout"
         raise TooThin(f"{few}: of no share and length would enough be left to compare with.")
@@ -166,23 +150,12 @@ def plan_experiments(
     best = best.sort_values("net", ascending=False, ignore_index=True)
     of = {sample.weeks: sample for sample in found}
     best["simulated"] = [
-        simulate_power(of[row.weeks], row.share, row.detectable / row.customers, seed=seed)
+        simulated(of[row.weeks], row.share, row.detectable / row.customers, seed=seed)
         for row in best.itertuples()
     ]
     outcome = drivers.moments.risk.outcome
     notes = (f"cannot be held back: {listing(bound)}",) * bool(bound) + more
     return ExperimentPlan(best, designs, outcome, horizon_days, notes)
-
-
-def _refuse_wrong(
-    data: Dataset, by: str | None, shares: Sequence[float], weeks: Sequence[int], days: int
-) -> None:
-    if by is not None:
-        need_group(by, traits(data))
-    if not shares or not all(0 < share <= 0.5 for share in shares):
-        raise ParameterError(f"shares: {shares!r}\n  give shares above 0, up to 0.5")
-    if not any(WEEK * week < days for week in weeks) or min(weeks) <= 0:
-        raise ParameterError(f"weeks: {weeks!r}\n  give some shorter than {days} days")
 
 
 def held_back(data: Dataset, by: str | None = None) -> dict[str, str]:
@@ -199,12 +172,9 @@ def held_back(data: Dataset, by: str | None = None) -> dict[str, str]:
 
 
 def _believed(
-    drivers: Drivers,
-    checks: Any,
-    costs: Mapping[str, float] | None,
-    value: float | None,
+    drivers: Drivers, checks: Any, costs: Mapping[str, float] | None, value: float | None,
     customer_days: float,
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
+) -> tuple[pd.DataFrame, tuple[str, ...]]:  # fmt: skip
     """What is believed of each touchpoint over so many customer-days: effect, variance, pay-off."""
     point, replicates = drivers._removed
     estimate = point[:, 0]
@@ -212,28 +182,27 @@ def _believed(
     names, scale = drivers.moments.touchpoints, customer_days / drivers.moments.customer_days
     badges = [UNCHECKED] * len(names) if checks is None else checks.badges(names)
     bias = granted_bias(drivers, badges, estimate)
-    table = pd.DataFrame({"badge": badges, "sign": wanted(drivers)}, index=list(names))
-    table["effect"] = wanted(drivers) * estimate * scale
+    effect = wanted(drivers) * estimate * scale
+    table = pd.DataFrame({"badge": badges, "effect": effect}, index=list(names))
     table["variance"] = (np.nan_to_num(error) ** 2 + bias**2) * scale**2
     table["half_life"] = 2**drivers.parameters.log_half_lives
+    table = table.assign(payoff=0.0, weighed=False)
     try:
         known = find_costs(drivers, costs)
     except MissingInput:
-        return table.assign(payoff=0.0, weighed=False), (f"touches have no cost: {AT_BREAK_EVEN}",)
+        return table, (f"touches have no cost: {AT_BREAK_EVEN}",)
     worth = known.value if value is None else value
     if not worth > 0:
-        note = f"outcomes have no value to hold costs against (give `value`): {AT_BREAK_EVEN}"
-        return table.assign(payoff=0.0, weighed=False), (note,)
+        return table, (f"outcomes have no value to hold costs against: {AT_BREAK_EVEN}",)
     cost = known.table.cost.reindex(table.index).fillna(0.0) * scale
     return table.assign(payoff=table.effect - cost / worth, weighed=True), ()
 
 
 def granted_bias(drivers: Drivers, badges: Sequence[str], estimate: Floats) -> Floats:
     """Bias (standard deviation, in outcomes) that is granted to each figure by its badge."""
-    exposure = drivers.model.exposure(drivers.parameters)
-    effects = drivers.parameters.effects[:, None]
-    expected = drivers._expected(drivers.parameters)
-    bias = DOUBT * (exposure * np.exp(-effects * exposure)) @ expected
+    given = drivers.parameters
+    exposure, effects = drivers.model.exposure(given), given.effects[:, None]
+    bias = DOUBT * (exposure * np.exp(-effects * exposure)) @ drivers._expected(given)
     bias = np.where([badge == DESCRIPTIVE for badge in badges], np.hypot(bias, estimate), bias)
     return np.where([badge == RANDOMISED for badge in badges], 0.0, bias)
 
@@ -246,7 +215,7 @@ def _rows(believed: pd.DataFrame, sample: Sample, share: float, horizon: int) ->
     each = believed.effect.to_numpy(float) * part / sample.customers
     error = np.array([sample.error(share, max(effect, 0.0))[0] for effect in each])
     noise = (error * sample.customers / part) ** 2
-    worth, chance = value_of_information(believed.payoff, believed.variance, noise)
+    worth, chance = informed(believed.payoff, believed.variance, noise)
     detectable = sample.detectable(share)
     table = pd.DataFrame({"touchpoint": believed.index, "badge": believed.badge.to_numpy()})
     table = table.assign(share=share, weeks=sample.weeks, customers=sample.customers)

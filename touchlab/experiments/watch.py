@@ -23,7 +23,7 @@ LEAK = 0.1
 UNTESTED, OVER = "untested", 0.99
 COLUMNS = ["touchpoint", "start", "end", "elapsed", "n_treated", "n_holdout", "mismatch_p", "arms"]
 COLUMNS += ["touched_treated", "touched_holdout", "leak", "incremental", "ci_low", "ci_high"]
-COLUMNS += ["always_low", "always_high", "could_see", "power", "verdict"]
+COLUMNS += ["always_low", "always_high", "could_see", "verdict"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,9 +46,7 @@ class Watched(Result):
         return sentences.about_running(self.table, self.outcome)
 
 
-def check_experiments(
-    data: Dataset, *, outcome: str = "conversion", drivers: Any = None
-) -> Watched:
+def check_experiments(data: Dataset, *, outcome: str = "conversion") -> Watched:
     """Is each experiment sound, and what does it say so far, however often one looks?
 
     It does not say whether to stop one early: an interval beyond zero may be looked for each day,
@@ -58,8 +56,6 @@ def check_experiments(
     ----------
     data, outcome
         A Dataset with ``experiments``; a name in ``outcomes.outcome``.
-    drivers
-        As returned by ``fit_drivers``; with them, the power for their estimate is told.
 
     Returns
     -------
@@ -70,7 +66,7 @@ def check_experiments(
         ``touched_treated, touched_holdout`` (shares with a touch of it), ``leak`` (the second as
         a part of the first), ``incremental, ci_low, ci_high`` (among the treated; an interval for
         one look, at the planned end), ``always_low, always_high`` (valid at all looks together),
-        ``could_see, power`` (by now, for the drivers' estimate), ``verdict``; ``.notes``.
+        ``could_see`` (an effect that four in five find by now), ``verdict``; ``.notes``.
 
     Raises
     ------
@@ -93,10 +89,8 @@ def check_experiments(
     [['email_newsletter', 'untested'], ['retargeting', 'untested']]
     """
     if not data.has("experiments"):
-        raise MissingInput(
-            "No experiment runs: with an experiments table, as `touchlab experiment` writes it, "
-            "this says whether it is sound and what it found so far."
-        )
+        mend = "with experiments, as `touchlab experiment` writes them, their state is told"
+        raise MissingInput(f"No experiment runs: {mend}.")
     found = holdout_effects(data, outcome=outcome)
     table = found.table[found.table.touchpoint.isin(found.groups.touchpoint)]
     table = table.merge(_times(data), on="touchpoint").reset_index(drop=True)
@@ -105,7 +99,6 @@ def check_experiments(
     table["leak"] = table.touched_holdout / table.touched_treated.where(table.touched_treated > 0)
     reach = table.n_treated * always_reach(table.se.to_numpy(), table.elapsed.to_numpy())
     table["always_low"], table["always_high"] = table.incremental - reach, table.incremental + reach
-    table["power"] = _power(table, drivers)
     table["verdict"] = [_verdict(row) for row in table.itertuples()]
     return Watched(table[COLUMNS], outcome, found.notes)
 
@@ -140,24 +133,12 @@ def _mismatch(found: Holdouts, name: str) -> float:
     rows = rows.select("customer_id", "share", stratum=stratum).distinct(on="customer_id")
     units = found.units.filter(found.units.touchpoint == name)
     joined = units.select("customer_id", "arm").distinct().inner_join(rows, "customer_id")
-    counts = joined.group_by("stratum", "share").aggregate(
-        n=joined.count(), held=(joined.arm == ARMS[1]).sum()
-    )
-    table = counts.to_pandas()
+    counts = {"n": joined.count(), "held": (joined.arm == ARMS[1]).sum()}
+    table = joined.group_by("stratum", "share").aggregate(**counts).to_pandas()
     table["by_lot"] = table.n * table.share * (1 - table.share)
     table = table[table.by_lot >= 1]
     chi = ((table.held - table.n * table.share) ** 2 / table.by_lot).sum()
     return float(stats.chi2.sf(chi, len(table))) if len(table) else np.nan
-
-
-def _power(table: pd.DataFrame, drivers: Any) -> Floats:
-    """The chance to find the drivers' estimate of these customers and days, by now."""
-    if drivers is None:
-        return np.full(len(table), np.nan)
-    own = drivers.incremental(total=False).set_index("touchpoint").incremental
-    each = table.touchpoint.map(own).to_numpy(float) / drivers.moments.customer_days
-    effect = np.abs(each) * table.days.to_numpy(float)
-    return np.asarray(stats.norm.sf(stats.norm.ppf(0.5 + LEVEL / 2) - effect / table.se))
 
 
 def _verdict(row: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -25,14 +27,12 @@ def plot_queue(table: pd.DataFrame, *, outcome: str) -> Picture:
         figure, axes = canvas(width, 4.0)
         most = float(rows[["worth", "forgone"]].to_numpy().max()) or 1.0
         axes.plot([0, most], [0, most], color=theme.line, lw=1.2, zorder=1)
-        for row in rows[::-1].itertuples():
-            dot = axes.scatter(row.forgone, row.worth, s=44, zorder=3, **trust(theme, row.badge))
-            on_hover(dot, [f"{row.touchpoint}: {counted(row.worth)} for {counted(row.forgone)}"])
-        for row in rows.head(4).itertuples():
-            axes.annotate(
-                short(row.touchpoint, 22), (row.forgone, row.worth), (7, 3), fontsize=8.5,
-                textcoords="offset points", color=theme.soft,
-            )  # fmt: skip
+        looks: dict[str, Any] = {"textcoords": "offset points", "color": theme.soft}
+        for place, row in enumerate(rows.itertuples()):
+            at, name = (row.forgone, row.worth), row.touchpoint
+            dot = axes.scatter(*at, s=44, zorder=3, **trust(theme, row.badge))
+            on_hover(dot, [f"{name}: {counted(row.worth)} for {counted(row.forgone)}"])
+            axes.annotate(short(name, 22) if place < 4 else "", at, (7, 3), fontsize=8.5, **looks)
         count_axis(axes, f"{outcome} outcomes forgone meanwhile")
         axes.set_xlim(-0.03 * most, 1.15 * max(rows.forgone.max(), most / 3))
         axes.yaxis.set_major_formatter(whole_or_tenths)

@@ -14,28 +14,23 @@ def about_queue(table: pd.DataFrame, outcome: str, horizon_days: int) -> str:
     """Answer which experiment to run next, and why; `table` is that of `plan_experiments`."""
     worth = table[table.net > 0]
     if worth.empty:
-        return (
-            "No experiment is worth what it forgoes now; the least dear is one on "
-            f"{table.touchpoint.iloc[0]}."
-        )
+        first = table.touchpoint.iloc[0]
+        return f"No experiment is worth what it forgoes now; the least dear is one on {first}."
     first, kind = worth.iloc[0], "kept" if outcome in ENDING else outcome
-    found = (
-        f"effects down to {per_cent(first.part)} of the drivers' estimate"
-        if first.part == first.part
-        else f"effects down to {counted(first.detectable)} {outcome} outcomes"
-    )
+    found = f"{counted(first.detectable)} {outcome} outcomes"
     turns = ", and what it costs is not known"
+    if first.part == first.part:
+        found = f"{per_cent(first.part)} of the drivers' estimate"
     if first.probability == first.probability:
         turns = ", and turns the decision to keep or stop it round with a chance of "
         turns += per_cent(first.probability)
-    said = (
+    rest = f" Then: {listing(worth.touchpoint[1:4])}." if len(worth) > 1 else ""
+    return (
         f"Try {first.touchpoint} next: hold it back from {per_cent(first['share'], 0)} of "
-        f"customers for {first.weeks:.0f} weeks. That finds {found} four times in five, "
-        f"forgoes about {counted(first.forgone)} {kind} outcomes meanwhile{turns}; knowing is "
-        f"worth {counted(first.worth)} outcomes over {horizon_days} days."
+        f"customers for {first.weeks:.0f} weeks. That finds effects down to {found} four times in "
+        f"five, forgoes about {counted(first.forgone)} {kind} outcomes meanwhile{turns}; knowing "
+        f"is worth {counted(first.worth)} outcomes over {horizon_days} days.{rest}"
     )
-    rest = worth.touchpoint[1:4]
-    return said + (f" Then: {listing(rest)}." if len(rest) else "")
 
 
 @safe_sentence
