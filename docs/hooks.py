@@ -21,6 +21,7 @@ TITLES = {
     "experience": "Experience",
     "budget": "Budget",
     "experiments": "Experiments",
+    "forecasts": "Forecasts and their grades",
     "privacy": "Privacy",
     "errors": "Errors",
 }

@@ -29,6 +29,8 @@ from .experience.surveys import survey_scores
 from .experiments.assign import assign_experiment
 from .experiments.plan import ExperimentPlan, plan_experiments
 from .experiments.watch import check_experiments
+from .forecasts.forecast import forecast
+from .forecasts.grade import grade_forecasts
 from .journeys.build import Journeys, build_journeys
 from .journeys.counts import Rule, transition_matrix
 from .journeys.describe import time_to_outcome
@@ -83,6 +85,8 @@ __all__ = [
     "fit_lifetime",
     "fit_renewals",
     "fold_rare",
+    "forecast",
+    "grade_forecasts",
     "holdout_effects",
     "inactivity_rules",
     "key_drivers",

@@ -16,6 +16,7 @@ from .drivers import (
 )
 from .experience import plot_flow, plot_gaps, plot_importance, plot_map, plot_survey_scores
 from .experiments import plot_queue
+from .forecasts import plot_record
 from .journeys import plot_first_steps, plot_lengths, plot_months, plot_steps, plot_times
 from .parts import plot_intervals, plot_lines
 from .retention import (
@@ -51,6 +52,7 @@ __all__ = [
     "plot_positions",
     "plot_queue",
     "plot_reallocation",
+    "plot_record",
     "plot_removal",
     "plot_response_curves",
     "plot_scores",

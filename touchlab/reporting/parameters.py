@@ -23,11 +23,13 @@ from touchlab.data.level import LEVELS
 from touchlab.errors import ParameterError, listing, nearest, shorten
 
 Value = Any  # a plain JSON value: None, bool, int, float, str, or lists and dicts of those
-DATA, RESULTS, PREVIOUS = "data", "results", "previous"
+DATA, RESULTS, PREVIOUS, LEDGER, SEALS = "data", "results", "previous", "ledger", "seals"
 FILLED = {
     DATA: "give the data as the first argument",
     RESULTS: "a report gives it the folder of its tables",
     PREVIOUS: "a report gives it the tables of the run before",
+    LEDGER: "a report gives it the forecasts of earlier runs",
+    SEALS: "a report gives it what earlier runs remember of their forecasts",
 }
 """Parameters that a report fills in itself."""
 _TAKES: Mapping[type, tuple[str, Any]] = {

@@ -38,6 +38,7 @@ from .experience import (
     scores_in_brief,
 )
 from .experiments import about_queue, about_running, how_to_hand_out
+from .forecasts import about_forecasts, about_given_touches, about_record, in_a_line
 from .journeys import (
     about_data,
     about_journeys,
@@ -84,7 +85,9 @@ __all__ = [
     "about_experiments",
     "about_exposure",
     "about_flow",
+    "about_forecasts",
     "about_gaps",
+    "about_given_touches",
     "about_inactivity",
     "about_intent",
     "about_journeys",
@@ -104,6 +107,7 @@ __all__ = [
     "about_paths",
     "about_queue",
     "about_reach",
+    "about_record",
     "about_referrals",
     "about_removal",
     "about_renewals",
@@ -120,6 +124,7 @@ __all__ = [
     "about_value",
     "costs_in_brief",
     "how_to_hand_out",
+    "in_a_line",
     "in_brief",
     "in_figures",
     "map_by_channel",

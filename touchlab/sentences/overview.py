@@ -39,6 +39,7 @@ def in_brief(tables: Tables, outcome: str, currency: str = "euro") -> list[str]:
         (_weak, ("links", "map")),
         (_money, ("gain", "moves")),
         (_unknown, ("drivers", "map")),
+        (_record, ("record",)),
     ]
     guarded = guard(tables, outcome)
     said = [guarded] * bool(guarded)
@@ -221,6 +222,10 @@ def _unknown(drivers: pd.DataFrame, table: pd.DataFrame, **_: str) -> str:
     said = [f"what {open_cases} bring by themselves"] * bool(open_cases)
     said += [f"how customers find {silent}, which no survey covers"] * bool(silent)
     return f"Not known: {'; '.join(said)}." if said else ""
+
+
+def _record(record: pd.DataFrame, **_: str) -> str:
+    return str(record.said.iloc[0]) if len(record) else ""  # what the track record says of itself
 
 
 def _some(names: pd.Series) -> str:
