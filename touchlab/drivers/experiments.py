@@ -169,9 +169,8 @@ def holdout_effects(
         units, more = _units(data, risk)
         groups = group_sums(data, risk, units, measure)
         if measure == "value" and not groups.total.any():
-            raise MissingInput(
-                f"No {outcome} in an experiment has a value: with it, value is compared."
-            )
+            none = f"No {outcome} in an experiment has a value"
+            raise MissingInput(f"{none}: with it, value is compared.")
         clusters, few = _clusters(data, risk, units, measure)
         groups, left_out = _with_both_arms(data, groups[~groups.touchpoint.isin(few)], risk, lifts)
         notes = (*notes, *more, *left_out, *few.values(), *_doubts(groups))
@@ -213,7 +212,7 @@ def _units(data: Dataset, risk: Risk) -> tuple[ir.Table, tuple[str, ...]]:
 
 def _clusters(
     data: Dataset, risk: Risk, units: ir.Table, measure: str
-) -> tuple[dict[str, tuple[Compared, str]], dict[str, str]]:
+) -> tuple[dict[str, tuple[Compared, str]], dict[str, str]]:  # fmt: skip
     """Compare by cluster what was assigned so: found, with its source, and too few, with why."""
     found, few = {}, {}
     for name, trait in clusters_of(data).items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import ibis
 import ibis.expr.types as ir
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,7 @@ def given_lifts(data: Dataset, risk: Risk) -> tuple[pd.DataFrame, tuple[str, ...
     if not data.has("lifts"):
         return pd.DataFrame(columns=LIFT_COLUMNS), ()
     rows = data.tables["lifts"].filter(data.tables["lifts"].outcome == risk.outcome)
-    source = rows.source.fill_null("lifts") if "source" in rows.columns else "lifts"
+    source = rows.source if "source" in rows.columns else ibis.literal("lifts")
     times = {"start": seconds(rows.start), "stop": seconds(rows.end)}
     rows = rows.select("touchpoint", "lift", se=rows.standard_error, source=source, **times)
     table = rows.to_pandas().sort_values(["touchpoint", "stop"])

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from touchlab.data.customers import UNKNOWN, need_group, touchpoint_names, trait_groups, traits
+from touchlab.data.customers import need_group, touchpoint_names, trait_groups, traits
 from touchlab.data.dataset import Dataset, open_data
 from touchlab.drivers.experiments import ARMS, FEWEST_CLUSTERS
 from touchlab.errors import ParameterError, TooThin, need_name
-from touchlab.experiments.design import need_clusters
+from touchlab.experiments.design import at_the_end, need_clusters
 from touchlab.experiments.plan import held_back
+from touchlab.moments.risk import Risk
 
 FEWEST = 10
 """Customers held out below which no experiment is handed out."""
@@ -80,7 +81,7 @@ def assign_experiment(
     last = data.overview.set_index("table").loc[["touches", "outcomes"], "last"].max()
     begin = last.normalize() + pd.Timedelta(days=1) if start is None else pd.Timestamp(start)
     begin = begin.tz_convert("UTC").tz_localize(None) if begin.tzinfo else begin
-    people, random = _free(data, begin, last, named), np.random.default_rng(seed)
+    people, random = _free(data, begin, named), np.random.default_rng(seed)
     people["stratum"] = people[named].agg(" / ".join, axis=1) if named else "all"
     if by is None:
         lot = held = _draw(people.stratum, share, random)
@@ -101,16 +102,9 @@ def assign_experiment(
     return people.assign(touchpoint=touchpoint, arm=arm, start=begin, end=end, share=share)[COLUMNS]
 
 
-def _free(data: Dataset, begin: pd.Timestamp, last: pd.Timestamp, named: list[str]) -> pd.DataFrame:
-    """Customers still observed when the data ends, and in no running experiment, with traits."""
-    if data.has("customers"):
-        own = data.tables["customers"]
-        people = own.filter(own.observed_to >= (last - pd.Timedelta(days=1)).to_pydatetime())
-        people = people.select("customer_id")
-    else:
-        ids = data.outcomes.customer_id.cast(data.touches.customer_id.type())
-        outcomes = data.outcomes.select(customer_id=ids)
-        people = data.touches.select("customer_id").union(outcomes).distinct()
+def _free(data: Dataset, begin: pd.Timestamp, named: list[str]) -> pd.DataFrame:
+    """Customers observed when the data ends, and in no running experiment, with some traits."""
+    people = at_the_end(data, Risk(""))
     if data.has("experiments"):
         running = data.tables["experiments"]
         running = running.filter(running.end > begin.to_pydatetime())
@@ -118,8 +112,7 @@ def _free(data: Dataset, begin: pd.Timestamp, last: pd.Timestamp, named: list[st
     for trait in named:
         groups = trait_groups(data, trait).rename({trait: "group"})
         people = people.left_join(groups, "customer_id").select(*people.columns, trait)
-    table = people.to_pandas().sort_values("customer_id", ignore_index=True)
-    return table.fillna(dict.fromkeys(named, UNKNOWN))
+    return people.to_pandas().sort_values("customer_id", ignore_index=True)
 
 
 def _draw(strata: pd.Series, share: float, random: np.random.Generator) -> Any:
@@ -143,9 +136,8 @@ def write_assignment(source: str, touchpoint: str, out: str, **design: Any) -> s
         arms.to_csv(path, index=False, date_format="%Y-%m-%dT%H:%M:%SZ")
     else:
         arms.to_parquet(path, index=False)
-    counts, row = arms.arm.value_counts(), arms.iloc[0]
+    held, row = int((arms.arm == ARMS[1]).sum()), arms.iloc[0]
     return (
-        f"{touchpoint}: {counts[ARMS[1]]:,} held out, {counts[ARMS[0]]:,} treated, "
-        f"{row.start:%Y-%m-%d} to {row.end:%Y-%m-%d} (not included)\nwritten: {path}\n"
-        f"next: hold {touchpoint} back from the holdout, and add the rows to experiments"
+        f"{touchpoint}: {held:,} of {len(arms):,} held out, {row.start:%F} to {row.end:%F} (not "
+        f"included)\nwritten: {path}\nnext: add its rows to experiments"
     )

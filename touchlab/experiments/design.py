@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import ibis.expr.types as ir
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
@@ -80,19 +81,12 @@ class Sample:
             effect = se * float(stats.t.ppf([0.5 + LEVEL / 2, POWER], freedom).sum())
         return effect
 
-    def power(self, share: float, effect: float) -> float:
-        """The chance of an interval beyond zero, where that is the effect a customer."""
-        se, freedom = self.error(share, abs(effect))
-        reach = stats.t.ppf(0.5 + LEVEL / 2, freedom)
-        return float(stats.t.sf(reach - abs(effect) / se, freedom)) if se > 0 else np.nan
-
 
 def simulate_power(
     sample: Sample, share: float, effect: float, *, repeats: int = 1000, seed: int = 1
 ) -> float:
-    """Run the experiment on customers drawn from the data's own: share that found the effect.
+    """Share of experiments that find an effect a customer, on customers drawn from the data's own.
 
-    Among those held out outcomes are left out at random, until `effect` a customer is gone.
     Clusters are dealt to the arms anew each time, with the change that they had.
     """
     random = np.random.default_rng(seed)
@@ -119,30 +113,32 @@ def sample_weeks(data: Dataset, risk: Risk, weeks: int, by: str | None = None) -
     ends = windows.aggregate(first=windows.start.min(), last=windows.stop.max()).to_pandas()
     first, last = ends.iloc[0]
     begun = last - weeks * WEEK * DAY_SECONDS
-    if not first + DAY_SECONDS <= begun:
+    customers = int(at_the_end(data, risk).count().to_pyarrow().as_py())
+    if not first + DAY_SECONDS <= begun or customers < 2:
         return None
-    now = windows.filter(windows.stop >= last - DAY_SECONDS)
-    customers = int(now.count().to_pyarrow().as_py())
     there = windows.filter((windows.start <= begun) & (windows.stop > begun))
-    units = places(there, begun, last)
-    rows = with_amounts(data, risk, counted(data, risk, units))
+    rows = with_amounts(data, risk, counted(data, risk, places(there, begun, last)))
     table = rows.group_by("amount").aggregate(n=rows.count()).to_pandas()
-    if table.n.sum() < 2 or customers < 2:
-        return None
-    counts = np.bincount(table.amount.astype(int), table.n)
+    counts = np.bincount(table.amount.astype(int), table.n, minlength=1)
     change = sizes = np.empty(0)
     if by is not None:
         found, _ = cluster_changes(data, risk, there.select("customer_id"), (begun, last), by)
         change, sizes = found.change.to_numpy(float), found.n.to_numpy(float)
         need_clusters(by, len(change))
-    amount = np.arange(len(counts)).astype(float)
-    chance = (counts / counts.sum()).astype(float)
-    return Sample(weeks, customers, amount, chance, change, sizes)
+    chance = (counts / max(counts.sum(), 1.0)).astype(float)
+    return Sample(weeks, customers, np.arange(len(counts)).astype(float), chance, change, sizes)
+
+
+def at_the_end(data: Dataset, risk: Risk) -> ir.Table:
+    """Customers at risk when the data ends, who could be in an experiment now: customer_id."""
+    windows = risk_windows(data, risk)
+    last = windows.stop.max().to_pyarrow().as_py() or 0.0
+    return windows.filter(windows.stop >= last - DAY_SECONDS).select("customer_id")
 
 
 def value_of_information(
     mean: npt.ArrayLike, prior: npt.ArrayLike, error: npt.ArrayLike
-) -> tuple[Floats, Floats]:
+) -> tuple[Floats, Floats]:  # fmt: skip
     """Value of a result before a decision to keep or stop, and the chance that it turns it round.
 
     The pay-off is normal, and kept if above 0; `prior` and `error` are the variances of what is
@@ -162,7 +158,5 @@ def value_of_information(
 def need_clusters(by: str, count: int) -> None:
     """Refuse a trait with too few groups to hold some of them back."""
     if count < CLUSTERS:
-        raise TooThin(
-            f"by: {by} sorts customers into {count} groups, at least {CLUSTERS} are needed\n"
-            "  group by something finer, such as stores or postcodes, in customers"
-        )
+        wrong = f"{by} sorts customers into {count} groups, at least {CLUSTERS} are needed"
+        raise TooThin(f"by: {wrong}\n  group by something finer, such as stores or postcodes")

@@ -94,10 +94,10 @@ def plan_experiments(
         ``.table``, the most rewarding first: ``touchpoint, badge, share`` (held out), ``weeks,
         customers`` (in the experiment), ``detectable`` (smallest effect that four experiments in
         five find, in outcomes of all these customers), ``part`` (of the drivers' estimate of
-        that), ``power`` (the chance to find that estimate), ``forgone`` (outcomes meanwhile, if
-        it is right), ``worth`` (expected gain by deciding after it, in outcomes over the horizon),
-        ``probability`` (that its result turns the decision round), ``net`` (`worth` less
-        `forgone`), ``simulated`` (share of experiments on the data's own customers that found
+        that), ``forgone`` (outcomes meanwhile, if that is right), ``worth`` (expected gain by
+        deciding after it, in outcomes over the horizon),
+        ``probability`` (that it turns the decision round), ``net`` (`worth` less `forgone`),
+        ``simulated`` (share of experiments on the data's own customers that found
         `detectable`); ``.designs`` (the others), ``.notes``.
 
     Raises
@@ -217,11 +217,10 @@ def _rows(believed: pd.DataFrame, sample: Sample, share: float, horizon: int) ->
     noise = (error * sample.customers / part) ** 2
     worth, chance = informed(believed.payoff, believed.variance, noise)
     detectable = sample.detectable(share)
-    table = pd.DataFrame({"touchpoint": believed.index, "badge": believed.badge.to_numpy()})
+    table = believed[["badge"]].rename_axis("touchpoint").reset_index()
     table = table.assign(share=share, weeks=sample.weeks, customers=sample.customers)
     table["detectable"] = detectable * sample.customers
     table["part"] = detectable / np.where(each > 0, each, np.nan)
-    table["power"] = [sample.power(share, effect) for effect in each]
     table["forgone"] = share * sample.customers * each.clip(min=0)
     table["worth"] = worth * (1 - days / horizon)
     table["probability"] = np.where(believed.weighed, chance, np.nan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import ibis
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -129,7 +130,7 @@ def _mismatch(found: Holdouts, name: str) -> float:
     rows = found.data.tables["experiments"].filter(lambda t: t.touchpoint == name)
     if "share" not in rows.columns or name in set(found.lifts.touchpoint):
         return np.nan  # or whole groups were dealt: customers in arms are not by lot
-    stratum = rows.stratum.fill_null("") if "stratum" in rows.columns else ""
+    stratum = rows.stratum.fill_null("") if "stratum" in rows.columns else ibis.literal("")
     rows = rows.select("customer_id", "share", stratum=stratum).distinct(on="customer_id")
     units = found.units.filter(found.units.touchpoint == name)
     joined = units.select("customer_id", "arm").distinct().inner_join(rows, "customer_id")
@@ -148,7 +149,7 @@ def _verdict(row: Any) -> str:
         return "no treated customer was touched: nothing is tried"
     if row.leak >= LEAK:
         return f"{row.leak:.0%} leaks to the holdout: the effect is understated"
-    over, clear = row.elapsed >= OVER, row.always_low > 0 or row.always_high < 0
-    if over:
+    if row.elapsed >= OVER:
         return "over: read the interval for one look"
+    clear = row.always_low > 0 or row.always_high < 0
     return "beyond zero already, however often looked at" if clear else "goes on"
