@@ -193,7 +193,7 @@ def _run_probes(
     (counts,) = located.bring(asked, raw.aggregate(rows=raw.count(), **sums))
     checked.rows = int(counts["rows"])
     checked.dates = "timed" in counts and not counts["timed"]
-    if counts.get("nps", 0) >= ENOUGH_ANSWERS and counts["low"] >= 1 and counts["high"] <= 5:
+    if (counts.get("nps") or 0) >= ENOUGH_ANSWERS and counts["low"] >= 1 and counts["high"] <= 5:
         rule = f"all {int(counts['nps']):,} answers of nps are from 1 to 5, as on a scale of 1 to 5"
         mend = "nps is asked from 0 to 10; name answers from 1 to 5 csat"
         checked.problems.append(Problem(spec.name, "score", rule, mend))
