@@ -20,6 +20,7 @@ TITLES = {
     "retention": "Retention and lifetime value",
     "experience": "Experience",
     "budget": "Budget",
+    "forecasts": "Forecasts and their grades",
     "privacy": "Privacy",
     "errors": "Errors",
 }

@@ -34,7 +34,10 @@ EPOCH = f"{ISO}, or seconds, milli-, micro- or nanoseconds since 1970"
 EVERY_ROW = "  give a value in every row"
 IDS = "  give ids as text or integers"
 NUMBERS = "  use digits and a decimal point (1.50)"
-REFUND = "  give values of at least 0; record refunds as an outcome of their own"
+REFUND = (
+    "  give values of at least 0; for refunds, "
+    'refunds = "net" (or "apart") under [clean] in touchlab.toml'
+)
 RANGE = (
     "  give times from 1971-01-01 to 2200-01-01; January 1970 comes of seconds read as milliseconds"
 )

@@ -15,7 +15,7 @@ import touchlab as tl
 from touchlab import overview, plots, sentences, show
 from touchlab.journeys.build import build_journeys
 from touchlab.journeys.describe import first_steps, journey_lengths
-from touchlab.plots.overview import sum_up
+from touchlab.plots.drivers import sum_up
 from touchlab.sentences.drivers import FEWEST
 from touchlab.show.words import BACKED, forget_words, speak
 
@@ -221,9 +221,8 @@ def test_paths_of_open_journeys_have_no_rate_to_speak_of() -> None:
         "no journey's lookback has passed."
     )
     one = paths.assign(rate=[float("nan"), 0.5], ci_low=[0.3, 0.3], ci_high=[0.7, 0.7])
-    assert "ad has the highest rate: 50 % (30 % to 70 %) of 30 journeys." in sentences.about_paths(
-        one
-    )
+    said = sentences.about_paths(one).replace("\N{NO-BREAK SPACE}", " ")
+    assert "ad has the highest rate: 50 % (30 % to 70 %) of 30 journeys." in said
 
 
 def test_shares_of_which_none_is_shown_are_not_drawn() -> None:

@@ -151,17 +151,19 @@ def test_nobody_says_what_would_be_where_no_moments_are(others: int) -> None:
         runaways(wild)
 
 
-@pytest.mark.parametrize("response", ["log", "fatigue"])
-def test_an_effect_that_bends_is_no_adjusted_one(response: str) -> None:
-    spec = TouchpointSpec("ad", 0.3, {"conversion": 1.5}, 5.0, reach=0.6, response=response)
+@pytest.mark.parametrize("saturation", ["log", "exp"])
+def test_an_effect_that_bends_up_is_no_adjusted_one(saturation: str) -> None:
+    """Of several touches at a time, a curve that ends after a few expects too little."""
+    spec = TouchpointSpec("ad", 0.3, {"conversion": 1.5}, 5.0, reach=0.6)
     other = TouchpointSpec("mail", 0.02, {"conversion": 0.8}, 3.0)
-    world = World((spec, other), 6_000, 120, {"conversion": OutcomeSpec(0.004)})
+    world = World((spec, other), 6_000, 120, {"conversion": OutcomeSpec(0.002, ceiling=0.5)})
     tables = {n: t for n, t in simulate(world, seed=2).tables.items() if len(t)}
     data = tl.open_data(tables)
-    drivers = tl.fit_drivers(data, intent="ignore")
-    assert ("ad" in drivers.misfit) == (response == "fatigue")
-    assert "mail" not in drivers.misfit
+    lives = {"ad": 5.0, "mail": 3.0}
+    drivers = tl.fit_drivers(data, intent="ignore", saturation=saturation, half_lives=lives)
+    assert ("ad" in drivers.misfit) == (saturation == "exp")
+    assert "mail" not in drivers.misfit and not drivers.model.pairs
     badge = tl.check_drivers(data, drivers).table.set_index("touchpoint").badge
-    assert (badge["ad"] == "descriptive") == (response == "fatigue")
-    if response == "fatigue":
-        assert any("many touches of it do less than the curve" in note for note in drivers.notes)
+    assert (badge["ad"] == "descriptive") == (saturation == "exp")
+    if saturation == "exp":
+        assert any("many touches of it do more than the curve" in note for note in drivers.notes)

@@ -46,7 +46,7 @@ def _DATA(command: Callable[..., Any]) -> Callable[..., Any]:
 
 _ONLY = click.option("--only", multiple=True, metavar="NOTEBOOK", help="as for touchlab report")
 _NOTEBOOKS = click.option(
-    "--notebooks", metavar="FOLDER", help="of your own, that join the nine (or replace one by name)"
+    "--notebooks", metavar="FOLDER", help="of your own, that join ours (or replace one by name)"
 )
 _EPILOG = "\n\n".join(
     [

@@ -4,7 +4,8 @@ Buying m times as many touches of a touchpoint, for the same customers in the sa
 replaces the exposure A at a moment by a random one: for m below 1 each touch stays with
 probability m, for m above 1 further touches come at the same rates. The moments hold A and,
 at half the half-life, B = sum of squared decays; that is enough for the mean of the hazard
-factor f(A) = exp(effect * g(A)) over that chance:
+factor f(A), exp(effect * g(A)) or of a touchpoint that tires
+exp(effect * g(A) + fatigue * g(A)^2), over that chance:
 
     one touch         1 + m (f(A) - 1)                                          exactly
     several touches   f(m A) exp(m (1 - m) / 2 * B * f''(m A) / f(m A))         to second order
@@ -57,6 +58,8 @@ class Lift:
     squares: Floats
     effect: float
     saturation: str
+    fatigue: float = 0.0
+    """Effect of the squared exposure; 0 where it does not tire."""
 
     def at(self, multiplier: float) -> tuple[Floats, Floats]:
         """Return the factor and its slope in the multiplier; both (rows,)."""
@@ -77,7 +80,7 @@ class Lift:
         """Return the factor, not cut off, and what `_factor` says of several touches."""
         factor = self._without + multiplier * (1 - self._without)
         exposure, squares = self._seen
-        raised = _factor(multiplier * exposure, self.effect, self.saturation)
+        raised = _factor(multiplier * exposure, self.effect, self.fatigue, self.saturation)
         f, _, bend, _ = raised
         spread, several = 0.5 * multiplier * (1 - multiplier), self._several
         factor[several] = np.exp(f + spread * squares * bend - self._now[several])
@@ -85,7 +88,7 @@ class Lift:
 
     @cached_property
     def _now(self) -> Floats:
-        return _factor(self.exposure, self.effect, self.saturation)[0]
+        return _factor(self.exposure, self.effect, self.fatigue, self.saturation)[0]
 
     @cached_property
     def _without(self) -> Floats:
@@ -103,14 +106,26 @@ class Lift:
         return self.exposure[self._several], self.squares[self._several]
 
 
-def _factor(exposure: Floats, effect: float, saturation: str) -> tuple[Floats, ...]:
-    """log f(A) with its slope, f''(A) / f(A) with its slope, for f(A) = exp(effect * g(A))."""
+def _factor(exposure: Floats, effect: float, fatigue: float, saturation: str) -> tuple[Floats, ...]:
+    """log f(A) with its slope, f''(A) / f(A) with its slope.
+
+    f(A) = exp(effect * g(A) + fatigue * g(A)^2); g0 to g3 are g and its derivatives.
+    """
     if saturation == "log":
-        up = 1 + exposure
-        bend = effect * (effect - 1) / up**2
-        return effect * np.log(up), effect / up, bend, -2 * bend / up
-    rise = effect * np.exp(-exposure)
-    return effect - rise, rise, rise**2 - rise, rise - 2 * rise**2
+        g1 = 1 / (1 + exposure)
+        g0, g2, g3 = np.log1p(exposure), -(g1**2), 2 * g1**3
+    else:
+        g1 = np.exp(-exposure)
+        g0, g2, g3 = 1 - g1, -g1, g1
+    rate = effect + 2 * fatigue * g0
+    slope, bend = rate * g1, rate * g2 + 2 * fatigue * g1**2
+    twist = rate * g3 + 6 * fatigue * g1 * g2
+    return (
+        effect * g0 + fatigue * g0**2,
+        slope,
+        bend + slope**2,
+        twist + 2 * slope * bend,
+    )
 
 
 @dataclass(frozen=True)
@@ -148,8 +163,6 @@ def exposure_at(exposure: npt.NDArray[Any], half_lives: Sequence[float], days: f
 
     The log exposure is linear in 1 / half-life, exactly so after a single touch.
 
-    Examples
-    --------
     >>> age, grid = 3.0, [1.0, 2.0, 4.0]
     >>> one = 0.5 ** (age / np.array(grid))[:, None]
     >>> round(float(exposure_at(one, grid, 0.5)[0]), 6), 0.5 ** (age / 0.5)
@@ -223,8 +236,6 @@ def fill(gain: Floats, cost: Floats, budget: float, low: Floats, high: Floats) -
     stay between `low` and `high`. All of shape (touchpoints,). What brings nothing gets the
     least there is for it, even where budget is left.
 
-    Examples
-    --------
     >>> cost, low, high = np.array([10.0, 30.0]), np.full(2, 0.5), np.full(2, 2.0)
     >>> fill(np.array([5.0, 6.0]), cost, 35.0, low, high).tolist()
     [2.0, 0.5]
@@ -283,7 +294,7 @@ class Responses:
     def __init__(
         self, drivers: Drivers, touchpoints: Sequence[str], most: int | None = None
     ) -> None:
-        if drivers.model.pairs:
+        if any(a != b for a, b in drivers.model.pairs):
             raise ParameterError(
                 "budget: the drivers hold synergies, which no budget is planned with\n"
                 "  fit them again without `synergy`"
@@ -345,14 +356,15 @@ class Responses:
 
     def _field(self, given: Parameters, known: list[Known], size: int) -> Field:
         grid, saturation, lifts = self.model.moments.half_lives, self.model.saturation, []
+        tired = dict(zip(self.model.pairs, given.synergies.tolist(), strict=True))
         for place, own in zip(self.places, known, strict=True):
             life = given.log_half_lives[place : place + 1]
             g = between(own.saturated[None], grid, life)[0][0]
             exposure = np.expm1(g) if saturation == "log" else -np.log1p(-g)
             met = exposure > NEGLIGIBLE
             squares = exposure_at(own.exposure[:, met], grid, 0.5 * 2 ** life[0])
-            effect = float(given.effects[place])
-            lifts.append(Lift(own.rows[met], exposure[met], squares, effect, saturation))
+            effect, fatigue = float(given.effects[place]), tired.get((place, place), 0.0)
+            lifts.append(Lift(own.rows[met], exposure[met], squares, effect, saturation, fatigue))
         return Field(tuple(lifts), size)
 
 

@@ -31,6 +31,10 @@ class Clean:
     """``keep`` or ``drop`` equal rows; nothing drops them where times have a time of day."""
     rates: Mapping[str, float] = field(default_factory=dict)
     """What one unit of each currency is worth in the one that is shown."""
+    refunds: str = ""
+    """``apart`` makes values below zero an outcome refund, ``net`` takes refunds off, too."""
+    first: tuple[str, ...] = ()
+    """Outcomes of which a customer's first is told apart from those that repeat it."""
 
 
 def read_clean(settings: Mapping[str, Any]) -> Clean:
@@ -43,18 +47,23 @@ def read_clean(settings: Mapping[str, Any]) -> Clean:
     for key in given.keys() - allowed.keys():
         _refuse(f"{key} is not known{nearest(key, [*allowed])}", f"it holds {listing(allowed)}")
     for key in ("names", "ids"):
-        words = given.get(key, ())
-        given[key] = (words,) if isinstance(words, str) else tuple(words)
+        given[key] = _listed(given.get(key, ()))
         for word in [word for word in given[key] if word not in WAYS]:
             _refuse(f"{key} names {shorten(word)}", f"use {listing(WAYS)}")
-    if given.get("duplicates", "keep") not in ("keep", "drop"):
-        _refuse(f"duplicates is {given['duplicates']!r}", 'use "keep" or "drop"')
+    given["first"] = _listed(given.get("first", ()))
+    for key, (one, other) in {"duplicates": ("keep", "drop"), "refunds": ("apart", "net")}.items():
+        if given.get(key, one) not in (one, other):
+            _refuse(f"{key} is {given[key]!r}", f'use "{one}" or "{other}"')
     rates = given.get("rates", {})
     if not isinstance(rates, Mapping) or not all(
         isinstance(rate, int | float) and rate > 0 for rate in rates.values()
     ):
         _refuse("rates are not numbers above 0", "give rates = { EUR = 1, USD = 0.92 }")
     return Clean(**given)
+
+
+def _listed(words: Any) -> tuple[str, ...]:
+    return (words,) if isinstance(words, str) else tuple(words)
 
 
 def _refuse(rule: str, mend: str) -> None:

@@ -223,7 +223,7 @@ def _clean_number(values: ir.Column, column: Column) -> Cleaned:
     if column.minimum is not None:
         mend = f"give values of at least {column.minimum:g}"
         if name == "value":
-            mend += "; record refunds as an outcome of their own"
+            mend += '; for refunds, refunds = "net" (or "apart") under [clean] in touchlab.toml'
         probes.append(Probe(name, number < column.minimum, f"are below {column.minimum:g}", mend))
     return number, probes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -13,15 +13,15 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from touchlab.data.alike import fold, fold_id, mend_of
+from touchlab.data.alike import fold, fold_id, mend_of, read_clean
+from touchlab.data.alongside import merge_identities, spread_spend
 from touchlab.data.contract import ALONE, NEEDED, PATHS, TABLES, Note, Problem
-from touchlab.data.extremes import close_ends
-from touchlab.data.identities import merge_identities
+from touchlab.data.level import at_level
 from touchlab.data.locate import Located, locate
+from touchlab.data.odd import close_ends, count
+from touchlab.data.outcomes import first_and_repeat
 from touchlab.data.paths import split_paths
 from touchlab.data.readers import WHOLE_FILE, engine_errors, forget, in_our_words, keep, view
-from touchlab.data.repeats import count
-from touchlab.data.spend import spread_spend
 from touchlab.data.validate import Checked, check_table
 from touchlab.errors import DataError, MissingInput, listing, shorten
 from touchlab.once import once_about
@@ -150,7 +150,9 @@ def _as_text(table: ir.Table, column: str) -> ir.StringValue:
     return values.cast("string").fill_null(NOTHING)
 
 
-def open_data(source: Any) -> Dataset:
+def open_data(
+    source: Any, *, level: str = "touchpoint", clean: Mapping[str, Any] | None = None
+) -> Dataset:
     """Open a folder, a database, a cluster or frames, and check them against the contract.
 
     It answers whether the data can be used, and what was mended on the way. It
@@ -170,6 +172,12 @@ def open_data(source: Any) -> Dataset:
         needed (or ``paths`` in their place); ``customers``, ``surveys``, ``touchpoints``
         and ``experiments`` are used where they are there. A ``touchlab.toml`` in the
         folder maps column names.
+    level
+        ``"campaign"`` makes each campaign a touchpoint, named ``"touchpoint: campaign"``:
+        credit, drivers and costs are then by campaign (see `touchlab.data.level`).
+    clean
+        What ``[clean]`` in ``touchlab.toml`` may say, and in its place: ``names``, ``ids``,
+        ``duplicates``, ``rates``, ``refunds`` and ``first`` (docs/odd_input.md).
 
     Returns
     -------
@@ -200,8 +208,12 @@ def open_data(source: Any) -> Dataset:
     1  outcomes     1          1
     """
     located = locate(source)
+    if clean is not None:
+        asked = read_clean(clean)
+        located.clean = replace(located.clean, **{key: getattr(asked, key) for key in clean})
     try:
-        return _open_paths(located) if PATHS.name in located.tables else _open_tables(located)
+        paths = PATHS.name in located.tables
+        return at_level(_open_paths(located) if paths else _open_tables(located), level)
     except engine_errors() as error:  # in a column that no rule looks into
         problem = Problem(located.name, "", f"cannot be read: {in_our_words(error)}", WHOLE_FILE)
         raise DataError(str(problem)) from None
@@ -257,6 +269,10 @@ def _open_tables(located: Located) -> Dataset:
             notes.append(Note("outcomes", other.rows, AT_MIDNIGHT))
     changed = {name: one.table for name, one in cut.items() if one.table is not None}
     tables |= changed
+    if located.clean.first and "outcomes" in tables:
+        told = located.clean.first, checked["outcomes"].names
+        changed["outcomes"], more = first_and_repeat(tables["outcomes"], *told)
+        tables["outcomes"], notes = changed["outcomes"], notes + more
     if "spend" in tables and "touches" in tables:
         tables["touches"], problems, more = spread_spend(tables)
         _refuse(problems, located.name)

@@ -7,7 +7,7 @@ along, and what a table that keeps the rules is still cleaned of.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import ibis
 import ibis.expr.types as ir
@@ -15,10 +15,10 @@ import ibis.expr.types as ir
 from touchlab.data.alike import mend_of, twins
 from touchlab.data.columns import Probe, WrongType, clean_column, is_nothing
 from touchlab.data.contract import METRIC_RANGES, SPECS, Note, Problem, Spec, meant
-from touchlab.data.extremes import Times, busiest, drop_far
 from touchlab.data.locate import Located
+from touchlab.data.odd import Times, busiest, drop_far, drop_repeats
+from touchlab.data.outcomes import net_refunds, refunds_apart
 from touchlab.data.readers import WHOLE_FILE, engine_errors, in_our_words, keep
-from touchlab.data.repeats import drop_repeats
 from touchlab.errors import listing, nearest, shorten
 
 EVENTS = ("touches", "outcomes")
@@ -72,6 +72,8 @@ def _check(located: Located, spec: Spec, checked: Checked) -> None:
     for column in spec.columns:
         if column.name in raw.columns:
             try:
+                if column.name == "value" and located.clean.refunds:
+                    column = replace(column, minimum=None)
                 clean[column.name], found = clean_column(
                     raw[column.name], column, located.clean, commas=commas
                 )
@@ -79,6 +81,8 @@ def _check(located: Located, spec: Spec, checked: Checked) -> None:
             except WrongType as wrong:
                 checked.problems.append(Problem(spec.name, column.name, *wrong.args))
     probes += _in_one_currency(spec, clean, located.clean.rates)
+    if spec.name == "outcomes" and located.clean.refunds:
+        probes += refunds_apart(clean)
     probes += _rules_between_columns(spec, clean)
     _run_probes(located, spec, probes, checked, clean)
     if checked.rows == 0:
@@ -120,6 +124,9 @@ def _clean_rows(located: Located, table: ir.Table, spec: Spec, checked: Checked)
     table, notes, problems = drop_repeats(located, table, spec, checked.rows, dates=checked.dates)
     checked.notes += notes
     checked.problems += problems
+    if spec.name == "outcomes" and located.clean.refunds == "net" and not problems:
+        table, notes = net_refunds(table)
+        checked.notes += notes
     what = "outcome" if spec.name == "outcomes" else "touchpoint"
     if what in table.columns:
         counted = table.group_by(what).aggregate(n=table.count())

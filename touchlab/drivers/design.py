@@ -65,17 +65,20 @@ class Controls:
         return (raw - self.centre) / self.spread
 
 
-def build_controls(moments: Moments, *, touch_rate: bool = False, traits: bool = True) -> Controls:
+def build_controls(
+    moments: Moments, *, touch_rate: bool = False, traits: bool = True, histories: bool = True
+) -> Controls:
     """Build the controls; columns that others already determine are left out.
 
     `touch_rate` adds the customer's long-run rate of touches, a stand-in for intent:
     it helps where intent is hidden and harms where it is not (see the scoreboard).
+    `histories`: whether earlier outcomes are among them.
     """
     table = moments.table
     makers = [_intercept, _spline("time at risk", table.since, "since", pieces=4)]
     makers.append(_spline("calendar", table.day, "day", pieces=6))
     makers += [_cycle(name, days, moments) for name, days in CYCLES]
-    makers += [partial(_history, name) for name in moments.histories]
+    makers += [partial(_history, name) for name in moments.histories] if histories else []
     makers += [_trait(name, table[name]) for name in moments.traits] if traits else []
     makers += [_touch_rate] if touch_rate else []
     raw = _make(makers, moments)

@@ -1,23 +1,23 @@
-"""Fitting drivers: what is asked for, pairs that may work together, and troubles by name."""
+"""Fitting drivers: what is asked for, what is left out, and troubles by name."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import ibis
 import numpy as np
-from scipy import stats
 
 from touchlab.data.contract import listing, shorten
 from touchlab.data.customers import outcome_counts, seconds
 from touchlab.data.dataset import Dataset
+from touchlab.data.level import at_level
 from touchlab.drivers.design import build_controls
-from touchlab.drivers.effects import Pairs, tie
 from touchlab.drivers.gate import misfits, runaways
-from touchlab.drivers.hazard import Flags, Scorer, fit, learn_shrinkage, leave_group_out
+from touchlab.drivers.hazard import Flags, learn_shrinkage, leave_group_out
 from touchlab.drivers.intent import NOT_LOOKED_FOR, take_out
+from touchlab.drivers.lead import go_by_outcomes
 from touchlab.drivers.model import (
     PRESENT,
     SATURATIONS,
@@ -25,8 +25,8 @@ from touchlab.drivers.model import (
     Parameters,
     find_twins,
     only,
-    some_of,
 )
+from touchlab.drivers.pairs import Synergy, choose_pairs, let_tire
 from touchlab.drivers.result import Drivers
 from touchlab.errors import MissingInput, ParameterError, TouchlabWarning
 from touchlab.moments.risk import at_the_start, comes_again
@@ -35,21 +35,16 @@ from touchlab.moments.unusual import about_concentration, occasions, without_ext
 from touchlab.numeric import Floats
 from touchlab.once import once
 
-Synergy = str | Sequence[tuple[str, str]] | None
 FEW_EVENTS, FEW_CUSTOMERS, FEW_MOMENTS = 30, 100, 50
 ALWAYS, EXTREME, SELDOM = 0.95, 5.0, 0.01
 FEWEST_EVENTS = 5
+FREE_OF_OUTCOMES = (
+    "touches do not follow earlier outcomes, so these are not held constant: it would set touches "
+    "against whatever else makes customers come back"
+)
 AT_ONCE = 0.05
 """Share of outcomes at the instant of a touch from which on it is told."""
 EXTREME_CUSTOMERS = "extreme customers"
-LEVEL = 0.1
-"""Chance that the screen takes any pair where there is none."""
-FEWEST_TOGETHER = 20
-"""Events at which both touchpoints are present, for a pair to be looked at."""
-MOST_PAIRS, MOST_TIED = 6, 8
-"""Effects honour pairs by going through the coalitions of touchpoints tied together."""
-MOST_WORK = 4e10
-"""Multiplications; beyond it the screen looks at a part of the moments."""
 
 
 def fit_drivers(
@@ -63,6 +58,7 @@ def fit_drivers(
     intent: str = "auto",
     synergy: Synergy = None,
     without: str | None = None,
+    level: str = "touchpoint",
     seed: int = 1,
 ) -> Drivers:
     """Estimate which touchpoints change the rate of an outcome, and for how long.
@@ -85,7 +81,8 @@ def fit_drivers(
         common one.
     saturation
         How exposure A enters the log hazard: ``"log"`` as log(1 + A), ``"exp"`` as
-        1 - exp(-A).
+        1 - exp(-A). Where many touches of a touchpoint do less than that, its square is added:
+        its effect may then fall, and turn (fatigue).
     traits
         Whether traits of customers are controlled for.
     touch_rate
@@ -101,6 +98,8 @@ def fit_drivers(
     without
         ``"extreme customers"`` leaves out those with more than ten times the touches of a
         touchpoint that 95 in 100 of its customers stay below: robots, as a rule.
+    level
+        ``"campaign"`` makes each campaign a touchpoint, as ``"touchpoint: campaign"``.
     seed
         Of the sample of moments.
 
@@ -131,72 +130,99 @@ def fit_drivers(
     >>> drivers.incremental().columns.tolist()[:5]
     ['touchpoint', 'incremental', 'share', 'ci_low', 'ci_high']
     """
-    if intent not in ("auto", "ignore"):
-        raise ParameterError(f"intent: {intent!r} is not a choice\n  use 'auto' or 'ignore'")
-    if saturation not in SATURATIONS:
-        raise ParameterError(f"saturation: {saturation!r} is not a choice\n  use 'log' or 'exp'")
-
     if without not in (None, EXTREME_CUSTOMERS) or (without and isinstance(data, Moments)):
         raise ParameterError(
             f"without: {without!r} is not a choice\n"
             f"  use {EXTREME_CUSTOMERS!r} or None; with moments sampled already, None"
         )
+    lives = None if half_lives is None else tuple(sorted(half_lives.items()))
+    choices = Choices(lives, saturation, traits, touch_rate, intent, synergy)
+    if isinstance(data, Moments):
+        return _fitted(data, choices)
+    data = at_level(data, level)
 
     def fitted() -> Drivers:
-        moments = data
-        if not isinstance(moments, Moments):
-            moments = without_extremes(moments) if without else moments
-            again = comes_again(moments, outcome)
-            moments = sample_moments(moments, outcome=outcome, recurrent=again, seed=seed)
-        if moments.events < FEWEST_EVENTS:
-            raise MissingInput(
-                f"drivers: {moments.events:,.0f} {moments.risk.outcome} outcomes at risk are too "
-                f"few to tell what brings them\n  with {FEWEST_EVENTS} or more, this is answered"
-            )
-        moments, parts = _without_occasions(moments)
-        drivers, troubles = fit_moments(moments, parts)
-        while wild := runaways(drivers):
+        kept = without_extremes(data) if without else data
+        again = comes_again(kept, outcome)
+        return _fitted(sample_moments(kept, outcome=outcome, recurrent=again, seed=seed), choices)
+
+    return once(("drivers", outcome, choices, without, seed), fitted, data=data)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What was asked of a fit, beside the moments; see `fit_drivers`."""
+
+    half_lives: tuple[tuple[str, float], ...] | None
+    saturation: str
+    traits: bool
+    touch_rate: bool
+    intent: str
+    synergy: Synergy
+
+    def __post_init__(self) -> None:
+        for name, known in (("intent", ("auto", "ignore")), ("saturation", SATURATIONS)):
+            if (given := getattr(self, name)) not in known:
+                choices = " or ".join(map(repr, known))
+                raise ParameterError(f"{name}: {given!r} is not a choice\n  use {choices}")
+
+
+def _fitted(moments: Moments, choices: Choices) -> Drivers:
+    """Fit, and again without what no fit can speak of, until all that is left makes sense."""
+    if moments.events < FEWEST_EVENTS:
+        raise MissingInput(
+            f"drivers: {moments.events:,.0f} {moments.risk.outcome} outcomes at risk are too "
+            f"few to tell what brings them\n  with {FEWEST_EVENTS} or more, this is answered"
+        )
+    unheld: tuple[str, ...] = ()
+    moments, parts = _without_occasions(moments)
+    drivers, troubles = _fit_once(moments, choices, parts, unheld)
+    while wild := runaways(drivers):
+        if drivers.intent.found:
+            unheld = tuple(wild)
+        else:
             out = np.isin(moments.touchpoints, list(wild))
             moments, parts = _without(moments, out), [*parts, *wild.values()]
-            drivers, troubles = fit_moments(moments, parts)
-        for trouble in troubles:
-            warnings.warn(trouble, TouchlabWarning, stacklevel=4)
-        return drivers
+        drivers, troubles = _fit_once(moments, choices, parts, unheld)
+    for trouble in troubles:
+        warnings.warn(trouble, TouchlabWarning, stacklevel=5)  # the line that asked for the fit
+    return drivers
 
-    def fit_moments(moments: Moments, parts: list[str]) -> tuple[Drivers, list[str]]:
-        controls = build_controls(moments, touch_rate=touch_rate, traits=traits)
-        twins = find_twins(moments)
-        model = Model(moments, controls, saturation, _fixed(moments, half_lives), twins=twins)
-        model, parameters = learn_shrinkage(model)
-        model, parameters, found = choose_pairs(model, parameters, synergy)
-        # before intent is taken out: what is learnt of customers from their outcomes foretells none
-        misfit = misfits(model, parameters)
-        unseen, replicates = NOT_LOOKED_FOR, None
-        if intent == "auto":
-            unseen, model, parameters, replicates = take_out(model, parameters)
-        troubles = _find_troubles(model, parameters, list(misfit.values()))
-        notes = (*controls.notes, *_left_out(moments), *parts, *found, *troubles)
-        if replicates is None:
-            replicates = leave_group_out(model, parameters)
-        left_out, off = tuple(parts), tuple(misfit)
-        return Drivers(model, parameters, replicates, notes, unseen, left_out, off), troubles
 
-    if isinstance(data, Moments):
-        return fitted()
-    lives = half_lives and sorted(half_lives.items())
-    asked = (
-        "drivers",
-        outcome,
-        lives,
-        saturation,
-        traits,
-        touch_rate,
-        intent,
-        synergy,
-        without,
-        seed,
+def _fit_once(
+    moments: Moments, choices: Choices, parts: list[str], unheld: tuple[str, ...]
+) -> tuple[Drivers, list[str]]:
+    """Fit all that is in the moments; and the troubles that are left.
+
+    `parts` says what was left out before; `unheld` names touchpoints that ran away with a hidden
+    intent held constant, so that none is.
+    """
+    histories = go_by_outcomes(moments)
+    controls = build_controls(
+        moments, touch_rate=choices.touch_rate, traits=choices.traits, histories=histories
     )
-    return once(asked, fitted, data=data)
+    lives = _fixed(moments, choices.half_lives)
+    model = Model(moments, controls, choices.saturation, lives, twins=find_twins(moments))
+    model, parameters = learn_shrinkage(model)
+    model, parameters, tired = let_tire(model, parameters)
+    model, parameters, found = choose_pairs(model, parameters, choices.synergy)
+    # before intent is taken out: what is learnt of customers from their outcomes foretells none
+    misfit = misfits(model, parameters)
+    unseen, replicates = NOT_LOOKED_FOR, None
+    if choices.intent == "auto" and not unheld:
+        unseen, model, parameters, replicates = take_out(model, parameters)
+    troubles = _find_troubles(model, parameters, list(misfit.values()))
+    if unheld:
+        troubles.append(
+            "touches tell of an intent that lasts, but with it held constant the effect of "
+            f"{listing(unheld)} would be beyond all outcomes; it was not held"
+        )
+    free = () if histories else (FREE_OF_OUTCOMES,)
+    notes = (*controls.notes, *free, *_left_out(moments), *parts, *tired, *found, *troubles)
+    if replicates is None:
+        replicates = leave_group_out(model, parameters)
+    left_out, off = tuple(parts), (*misfit, *unheld)
+    return Drivers(model, parameters, replicates, notes, unseen, left_out, off), troubles
 
 
 def _without_occasions(moments: Moments) -> tuple[Moments, list[str]]:
@@ -251,9 +277,10 @@ def _left_out(moments: Moments) -> list[str]:
     ]
 
 
-def _fixed(moments: Moments, half_lives: Mapping[str, float] | None) -> Floats | None:
-    if half_lives is None:
+def _fixed(moments: Moments, given: tuple[tuple[str, float], ...] | None) -> Floats | None:
+    if given is None:
         return None
+    half_lives = dict(given)
     missing = [t for t in moments.touchpoints if t not in half_lives]
     unknown = [t for t in half_lives if t not in moments.touchpoints]
     if missing or unknown:
@@ -314,72 +341,3 @@ def _count_at_once(moments: Moments) -> int:
     own = touches.select(customer="customer_id", time=seconds(touches.timestamp))
     met = own.semi_join(ibis.memtable(events), ["customer", "time"]).distinct().to_pandas()
     return len(events.merge(met, on=["customer", "time"]))
-
-
-def choose_pairs(
-    model: Model, given: Parameters, synergy: Synergy
-) -> tuple[Model, Parameters, list[str]]:
-    """Fit the model with the pairs asked for, or those that the screen finds; and notes.
-
-    The screen goes forward: it takes the pair whose score is furthest from 0, refits and
-    looks again, until none is beyond the threshold.
-    """
-    if not synergy:
-        return model, given, []
-    if not isinstance(synergy, str):
-        model = replace(model, pairs=_asked(model, synergy))
-        return model, fit(model), []
-    if synergy != "screen":
-        raise ParameterError(
-            f"synergy: {synergy!r} is not a choice\n  use 'screen', None, or pairs of touchpoints"
-        )
-    names = model.moments.touchpoints
-    while len(model.pairs) < MOST_PAIRS and (pair := _strongest(model, given)):
-        model = replace(model, pairs=(*model.pairs, pair))
-        given = fit(model, np.append(given.packed, 0.0))
-    found = [f"{listing([names[a]])} with {listing([names[b]])}" for a, b in model.pairs]
-    return model, given, [f"synergy found: {pair}" for pair in found]
-
-
-def _strongest(model: Model, given: Parameters) -> tuple[int, int] | None:
-    """The pair whose score is furthest from 0, beyond what the best of all would be by chance."""
-    count, k = len(model.event), model.touchpoints
-    step = int(np.ceil(count * k**2 / 2 * (model.size + 4) / MOST_WORK))
-    model = some_of(model, slice(None, None, step)) if step > 1 else model
-    scorer, pairs, z = Scorer(model, given), [], [np.zeros(0)]
-    exposure = scorer.now.design[:k]
-    here = ((exposure > PRESENT) & (model.event == 1)).astype(float)
-    enough = np.triu(here @ here.T >= FEWEST_TOGETHER, 1)
-    enough[tuple(np.array(model.pairs, dtype=int).reshape(-1, 2).T)] = False
-    for a in np.flatnonzero(enough.any(axis=1)):
-        others = np.flatnonzero(enough[a])
-        z.append(np.abs(scorer.z(exposure[a] * exposure[others])))
-        pairs += [(int(a), int(b)) for b in others]
-    scores = np.concatenate(z)
-    for i in np.argsort(-scores):
-        if scores[i] < stats.norm.isf(LEVEL / 2 / len(pairs)):
-            return None
-        if _most_tied((*model.pairs, pairs[i])) <= MOST_TIED:
-            return pairs[i]
-    return None
-
-
-def _most_tied(pairs: Pairs) -> int:
-    return max(map(len, tie(pairs)), default=0)
-
-
-def _asked(model: Model, synergy: Sequence[tuple[str, str]]) -> Pairs:
-    names = list(model.moments.touchpoints)
-    for pair in synergy:
-        if len(pair) != 2 or pair[0] == pair[1] or any(name not in names for name in pair):
-            raise ParameterError(
-                f"synergy: {pair!r} is not a pair of touchpoints\n"
-                f"  give two different ones of {listing(names)}"
-            )
-    found = [sorted(names.index(name) for name in pair) for pair in synergy]
-    pairs = tuple(dict.fromkeys((a, b) for a, b in found))
-    if _most_tied(pairs) > MOST_TIED:
-        raise ParameterError(
-            f"synergy: the pairs tie more than {MOST_TIED} touchpoints together\n  give fewer pairs"
-        )
-    return pairs

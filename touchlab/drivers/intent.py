@@ -55,6 +55,8 @@ FIRST, LARGEST = 0.1, 4.0
 BEYOND_CHANCE = 0.001
 ROUNDS, SETTLED = 8, 0.01
 """Most turns of touches and outcomes, and the change of c at which they agree."""
+SHARED = 0.2
+"""How much it draws a second touchpoint at least, in terms of the first."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ class Intent:
     error: float = np.nan
     loadings: pd.Series | None = None
     alike: bool = False
-    """Whether it draws touches, all in all, where it draws the outcome. Where not, something
-    else sorts customers: who may be mailed, say."""
+    """Whether it draws touches, all in all, where it draws the outcome, and of more than one
+    touchpoint. Where not, something else sorts customers: who may be mailed, say."""
 
     @property
     def follows(self) -> bool:
@@ -217,9 +219,10 @@ class Joint:
         way = packed[:f] / max(strength, 1e-12)
         loadings = self.arrivals.loadings @ way
         error = float(np.sqrt(np.maximum(way @ inverse[:f, :f] @ way, 0.0)))
-        alike = bool(self.cohort.counts.sum(axis=0) @ loadings > 0)
+        drawn = np.sort(np.append(np.abs(loadings), 0.0))
+        alike = self.cohort.counts.sum(axis=0) @ loadings > 0 and drawn[-2] >= SHARED * drawn[-1]
         named = pd.Series(loadings, self.model.moments.touchpoints)
-        return Intent(f, p, strength, error, named, alike), inverse
+        return Intent(f, p, strength, error, named, bool(alike)), inverse
 
     def _of_outcomes(self, packed: Floats) -> Floats:
         """Log chance of every customer's outcomes at each node; (customers, nodes)."""

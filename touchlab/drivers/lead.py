@@ -12,6 +12,7 @@ from scipy import stats
 
 from touchlab.data.customers import DAY_SECONDS, seconds
 from touchlab.data.dataset import Dataset
+from touchlab.drivers.design import build_controls
 from touchlab.drivers.hazard import sum_by_group
 from touchlab.drivers.model import chance
 from touchlab.drivers.result import Drivers
@@ -30,6 +31,9 @@ FEWEST_EVENTS = 100
 FEWEST_TOUCHES = 20.0
 FOLLOWS = 0.95
 """A touchpoint follows the outcome if so much of its exposure lies after an earlier one."""
+SLIGHT = 0.05
+"""Share by which touches may at most change with a standard deviation more of earlier outcomes, up
+to its interval, to be called independent of them."""
 SEEN = 2.8
 """Standard errors from which on a bias is seen four times in five, by a test at 5 %."""
 
@@ -99,6 +103,46 @@ def follows_outcome(data: Dataset, moments: Moments) -> Flags:
         named = known.filter(known.phase == "after").touchpoint.to_pandas()
         late |= np.isin(moments.touchpoints, list(named))
     return np.asarray(late)
+
+
+def go_by_outcomes(moments: Moments) -> bool:
+    """Whether touches may go by what their customer had before; False only where it is seen not to.
+
+    Earlier outcomes are a control where touches follow them. Where they do not, they are a
+    collider: touches and whatever else makes customers buy often both lead to them, so that holding
+    them constant sets one against the other [Greenland 2003] (docs/decisions/0033).
+
+    What comes in the window after moments at which nothing happens is regressed on earlier
+    outcomes, given the other controls and the touches until then.
+    """
+    if not moments.risk.recurrent or not moments.histories:
+        return True
+    days = _window(moments, None)
+    later, left = _forward(moments.data, moments, days)
+    used = (moments.table.event.to_numpy() == 0) & (left >= days)
+    if (
+        moments.customers < FEWEST_EVENTS
+        or used.sum() < FEWEST_EVENTS
+        or not later[:, used].any(axis=1).all()
+    ):
+        return True
+    controls = build_controls(moments)
+    is_earlier = np.isin([name.split(": ")[0] for name in controls.names], moments.histories)
+    lives = len(moments.half_lives)
+    seen = np.log1p(moments.exposure[:, [0, lives // 2, lives - 1]]).reshape(-1, len(used))
+    past = np.column_stack([controls.matrix[:, ~is_earlier], seen.T])[used].astype(float)
+    earlier, touches = controls.matrix[used][:, is_earlier], later[:, used].T
+    own, rest = (y - past @ np.linalg.lstsq(past, y, rcond=None)[0] for y in (earlier, touches))
+    spread = np.sqrt((own**2).mean(axis=0))[:, None]
+    scale = spread / (own**2).sum(axis=0)[:, None] / touches.mean(axis=0)
+    group = moments.table.group.to_numpy()[used]
+    scores = np.stack([sum_by_group((rest * one[:, None]).T, group) for one in own.T])
+    slope = scale * scores.sum(axis=2)
+    error = scale * np.sqrt((scores**2).sum(axis=2))
+    beyond = stats.norm.isf(ALARM / 2 / slope.size)
+    return bool(
+        (np.abs(slope) > beyond * error).any() or (np.abs(slope) + 2 * error).max() > SLIGHT
+    )
 
 
 def _earlier(moments: Moments) -> Floats:

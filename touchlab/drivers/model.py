@@ -41,7 +41,8 @@ class Model:
     fixed: Floats | None
     """Half-lives in days, held fixed; None where they are estimated."""
     pairs: Pairs = ()
-    """Touchpoints, by number, whose product of exposures has an effect of its own."""
+    """Touchpoints, by number, whose product of exposures has an effect of its own; a touchpoint
+    paired with itself tires."""
     twins: Pairs = ()
     """Touchpoints, by number, that come together: they share one effect and one half-life."""
     shrinkage: float = 0.5
@@ -70,6 +71,19 @@ class Model:
     def saturated(self) -> npt.NDArray[np.float32]:
         """(touchpoints, half-lives, moments): exposure as it enters the log hazard."""
         return saturate(self.moments.exposure, self.saturation)
+
+    @property
+    def pair_names(self) -> list[str]:
+        names = self.moments.touchpoints
+        return [f"{names[a]} squared" if a == b else f"{names[a]} x {names[b]}"
+                for a, b in self.pairs]  # fmt: skip
+
+    def after_one(self, packed: Floats) -> Floats:
+        """Log hazard ratio just after one first touch; (..., parameters) to (..., touchpoints)."""
+        found, first = self.one_touch * packed[..., : self.touchpoints], self.size - len(self.pairs)
+        for place, (a, b) in enumerate(self.pairs, start=first):
+            found[..., a] += self.one_touch**2 * packed[..., place] * (a == b)
+        return found
 
     @property
     def one_touch(self) -> float:

@@ -70,19 +70,21 @@ class Drivers(Result):
     def table(self) -> pd.DataFrame:
         """The regression: a row a term of the log hazard, touchpoints first.
 
-        Columns: term, kind (touchpoint, control, synergy), coefficient (of a touchpoint's
+        Columns: term, kind (touchpoint, control, fatigue, synergy), coefficient (of a touchpoint's
         saturated exposure; of a control's own unit), ci_low, ci_high (from leaving out groups
         of customers), hazard_ratio (for one unit more), n (touches; moments). Half-lives are
         in ``.hazard_ratios``, the same regression by statsmodels in ``.regression``.
         """
         names, k, controls = self.moments.touchpoints, self.model.touchpoints, self.model.controls
-        pairs = [f"{names[a]} x {names[b]}" for a, b in self.model.pairs]
+        pairs = self.model.pair_names
         unit = np.concatenate([np.ones(k), controls.spread, np.ones(len(pairs))])
         rows = np.delete(np.arange(self.model.size), np.s_[k : 2 * k])  # half-lives are no terms
         point, replicates = self.parameters.packed[rows], self.replicates[:, rows]
         low, high = self._interval(point, replicates)
         counts = [k, len(controls.names), len(pairs)]
-        kinds = np.repeat(["touchpoint", "control", "synergy"], counts)
+        tires = [a == b for a, b in self.model.pairs]
+        kinds = [*np.repeat(["touchpoint", "control"], counts[:2])]
+        kinds += np.where(tires, "fatigue", "synergy").tolist()
         table = pd.DataFrame({"term": [*names, *controls.names, *pairs], "kind": kinds})
         ends = {"coefficient": point, "ci_low": low, "ci_high": high}
         table = table.assign(**{name: values / unit for name, values in ends.items()})
@@ -103,11 +105,11 @@ class Drivers(Result):
 
         Columns: touchpoint, hazard_ratio, ci_low, ci_high, half_life_days,
         half_life_low, half_life_high, n (touches). The ratio of a touchpoint in a synergy
-        holds without the other.
+        holds without the other; of one that tires, for the first touch.
         """
         k = self.model.touchpoints
-        one = self.model.one_touch
-        low, high = self._interval(self.parameters.effects, self.replicates[:, :k])
+        one = self.model.after_one(self.parameters.packed)
+        low, high = self._interval(one, self.model.after_one(self.replicates))
         life_low, life_high = self._interval(
             self.parameters.log_half_lives, self.replicates[:, k : 2 * k]
         )
@@ -115,9 +117,9 @@ class Drivers(Result):
         return pd.DataFrame(
             {
                 "touchpoint": self.moments.touchpoints,
-                "hazard_ratio": np.exp(one * self.parameters.effects),
-                "ci_low": np.exp(one * low),
-                "ci_high": np.exp(one * high),
+                "hazard_ratio": np.exp(one),
+                "ci_low": np.exp(low),
+                "ci_high": np.exp(high),
                 "half_life_days": 2**self.parameters.log_half_lives,
                 "half_life_low": 2 ** life_low.clip(grid[0], grid[-1]),
                 "half_life_high": 2 ** life_high.clip(grid[0], grid[-1]),
@@ -135,8 +137,9 @@ class Drivers(Result):
         one, pairs = self.model.one_touch**2, self.model.pairs
         own = self.replicates[:, self.replicates.shape[1] - len(pairs) :]
         low, high = self._interval(self.parameters.synergies, own)
-        ends = np.exp(one * np.array([self.parameters.synergies, low, high]))
-        names = [[self.moments.touchpoints[t] for t in pair] for pair in pairs]
+        two = [a != b for a, b in pairs]
+        ends = np.exp(one * np.array([self.parameters.synergies, low, high])[:, two])
+        names = [[self.moments.touchpoints[t] for t in pair] for pair in pairs if len({*pair}) > 1]
         table = pd.DataFrame(names, columns=["first", "second"])
         return table.assign(**dict(zip(("synergy_ratio", "ci_low", "ci_high"), ends, strict=True)))
 

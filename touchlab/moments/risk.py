@@ -17,6 +17,7 @@ from touchlab.data.customers import (
     seconds,
 )
 from touchlab.data.dataset import Dataset
+from touchlab.data.outcomes import FIRST, REPEAT
 from touchlab.errors import MissingInput
 from touchlab.numeric import hash_uniform
 
@@ -43,11 +44,14 @@ class Risk:
 def find_risk(data: Dataset, outcome: str, after: str | None, recurrent: bool | None) -> Risk:
     """Settle what is left open, and refuse outcomes that the data does not have.
 
-    `after` "auto": the first conversion for churn and referral. By default all but churn recur.
+    `after` "auto": the first conversion for churn and referral, and the first of what repeats.
+    By default all but churn recur.
     """
     counts = outcome_counts(data)
     if after == "auto":
-        after = AFTER.get(outcome)
+        again = f"{REPEAT} "
+        first = outcome.replace(again, f"{FIRST} ", 1) if outcome.startswith(again) else None
+        after = AFTER.get(outcome, first)
         after = after if after in counts else None
     if outcome in AFTER and outcome not in counts:
         raise MissingInput(

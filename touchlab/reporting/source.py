@@ -8,6 +8,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from touchlab.data.connect import FILE, masked, read_address
+from touchlab.data.level import at_level
 from touchlab.data.locate import ENDINGS
 from touchlab.data.settings import REPORT, SWEEP, address_in, read_settings
-from touchlab.errors import DataError, ParameterError, listing, nearest, shorten
+from touchlab.errors import DataError, MissingInput, ParameterError, listing, nearest, shorten
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -164,6 +166,9 @@ def names_in(data: Dataset) -> dict[str, list[str]]:
         for column, table in places.items()
         if data.has(table)
     }
+    with suppress(MissingInput):
+        finer = at_level(data, "campaign").touches.touchpoint.as_table().distinct()
+        found["touchpoint"] = sorted({*found["touchpoint"], *finer.touchpoint.to_pandas()})
     if data.has("customers"):
         own = {column.name for column in TABLES["customers"].columns}
         customers = data.tables["customers"]

@@ -10,10 +10,9 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from touchlab.data.contract import listing
 from touchlab.data.customers import DAY_SECONDS, seconds
 from touchlab.data.dataset import Dataset
-from touchlab.errors import MissingInput, ParameterError, TooThin, nearest
+from touchlab.errors import MissingInput, ParameterError, TooThin, need_name
 from touchlab.numeric import Floats, Z
 from touchlab.results import Result
 from touchlab.retention.cox import (
@@ -329,9 +328,5 @@ def _touchpoints(data: Dataset, touchpoint: str | None) -> tuple[str, ...]:
     known = _by_use(data)
     if touchpoint is None:
         return tuple(sorted(known[:MOST_TOUCHPOINTS]))
-    if touchpoint not in known:
-        raise ParameterError(
-            f"touchpoint: {touchpoint!r} is not in the data{nearest(touchpoint, known)}\n"
-            f"  the touchpoints are {listing(known)}"
-        )
+    need_name("touchpoint", touchpoint, known, "is not in the data", offer="the touchpoints are")
     return (touchpoint,)

@@ -139,7 +139,7 @@ def validate_lifetime(
         [_fitted(lifetime, counts, middle, first), _predicted(lifetime, counts, middle, weeks)],
         ignore_index=True,
     )
-    total = _with_interval(lifetime, np.array([0, weeks]))
+    total = orders_between(lifetime, np.array([0, weeks]))
     came = counts.orders[counts.day > middle].sum()
     total = total.assign(actual=float(came), error=total.predicted / came - 1, n=len(history.frame))
     total = total[["actual", "predicted", "ci_low", "ci_high", "error", "n"]]
@@ -164,7 +164,7 @@ def _fitted(lifetime: Lifetime, counts: pd.DataFrame, middle: int, first: int) -
 def _predicted(lifetime: Lifetime, counts: pd.DataFrame, middle: int, weeks: int) -> pd.DataFrame:
     edges = np.arange(weeks + 1)
     table = _weeks(counts, middle + DAYS * edges, "holdout", len(lifetime.history.frame))
-    return pd.concat([table, _with_interval(lifetime, edges)], axis=1)[COLUMNS]
+    return pd.concat([table, orders_between(lifetime, edges)], axis=1)[COLUMNS]
 
 
 def _weeks(counts: pd.DataFrame, ends: Edges, part: str, n: int) -> pd.DataFrame:
@@ -176,7 +176,7 @@ def _weeks(counts: pd.DataFrame, ends: Edges, part: str, n: int) -> pd.DataFrame
     return pd.DataFrame({"week": start, "part": part, "actual": came, "n": n})
 
 
-def _with_interval(lifetime: Lifetime, edges: Edges) -> pd.DataFrame:
+def orders_between(lifetime: Lifetime, edges: Edges) -> pd.DataFrame:
     """Orders predicted between edges (weeks after the split): predicted, ci_low, ci_high."""
     rates, replicates = lifetime.rates, lifetime.replicates[:, :4]
     mean, logs = follow(lambda given: _mean(given, lifetime.history, edges), rates, replicates)

@@ -14,6 +14,8 @@ from math import floor, isfinite, log10
 import ibis.expr.types as ir
 
 from touchlab.data.dataset import Dataset
+from touchlab.data.level import BETWEEN
+from touchlab.data.outcomes import FIRST, REPEAT
 from touchlab.once import once_about
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -41,10 +43,15 @@ def speak(data: Dataset) -> None:
     outcomes = _distinct(data, ("outcomes",), "outcome")
     touchpoints = _distinct(data, ("touches", "steps", "touchpoints", "surveys"), "touchpoint")
     _words.clear()
-    _words.update({name: name.replace("_", " ") for name in touchpoints if "_" in name})
+    for name in touchpoints:
+        whole, between, campaign = name.partition(BETWEEN)
+        plain = f"{given.get(whole, whole)}{between}{campaign}".replace("_", " ")
+        _words.update({name: plain} if plain != name else {})
     _words.update({name: word for name, word in given.items() if name != "data"})
     for name in outcomes:
-        word, plain = given.get(name, ""), name.replace("_", " ")
+        which, _, whole = name.partition(" ")  # the first of a customer, or a repeat
+        apart = f"{which} {given[whole]}" if which in (FIRST, REPEAT) and whole in given else ""
+        word, plain = given.get(name, apart), name.replace("_", " ")
         plural = _plural(word) if word else PLURALS.get(name, _plural(plain))
         _words.update({f"{name} outcomes": plural, f"{name} outcome": word or plain})
         if word:
@@ -72,8 +79,6 @@ def _plural(word: str) -> str:
 def in_words(text: str) -> str:
     """Say a text of a page in the words of readers.
 
-    Examples
-    --------
     >>> in_words("email_newsletter brings 40 conversion outcomes")  # before `speak`
     'email_newsletter brings 40 conversion outcomes'
     """
@@ -98,8 +103,6 @@ def data_called(data: Dataset) -> str:
 def per_cent(value: float, places: int | None = None) -> str:
     """Write a share; what is nearly nothing, or nearly all, is not said to be.
 
-    Examples
-    --------
     >>> [per_cent(share).replace(NBSP, " ") for share in (0.104, 0.0004, 0.9997, 0.0, 1.0)]
     ['10 %', 'under 0.1 %', 'over 99.9 %', '0 %', '100 %']
     """
@@ -119,8 +122,6 @@ def per_cent(value: float, places: int | None = None) -> str:
 def counted(value: float) -> str:
     """Write an amount: tenths where they matter, and no minus before nothing.
 
-    Examples
-    --------
     >>> counted(1234.5), counted(-0.04), counted(7.25)
     ('1,234', '0', '7.2')
     """
@@ -131,8 +132,6 @@ def counted(value: float) -> str:
 def money(value: float) -> str:
     """Write an amount: cents where they matter.
 
-    Examples
-    --------
     >>> money(2.117), money(9660.08)
     ('2.12', '9,660')
     """
@@ -142,8 +141,6 @@ def money(value: float) -> str:
 def ranged(value: float, low: float, high: float, name: str = "") -> str:
     """Write an estimate and its interval as finely as the interval allows.
 
-    Examples
-    --------
     >>> ranged(391.4, 231.3, 551.5), ranged(59.2, 27.1, 91.3), ranged(8.3, 3.3, 13.3)
     ('390 (230 to 550)', '59 (27 to 91)', '8.3 (3.3 to 13.3)')
     """
@@ -159,8 +156,6 @@ def ranged(value: float, low: float, high: float, name: str = "") -> str:
 def lead(share: float) -> str:
     """Say how a share of the whole leads, where it is the largest: its words are checked.
 
-    Examples
-    --------
     >>> lead(0.1), lead(0.6), lead(0.95)
     ('more than any other touchpoint', 'most', 'nearly all')
     """
