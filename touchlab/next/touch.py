@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from sklearn.tree import DecisionTreeClassifier
 
-from touchlab.budget.costs import find_costs, mean_value, owners, wanted
-from touchlab.data.customers import DAY_SECONDS, UNKNOWN, need_group, traits
+from touchlab.budget.costs import find_costs, mean_value, wanted
+from touchlab.data.customers import DAY_SECONDS, UNKNOWN, need_group, owners, traits
 from touchlab.data.dataset import Dataset
 from touchlab.drivers import model as models
 from touchlab.drivers.checks import CAUSAL, check_drivers
@@ -37,12 +37,12 @@ FEWEST, LEAST, MOST_COMMON = 50, 0.02, 0.99
 
 @dataclass(frozen=True)
 class States:
-    """Parts of a tree with one best touch each, in every segment; `table`: segment, who."""
+    """Leaves of a tree of the best touch, in every segment; `table`: segment, who."""
 
     drivers: Drivers
     column: str | None
     tree: DecisionTreeClassifier
-    part: dict[int, int]
+    leaves: Any
     table: pd.DataFrame
 
     def of(self, points: Any) -> Any:
@@ -50,7 +50,7 @@ class States:
         leaves = self.tree.apply(features(self.drivers, points)[1])
         levels = pd.Index(self.table.segment.unique())
         segment = levels.get_indexer(_segments(points, self.column))
-        own = np.array([self.part[leaf] for leaf in leaves], dtype=int)
+        own = np.searchsorted(self.leaves, leaves)
         return np.where(segment < 0, -1, segment * (len(self.table) // len(levels)) + own)
 
 
@@ -69,10 +69,13 @@ def find_states(drivers: Drivers, points: Any, net: Floats, by: str | None, most
     least = max(FEWEST, int(LEAST * len(known)))
     tree = DecisionTreeClassifier(max_leaf_nodes=most, min_samples_leaf=least, random_state=0)
     tree.fit(known, worth.argmax(axis=0), sample_weight=lost)
-    told = _told_apart(tree.tree_, names, 0, {})
-    part = {leaf: number for number, (_, leaves) in enumerate(told) for leaf in leaves}
-    rows = [(level, words) for level in levels for words, _ in told]
-    return States(drivers, column, tree, part, pd.DataFrame(rows, columns=["segment", "who"]))
+    leaf, said = tree.apply(known), []
+    for one in np.unique(leaf):
+        own = known[leaf == one][:, used := np.unique(tree.tree_.feature[tree.tree_.feature >= 0])]
+        ends = zip(used, own.min(axis=0), own.max(axis=0), strict=True)
+        said.append(", ".join(f"{names[f]} {a:.1f} to {b:.1f}" for f, a, b in ends) or "everybody")
+    table = pd.DataFrame([(a, b) for a in levels for b in said], columns=["segment", "who"])
+    return States(drivers, column, tree, np.unique(leaf), table)
 
 
 def _segments(points: Any, column: str | None) -> Any:
@@ -97,23 +100,6 @@ def features(drivers: Drivers, points: Any) -> tuple[list[str], Floats]:
     return names, np.column_stack([*left.round(1), *before])
 
 
-def _told_apart(
-    grown: Any, names: list[str], node: int, bounds: dict[str, tuple[float, float]]
-) -> list[tuple[str, list[int]]]:
-    """Parts of a tree with one best touch each: the bounds that lead there, and the leaves."""
-    leaves = [node]
-    if (left := int(grown.children_left[node])) >= 0:
-        name, cut = names[grown.feature[node]], float(grown.threshold[node])
-        (low, high), right = bounds.get(name, (-np.inf, np.inf)), int(grown.children_right[node])
-        found = _told_apart(grown, names, left, bounds | {name: (low, cut)})
-        found += _told_apart(grown, names, right, bounds | {name: (cut, high)})
-        leaves = [leaf for _, own in found for leaf in own]
-        if len({int(grown.value[leaf].argmax()) for leaf in leaves}) > 1:
-            return found
-    said = ", ".join(f"{low:.2g} < {name} <= {high:.2g}" for name, (low, high) in bounds.items())
-    return [(said.replace("-inf < ", "").replace(" <= inf", "") or "everybody", leaves)]
-
-
 @dataclass(frozen=True, repr=False)
 class NextTouch(Result):
     """One more touch of each touchpoint by state, and what to send; see ``next_touch``."""
@@ -136,7 +122,7 @@ class NextTouch(Result):
         who = own.segment + ": " + own.who if "segment" in own else own.who
         parts = [f"{name} for {'; '.join(rows)}" for name, rows in who.groupby(own.next)]
         ends = f"{row.outcome} outcomes: {row.gain:,.1f} ({row.ci_low:,.1f} to {row.ci_high:,.1f})"
-        verb = "gain" if row.ci_low > 0 else "are not shown to gain"
+        verb = "gain, costs set off," if row.ci_low > 0 else "are not shown to gain"
         return f"Next touch: {' | '.join(parts)}. 1,000 touches sent so, not as now, {verb} {ends}."
 
     def plot(self) -> Any:
@@ -198,8 +184,8 @@ def next_touch(
         prevented), ``cost`` (of 1,000), ``badge, touches`` (sent now), ``customers`` (seen).
         ``.policy``, a row a state: its best touchpoint, ``next`` (the same, or none: not clear of
         0 after cost, or no badge lets it be called an effect), median ``days_since`` the last
-        touch, ``share`` of time. ``.gain``, of 1,000 touches so, not as now: ``outcome, gain,
-        ci_low, ci_high, flattered``. ``.customers()``: for the analyst, never on a page.
+        touch, ``share`` of time. ``.gain``, of 1,000 touches so, not as now, in outcomes less
+        what touches cost: ``outcome, gain, ci_low, ci_high, flattered``.
 
     Raises
     ------
@@ -248,8 +234,10 @@ def next_touch(
     table = table.assign(cost=1000 * table.cost, touches=sent.ravel())
     columns = ["segment"] * (by is not None) + ["state", "who", "touchpoint", *ENDS]
     table = table[[*columns, "cost", "badge", "touches", "customers"]]
-    weighed = error, price, effect
-    choice, net = _choose(means[0], *weighed), np.where(effect, means[0] - price, -np.inf)
+    choice, net = (
+        _choose(means[0], error, price, effect),
+        np.where(effect, means[0] - price, -np.inf),
+    )
     best = np.where(choice >= 0, choice, net.argmax(axis=1)) + len(choices) * np.arange(len(sent))
     policy = table.iloc[best].reset_index(drop=True)
     policy["next"] = np.where(choice >= 0, policy.touchpoint, NONE)
@@ -258,7 +246,7 @@ def next_touch(
     days = pd.Series(-model.moments.half_lives[0] * np.log2(left.clip(1e-30, 1)))
     days = days.where(left > 1e-30).groupby(state).median().reindex(range(len(sent)))
     policy = policy.assign(days_since=days, share=cells.mean(axis=0), touches=sent.sum(axis=1))
-    gain = _gain(np.array(means), weighed, sent * effect)
+    gain = _gain(np.array(means) - price, (error, 0 * price, effect), sent * effect)
     gain.insert(0, "outcome", model.moments.risk.outcome)
     return NextTouch(table, policy, gain, tuple(notes), found)
 
@@ -273,8 +261,8 @@ def _choices(
         paid = find_costs(drivers, costs).table
         table.loc[paid.index, "cost"] = paid.cost / paid.n.clip(lower=1)
     table["badge"] = list(checks.badges(names))
-    own = never_sent_out(drivers.moments.data)
-    own |= {name for name, owner in owners(drivers).items() if owner == "customer"}
+    own, known = never_sent_out(drivers.moments.data), owners(drivers.moments.data)
+    own |= {name for name, owner in known.items() if owner == "customer"}
     own |= set(table.index[np.abs(drivers.parameters.effects) > EXTREME])
     kept = table[~table.index.isin(list(own))]
     if kept.empty:
@@ -325,7 +313,8 @@ def _gain(means: Floats, weighed: Any, sent: Floats) -> pd.DataFrame:
         return float(sent.sum(axis=1) @ chosen - (sent * found).sum())
 
     leaning = np.random.default_rng(7).standard_normal((DRAWS, GROUPS))
-    rest = np.nan_to_num(means[1:] - np.nanmean(means[1:], axis=0)) * np.sqrt(1 - 1 / GROUPS)
+    means = np.nan_to_num(means)  # states of nobody, or of one group alone
+    rest = (means[1:] - means[1:].mean(axis=0)) * np.sqrt(1 - 1 / GROUPS)
     choice, excess = _choose(means[0], *weighed), []
     for drawn in means[0] + np.einsum("dg,gsk->dsk", leaning, rest):
         other = _choose(drawn, *weighed)
