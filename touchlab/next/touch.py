@@ -131,8 +131,9 @@ class NextTouch(Result):
 
         own = self.policy.assign(best=self.policy.touchpoint + ", " + self.policy.who)
         title, label = self.sentence().partition(". ")[0], "outcomes of 1,000 more touches"
-        how = {"value": "per_1000", "names": "best", "percent": False}
-        return plots.plot_intervals(own, title=title, label=label, **how)
+        return plots.plot_intervals(
+            own, value="per_1000", names="best", label=label, title=title, percent=False
+        )
 
     def customers(self) -> pd.DataFrame:
         """Whom it means as the data ends: customer_id, state, next, and what tells states apart."""
@@ -223,9 +224,9 @@ def next_touch(
             means.append((each @ own / own.sum(axis=0)).T)
     error = jackknife(means[0], np.array(means[1:]))[0]
     points, n = sample_touches(drivers.moments, most=MOST_TOUCHES)
-    rows = pd.crosstab(found.of(points), points.table.touchpoint)
-    rows = rows.reindex(index=range(len(cells.T)), columns=choices.index).fillna(0)
-    sent = (rows / rows.sum().clip(lower=1) * n.reindex(choices.index)).round().to_numpy()
+    met = pd.crosstab(found.of(points), points.table.touchpoint)
+    met = met.reindex(index=range(len(cells.T)), columns=choices.index).fillna(0)
+    sent = (met / met.sum().clip(lower=1) * n.reindex(choices.index)).round().to_numpy()
     seen = model.moments.table.customer.groupby(state).nunique().reindex(range(len(sent)))
     table = found.table.assign(state=range(1, len(sent) + 1), customers=seen.fillna(0))
     table = table.merge(choices.rename_axis("touchpoint").reset_index(), how="cross")
@@ -294,7 +295,8 @@ def one_more(model: Model, given: Parameters, ahead: Ahead | None) -> Floats:
     if ahead is None:
         return np.asarray(more)
     through = np.exp(-ahead.gather(ahead.hazard))
-    return np.maximum(-np.expm1(-more) * through, through - 1)  # nobody has it more than once
+    # nobody has it more than once
+    return np.asarray(np.maximum(-np.expm1(-more) * through, through - 1))
 
 
 def _choose(found: Floats, error: Floats, price: Floats, effect: Any) -> Any:
@@ -321,5 +323,5 @@ def _gain(means: Floats, weighed: Any, sent: Floats) -> pd.DataFrame:
         excess.append(beyond(drawn, other) - beyond(means[0], other))
     gain = beyond(means[0], choice) - np.mean(excess)
     low, high = interval(gain, np.std(excess, ddof=1))
-    row = {"gain": gain, "ci_low": low, "ci_high": high, "flattered": np.mean(excess)}
-    return pd.DataFrame([{name: float(value) for name, value in row.items()}])
+    row = np.array([[gain, low, high, np.mean(excess)]], dtype=float)
+    return pd.DataFrame(row, columns=["gain", "ci_low", "ci_high", "flattered"])

@@ -122,7 +122,9 @@ def whom_to_treat(
     ends = _ends(mean[at] - mean[:, 0], (variance[at] + variance[:, 0]) * (learnt > 0))
     table = pd.DataFrame({"segment": names, "learnt": np.array(arms)[learnt]})
     table["next"] = np.array(arms)[learnt if gain.ci_low[0] > 0 else best]
-    return WhomToTreat(table.assign(**ends, n=each[0].sum(axis=(0, 2))), gain, found.notes)
+    return WhomToTreat(
+        table.assign(**ends, n=each[0].sum(axis=(0, 2)).astype(int)), gain, found.notes
+    )
 
 
 def _arms_of_one(rows: pd.DataFrame, asked: Sequence[str] | None) -> list[str]:
