@@ -45,7 +45,7 @@ def truth(world: World, stock: Floats) -> Floats:
     for spec, own, now in zip(world.touchpoints, stock, parts, strict=True):
         left = (nodes[:, None] + 1) / 2
         rise = np.expm1(curve(spec, own + left) - now) / left
-        found.append(hazard * (weights / 2) @ rise * spec.half_life_days / np.log(2))
+        found.append(hazard * ((weights / 2) @ rise) * spec.half_life_days / np.log(2))
     return np.array(found)
 
 

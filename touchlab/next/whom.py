@@ -39,8 +39,8 @@ class WhomToTreat(Result):
             "Choosing by segment is better" if own.ci_low > 0 else "No choice by segment is better"
         )
         return (
-            f"{said} than {best.arm} for all, as far as {own.n:,.0f} customers tell, none of "
-            f"whom chose: {ends[0]} more of 1,000; {best.arm} beyond none: {ends[1]}."
+            f"{said} than {best.arm} for all: {ends[0]} more by 1,000 customers, of {own.n:,.0f} "
+            f"each half measured by the other's choice; {best.arm} beyond none: {ends[1]}."
         )
 
 
