@@ -18,8 +18,7 @@ from touchlab.moments.risk import Risk, risk_windows
 from touchlab.numeric import GROUPS, Floats, customer_group
 
 LIFT_COLUMNS = ["touchpoint", "start", "stop", "lift", "se", "source"]
-SMALLEST = 5
-"""Customers a cluster on average: below, a trait tells customers apart and sorts none."""
+SMALLEST = 5  # customers a cluster on average: below, a trait tells customers apart, sorts none
 KEYS = ["customer_id", "touchpoint", "start", "stop"]
 
 

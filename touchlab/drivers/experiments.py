@@ -35,8 +35,7 @@ UNEVEN = 4.0
 KEPT = 0.5
 """A holdout touched this often, relative to the treated, was not kept."""
 FEWEST = 2
-FEWEST_CLUSTERS = 3
-"""In each arm, to tell what differs between them from what the arms do."""
+FEWEST_CLUSTERS = 3  # in each arm
 ARMS = ("treated", "holdout")
 Compared = tuple[float, float, float]
 _NO_LIFTS = pd.DataFrame(columns=LIFT_COLUMNS)

@@ -17,8 +17,7 @@ from touchlab.experiments.design import at_the_end, need_clusters
 from touchlab.experiments.plan import held_back
 from touchlab.moments.risk import Risk
 
-FEWEST = 10
-"""Customers held out below which no experiment is handed out."""
+FEWEST = 10  # customers held out
 COLUMNS = ["customer_id", "touchpoint", "arm", "start", "end", "share", "stratum"]
 
 

@@ -18,10 +18,8 @@ from touchlab.moments.risk import Risk, risk_windows
 from touchlab.numeric import LEVEL, Floats
 
 WEEK = 7.0
-CLUSTERS = 10
-"""Groups of customers below which none is planned: chance between them drowns what the arms do."""
-FEWEST_LEFT = 5
-"""Outcomes expected among those held out, if the effect is as large as can just be found."""
+CLUSTERS = 10  # fewer groups of customers are not held back: chance drowns what the arms do
+FEWEST_LEFT = 5  # outcomes among those held out, if the effect is as large as can just be found
 ROUNDS = 8  # of finding the smallest effect: held-out customers vary less, having fewer outcomes
 
 

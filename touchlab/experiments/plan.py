@@ -37,7 +37,6 @@ class ExperimentPlan(Result):
 
     table: pd.DataFrame
     designs: pd.DataFrame
-    """The same for every share and length that was looked at."""
     outcome: str
     horizon_days: int
     notes: tuple[str, ...]
@@ -106,7 +105,7 @@ def plan_experiments(
     Raises
     ------
     MissingInput, TooThin, ParameterError
-        If nothing can be held back; for too short data, too few groups, and what cannot be.
+        If nothing can be held back; for too short data, too few groups.
 
     Notes
     -----

@@ -47,8 +47,7 @@ class Watched(Result):
 def check_experiments(data: Dataset, *, outcome: str = "conversion") -> Watched:
     """Is each experiment sound, and what does it say so far, however often one looks?
 
-    It does not say whether to stop one early: an interval beyond zero may be looked for each day,
-    but an effect that takes weeks is not over when it is first seen.
+    It does not say whether to stop one early: an effect that takes weeks is seen before it is over.
 
     Parameters
     ----------
