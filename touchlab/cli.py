@@ -273,6 +273,20 @@ def share(run: str, out: str | None, no_notebooks: bool, **settings: Any) -> Non
     print(f"to send: {shared.path} ({len(shared.files)} files)")
 
 
+@touchlab.command(short_help="write the tables of a run as one spreadsheet")
+@click.argument("run")
+@click.option("--xlsx", required=True, metavar="FILE", help="the spreadsheet to write")
+@click.option("--force", is_flag=True, help="replace a file of that name")
+def export(run: str, xlsx: str, force: bool) -> None:
+    """Write every table of RUN (folder of a run, or reports/latest) as a sheet of one FILE."""
+    from touchlab.reporting.export import write_xlsx
+
+    target = Path(xlsx)
+    if target.exists() and not force:
+        raise ParameterError(f"export: {xlsx!r} is there already\n  give another, or --force")
+    print(f"written: {target} ({write_xlsx(run, target)} tables)")
+
+
 @touchlab.command(short_help="draw who is held back from a touchpoint, as a file for the CRM")
 @_DATA
 @click.argument("touchpoint")
