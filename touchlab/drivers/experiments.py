@@ -74,7 +74,7 @@ class Holdouts(Result):
         """What each experiment says by itself, and what the arms did."""
         columns = ["touchpoint", "incremental", "ci_low", "ci_high", "rate_treated"]
         columns += ["rate_holdout", "n_treated", "n_holdout", "could_see"]
-        table = self.table[[*columns, *["source"] * len(self.lifts[:1])]]
+        table = self.table.reindex(columns=[*columns, *["source"] * len(self.lifts[:1])])
         if self.measure == "count":
             return table
         return table.rename(columns=lambda name: name.replace("rate_", "value_"))
