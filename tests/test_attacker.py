@@ -11,7 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from touchlab.privacy import shown
+import touchlab as tl
+from touchlab.credit import sensitivity
+from touchlab.privacy.suppress import hidden_cells
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "attacker.py"
 NAMES = ["ad", "email", "search", "shop", "fair", "spa"]
@@ -70,18 +72,23 @@ def test_a_part_is_told_by_the_whole_and_the_other_part(attacker: ModuleType) ->
     assert len(attacker.attack([*whole, *parts], 10).recovered) == 1
 
 
-@pytest.mark.slow
-def test_pages_on_a_shop_of_rare_segments_tell_no_small_count(
-    attacker: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "once").mkdir()
-    monkeypatch.setenv("TOUCHLAB_ONCE", str(tmp_path / "once"))
-    shop = attacker.rare_shop(tmp_path / "shop", customers=600)
-    before = shown.min_customers()
-    try:
-        made = attacker.published(shop, {"segment": "region"}, ["02", "03", "06"])
-    finally:
-        shown._shown.min_customers = before
-    found = attacker.attack(made, 10)
-    assert found.small > 30 and found.relations > 50, found
-    assert found.recovered == []
+def test_credit_of_value_is_hidden_where_credit_of_outcomes_is() -> None:
+    names = ["ad"] * 60 + ["email"] * 30 + ["fair"] * 8 + ["spa"] * 4
+    people = [f"c{number:03d}" for number in range(len(names))]
+    start = pd.Timestamp("2026-03-01", tz="UTC")
+    touches = pd.DataFrame({
+        "customer_id": people, "timestamp": start, "touchpoint": names, "cost": 2.0,
+    })  # fmt: skip
+    sold = pd.DataFrame({
+        "customer_id": people, "timestamp": start + pd.Timedelta(hours=5),
+        "outcome": "conversion", "value": 70.0,
+    })  # fmt: skip
+    data = tl.open_data({"touches": touches, "outcomes": sold})
+    journeys = tl.build_journeys(data)
+    worth = sensitivity.value_and_cost(data, journeys)
+    of_outcomes = sensitivity.ranked(tl.attribute(journeys, models=["markov"]))
+    few = of_outcomes.touchpoint[hidden_cells(of_outcomes).credit]
+    assert set(few) == {"fair", "spa"}
+    hidden = hidden_cells(worth).set_axis(worth.touchpoint)
+    assert hidden.loc[few, ["credit", "share", "roi"]].all(axis=None)
+    assert not hidden.loc[["ad", "email"]].any(axis=None)
