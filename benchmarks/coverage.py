@@ -21,7 +21,7 @@ from touchlab.scoreboard import BASELINE, FOR_READING, score
 from touchlab.simulate import WORLDS, World, simulate, true_effects
 
 FIRST_SEED = 9_000
-TRUTH_RUNS = 5
+TRUTH_RUNS = 20
 """Simulations that the truth of a world is the mean of."""
 
 

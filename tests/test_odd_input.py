@@ -352,6 +352,16 @@ ODD = [
     ),
     Odd(
         "Zones",
+        "`10:00+99:00`, which engines take for four days before",
+        touches_csv("a,2026-03-01 10:00+99:00,search", f"b,{AT},email"),
+        refused=(
+            "touches.timestamp: 1 of 2 rows have a zone that is neither an offset nor a place",
+            "  first: row 1, customer 'a', value '2026-03-01 10:00+99:00'",
+            f"  {PLACED}",
+        ),
+    ),
+    Odd(
+        "Zones",
         "`10:00 UTC+2`",
         touches_csv("a,2026-03-01 10:00 UTC+2,search"),
         gives=columns("touches", "timestamp"),

@@ -26,6 +26,9 @@ from .experience.key_drivers import key_drivers, weak_links
 from .experience.map import audit_map, propose_map, touch_shares, touchpoint_map
 from .experience.stages import channel_consistency, coverage_by_segment, stage_flow
 from .experience.surveys import survey_scores
+from .experiments.assign import assign_experiment
+from .experiments.plan import ExperimentPlan, plan_experiments
+from .experiments.watch import check_experiments
 from .forecasts.forecast import forecast
 from .forecasts.grade import grade_forecasts
 from .journeys.build import Journeys, build_journeys
@@ -48,6 +51,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "Drivers",
+    "ExperimentPlan",
     "Journeys",
     "Lifetime",
     "MissingInput",
@@ -59,6 +63,7 @@ __all__ = [
     "TooThin",
     "TouchlabError",
     "TouchlabWarning",
+    "assign_experiment",
     "attribute",
     "audit_map",
     "budget_scenarios",
@@ -66,6 +71,7 @@ __all__ = [
     "calibrate",
     "channel_consistency",
     "check_drivers",
+    "check_experiments",
     "check_prediction",
     "choose_order",
     "cohort_table",
@@ -85,6 +91,7 @@ __all__ = [
     "inactivity_rules",
     "key_drivers",
     "open_data",
+    "plan_experiments",
     "position",
     "propose_map",
     "pseudonymise",

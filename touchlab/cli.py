@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from touchlab.errors import ParameterError, TouchlabError
+from touchlab.errors import ParameterError, TouchlabError, visible
 from touchlab.reporting.record import EXIT_CODES
 
 if TYPE_CHECKING:
@@ -79,16 +79,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     return 0
-
-
-def visible(text: str) -> str:
-    """Write out what a terminal would obey or hide; names and values come from data.
-
-    >>> visible("shop\\x1b[2J: \\u200bmail\\n  mend")
-    'shop\\\\x1b[2J: \\\\u200bmail\\n  mend'
-    """
-    kept = (c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
-    return "".join(kept)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -295,6 +285,21 @@ def export(run: str, xlsx: str, force: bool) -> None:
     if target.exists() and not force:
         raise ParameterError(f"export: {xlsx!r} is there already\n  give another, or --force")
     print(f"written: {target} ({write_xlsx(run, target)} tables)")
+
+
+@touchlab.command(short_help="draw who is held back from a touchpoint, as a file for the CRM")
+@_DATA
+@click.argument("touchpoint")
+@click.option("--share", default=0.1, help="of customers, held out (0.1)")
+@click.option("--weeks", default=4.0, help="length (4), from the day after the data's last")
+@click.option("--by", help="trait of customers whose groups are held out whole")
+@click.option("--seed", default=1, help="of the draw (1)")
+@click.option("--out", required=True, help="file to write, .csv or .parquet")
+def experiment(data: str, touchpoint: str, out: str, **design: Any) -> None:
+    """Draw who is held back from TOUCHPOINT, from the customers of DATA in no experiment."""
+    from touchlab.experiments.assign import write_assignment
+
+    print(write_assignment(data, touchpoint, out, **design))
 
 
 @touchlab.command(short_help="print the line for cron")

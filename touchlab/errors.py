@@ -53,6 +53,16 @@ def nearest(name: str, allowed: Sequence[str], cutoff: float = 0.6) -> str:
     return f"; did you mean {key[close[0]]!r}?" if close else ""
 
 
+def visible(text: str) -> str:
+    """Write out what a terminal would obey or hide; names and values come from data.
+
+    >>> visible("shop\\x1b[2J: \\u200bmail\\n  mend")
+    'shop\\\\x1b[2J: \\\\u200bmail\\n  mend'
+    """
+    kept = (c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    return "".join(kept)
+
+
 def need_name(
     parameter: str, name: object, known: Sequence[str], what: str, *, offer: str = "use one of"
 ) -> None:

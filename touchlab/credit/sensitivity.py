@@ -192,8 +192,13 @@ def by_lookback(
 def value_and_cost(data: Dataset, journeys: Journeys) -> pd.DataFrame:
     """Set the Markov credit of value beside the cost of the touches, and the return on it."""
     value = attribute(journeys, models=[MODEL], measure="value")
-    table = return_on_cost(value, touch_costs(data)).drop(columns=["model", "n"])
-    return ranked(table)
+    table = ranked(return_on_cost(value, touch_costs(data)))
+    # chains share out outcomes and their value alike: what is hidden of the one is of the other
+    outcomes = attribute(journeys, models=["last"]).n.iloc[0]
+    base = {"touchpoint": [*table.touchpoint], "credit": [*(table.share * outcomes)]}
+    table = table.drop(columns=["model", "n"])
+    table.attrs["stands_on"] = dict.fromkeys(table.columns.drop(["touchpoint", "cost"]), base)
+    return table
 
 
 def touch_costs(data: Dataset) -> pd.Series[float]:

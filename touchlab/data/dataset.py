@@ -38,6 +38,8 @@ NO_TOUCHES = "no touches table: what touchpoints do is not answered"
 OUTSIDE = "outside the customer's observation window, dropped"
 ALL_OUTSIDE = "are outside the customer's observation window"
 FEWEST, FEW_KNOWN = 5, 0.5
+STARTS = {"customers": "observed_from", "experiments": "start", "lifts": "start"}
+ENDS = {"observed_from": "observed_to", "start": "end"}
 SOME, MANY = 1000, 1_000_000
 AT_MIDNIGHT = (
     "timestamp: all are at midnight, touches have times of day: those of the same day come after"
@@ -105,9 +107,9 @@ class Dataset:
             measures = {"rows": table.weight.sum() if counted else table.count()}
             if "customer_id" in table.columns:
                 measures["customers"] = table.customer_id.nunique()
-            time = {"customers": "observed_from", "experiments": "start"}.get(name, "timestamp")
+            time = STARTS.get(name, "timestamp")
             if time in table.columns:
-                last = {"observed_from": "observed_to", "start": "end"}.get(time, time)
+                last = ENDS.get(time, time)
                 measures |= {"first": table[time].min(), "last": table[last].max()}
             rows.append({"table": name} | table.aggregate(**measures).to_pandas().iloc[0].to_dict())
         columns = ["table", "rows", "customers", "first", "last"]
@@ -169,8 +171,8 @@ def open_data(
         that Ibis reaches; or a mapping of table names to pandas frames, Spark frames or
         Ibis tables. Passwords come from the environment:
         ``postgres://user:${NAME}@host/database``. ``touches`` and ``outcomes`` are
-        needed (or ``paths`` in their place); ``customers``, ``surveys``, ``touchpoints``
-        and ``experiments`` are used where they are there. A ``touchlab.toml`` in the
+        needed (or ``paths`` in their place); ``customers``, ``surveys``, ``touchpoints``,
+        ``experiments`` and ``lifts`` are used where they are there. A ``touchlab.toml`` in the
         folder maps column names.
     level
         ``"campaign"`` makes each campaign a touchpoint, named ``"touchpoint: campaign"``:
@@ -249,7 +251,7 @@ def _open_tables(located: Located) -> Dataset:
     tables = _same_ids({n: c.table for n, c in checked.items() if c.table is not None})
     ends = [c.times[1] for name, c in checked.items() if name in NEEDED and c.times]
     if ends:
-        for name in [name for name in ("customers", "experiments") if name in tables]:
+        for name in [name for name in STARTS if name in tables]:
             tables[name], more = close_ends(located, name, tables[name], max(ends))
             notes += more
     cut = {}
@@ -392,7 +394,7 @@ def _names_apart(checked: Mapping[str, Checked]) -> list[Note]:
     """Note names of touchpoints that differ from those of touches by how they are written."""
     known = {fold(name): name for name in checked["touches"].names}
     notes = []
-    for table in ("surveys", "touchpoints", "experiments"):
+    for table in ("surveys", "touchpoints", "experiments", "lifts"):
         names = checked[table].names if table in checked else {}
         strange = [name for name in names if known.get(fold(name), name) != name]
         pairs = [(name, known[fold(name)]) for name in strange if name not in known.values()]

@@ -271,13 +271,8 @@ def _starter() -> pd.DataFrame:
 def starter_map() -> pd.DataFrame:
     """List the usual touchpoints before, during and after a purchase, to begin a map from.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``touchpoint, stage, channel, owner, goal, phase``, as in the contract.
+    Columns: touchpoint, stage, channel, owner, goal, phase, as in the contract.
 
-    Examples
-    --------
     >>> starter_map().groupby("phase").size().to_dict()
     {'after': 21, 'before': 34, 'during': 7}
     """

@@ -60,6 +60,7 @@ RANGES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "customers": _POSITIVE,
     "days": _POSITIVE,
     "folds": ("0, or 2 to 20", lambda folds: folds in (0, *range(2, 21))),
+    "horizon_days": _POSITIVE,
     "level": ("touchpoint or campaign", lambda word: word in LEVELS),
     "lookback": ("a duration such as 30D or 12h", _is_duration),
     "min_customers": _POSITIVE,
@@ -77,6 +78,7 @@ NAMING: Mapping[str, tuple[str, ...]] = {
     "outcome": ("outcome",),
     "order": ("outcome",),
     "target": ("metric", "outcome"),
+    "by": ("trait",),
     "segment": ("trait",),
     "touchpoint": ("touchpoint",),
 }

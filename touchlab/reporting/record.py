@@ -148,8 +148,8 @@ def read_record(folder: Path) -> Run:
         record = json.loads(read_own(folder / FILE, _LARGEST))
         _measure(record, _DEEPEST)
         pages = tuple(_of(Page, page) for page in record["pages"])
-        if any("/" in page.name or "\\" in page.name for page in pages):
-            raise ValueError("a page lies outside the folder")
+        if any({"/", "\\"} & {*page.name} or len(ascii(page.name)) > _LINE for page in pages):
+            raise ValueError("a page is not a file of the folder")
         return _of(Run, {**record, "folder": folder, "pages": pages})
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         broken = Failure(folder.name, 0, "run.json cannot be read", str(error))

@@ -37,6 +37,7 @@ from .experience import (
     map_in_brief,
     scores_in_brief,
 )
+from .experiments import about_queue, about_running, how_to_hand_out
 from .forecasts import about_forecasts, about_given_touches, about_record, in_a_line
 from .journeys import (
     about_data,
@@ -104,6 +105,7 @@ __all__ = [
     "about_order",
     "about_owners",
     "about_paths",
+    "about_queue",
     "about_reach",
     "about_record",
     "about_referrals",
@@ -112,6 +114,7 @@ __all__ = [
     "about_repairs",
     "about_responders",
     "about_risk",
+    "about_running",
     "about_scores",
     "about_survival",
     "about_ties",
@@ -120,6 +123,7 @@ __all__ = [
     "about_validation",
     "about_value",
     "costs_in_brief",
+    "how_to_hand_out",
     "in_a_line",
     "in_brief",
     "in_figures",

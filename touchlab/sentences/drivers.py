@@ -99,6 +99,8 @@ def about_lookback(table: pd.DataFrame) -> str:
 
 FEWEST = 50
 """Outcomes below which no effect stands first."""
+LEANS = 0.05
+"""Share of all outcomes that a figure may move the baseline by without a word."""
 
 
 def no_headline(table: pd.DataFrame, n: float, outcome: str) -> str:
@@ -150,17 +152,32 @@ def about_drivers(table: pd.DataFrame, baseline: pd.DataFrame, outcome: str) -> 
         most += f"{ranged(row.incremental, row.ci_low, row.ci_high)}, {backed(row.badge)}"
     with_fewer = listing(table.touchpoint[table.ci_high < 0])
     fewer = f" Fewer {outcome} outcomes come with {with_fewer}." if with_fewer else ""
-    return f"{about_baseline(base, outcome)}. {most}.{fewer}"
+    return f"{about_baseline(base, outcome, table)}. {most}.{fewer}"
 
 
-def about_baseline(base: pd.Series, outcome: str) -> str:
-    """Say how many outcomes would have come anyway."""
+def leans_on(table: pd.DataFrame, n: float) -> list[str]:
+    """Name touchpoints whose figures no check backs, and that make a difference to the baseline.
+
+    >>> rows = [("ad", "adjusted", 90.0, 80.0, 100.0), ("mail", "untested", -4.0, -94.0, 86.0)]
+    >>> names = ["touchpoint", "badge", "incremental", "ci_low", "ci_high"]
+    >>> table = pd.DataFrame(rows, columns=names)
+    >>> leans_on(table, 800), leans_on(table, 8000)
+    (['mail'], [])
+    """
+    most = table[["ci_low", "ci_high"]].abs().max(axis=1)
+    return table.touchpoint[~table.badge.isin(CAUSAL) & (most > LEANS * n)].tolist()
+
+
+def about_baseline(base: pd.Series, outcome: str, table: pd.DataFrame) -> str:
+    """Say how many outcomes would have come anyway, and on whose figures that leans."""
     held = " (touchpoints together hold some back)" if base.ci_low > base.n else ""
     share = per_cent(min(base["share"], 1.0) if held else base["share"])
     anyway = ranged(base.baseline, base.ci_low, base.ci_high, "95\N{NO-BREAK SPACE}% range ")
+    unsure = leans_on(table, base.n)
+    leaning = f", as far as the figures of {listing(unsure, most=3)} hold" if unsure else ""
     return (
         f"{share} of {base.n:,.0f} {outcome} outcomes would have come without any "
-        f"touchpoint{held}: {anyway}"
+        f"touchpoint{held}: {anyway}{leaning}"
     )
 
 

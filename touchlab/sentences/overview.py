@@ -112,7 +112,7 @@ def about_unexplained(tables: Tables, data: Dataset, outcome: str) -> str:
 @safe_sentence
 def _anyway(drivers: pd.DataFrame, baseline: pd.DataFrame, received: pd.DataFrame, **_: str) -> str:
     row = received.iloc[0]
-    said = about_baseline(baseline.iloc[0], row.outcome)
+    said = about_baseline(baseline.iloc[0], row.outcome, drivers)
     return f"From {day(row['first'])} to {day(row['last'])}, {said}."
 
 
@@ -307,19 +307,22 @@ def _move_money(found: _Found) -> Iterator[Action]:
         return
     moves = found.tables["moves"][found.tables["moves"].safe.astype(bool)]
     less, more = moves[moves.change < 0], "fewer" if found.outcome in ENDING else "more"
-    for row in moves[moves.change > 0].head(MOVES).itertuples():
+    for row in moves[(moves.change > 0) & (moves.gain > 0)].head(MOVES).itertuples():
         source, enough = "", less[-less.change >= row.change]
         if len(enough):
             one = enough.loc[enough.gain.idxmax()]  # what loses least
             lost = ranged(-one.gain, -one.gain_high, -one.gain_low)
             amount = f"{-one.change:,.0f} {found.currency}"
             source = f" Or take it from {one.touchpoint}, where {amount} less loses {lost}."
+        each = NOT_KNOWN
+        if row.gain > 0:
+            each = f"{money(row.change / row.gain)} {found.currency} for each."
         yield found.about(
             row,
             f"Spend {row.change:,.0f} {found.currency} more on {row.touchpoint}, which had "
             f"{row.cost_now:,.0f}.",
             f"{ranged(row.gain, row.gain_low, row.gain_high)} {more} {found.outcome} outcomes.",
-            f"{money(row.change / row.gain)} {found.currency} for each.{source}",
+            f"{each}{source}",
             f"{row.change:,.0f} {found.currency} for less than that: more touches of the same "
             "customers are taken to work as those before.",
         )

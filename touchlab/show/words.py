@@ -111,7 +111,7 @@ def per_cent(value: float, places: int | None = None) -> str:
     if places is None:
         places = 1 if abs(value) < 0.0995 or 0.995 <= value < 1 else 0
     least = 10.0**-places
-    if 0 < value < least / 200:
+    if 0 < value <= least / 200:
         return f"under {least:g}{NBSP}%"
     if 1 - least / 200 <= value < 1:
         return f"over {100 - least:g}{NBSP}%"
