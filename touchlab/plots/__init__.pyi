@@ -15,7 +15,6 @@ from .drivers import (
     plot_waterfall,
 )
 from .experience import plot_flow, plot_gaps, plot_importance, plot_map, plot_survey_scores
-from .experiments import plot_queue
 from .forecasts import plot_record
 from .journeys import plot_first_steps, plot_lengths, plot_months, plot_steps, plot_times
 from .parts import plot_intervals, plot_lines
@@ -50,7 +49,6 @@ __all__ = [
     "plot_months",
     "plot_moves",
     "plot_positions",
-    "plot_queue",
     "plot_reallocation",
     "plot_record",
     "plot_removal",

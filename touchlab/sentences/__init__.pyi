@@ -37,7 +37,7 @@ from .experience import (
     map_in_brief,
     scores_in_brief,
 )
-from .experiments import about_queue, about_running, how_to_hand_out
+from .experiments import about_queue, about_running
 from .forecasts import about_forecasts, about_given_touches, about_record, in_a_line
 from .journeys import (
     about_data,
@@ -123,7 +123,6 @@ __all__ = [
     "about_validation",
     "about_value",
     "costs_in_brief",
-    "how_to_hand_out",
     "in_a_line",
     "in_brief",
     "in_figures",
