@@ -22,6 +22,8 @@ from .errors import (
     TouchlabError,
     TouchlabWarning,
 )
+from .experience.changes import ChangeEffects, change_effects
+from .experience.comments import CommentThemes, comment_themes
 from .experience.followup import responders, scores_and_outcomes
 from .experience.key_drivers import key_drivers, weak_links
 from .experience.map import audit_map, propose_map, touch_shares, touchpoint_map
@@ -44,6 +46,8 @@ from .retention.validation import validate_lifetime
 __version__: str
 
 __all__ = [
+    "ChangeEffects",
+    "CommentThemes",
     "DataError",
     "Dataset",
     "Drivers",
@@ -63,11 +67,13 @@ __all__ = [
     "budget_scenarios",
     "build_journeys",
     "calibrate",
+    "change_effects",
     "channel_consistency",
     "check_drivers",
     "check_prediction",
     "choose_order",
     "cohort_table",
+    "comment_themes",
     "compare_groups",
     "cost_per_incremental",
     "coverage_by_segment",

@@ -188,6 +188,17 @@ _SPECS = (
             optional("campaign", "text"),
         ),
     ),
+    Spec(
+        "changes",
+        (
+            WHEN,
+            TOUCHPOINT,
+            Column("what", "text"),
+            optional("segment", "text"),
+            optional("cost", "number", minimum=0),
+        ),
+        key=("timestamp", "touchpoint", "what"),
+    ),
 )
 TABLES = {spec.name: spec for spec in _SPECS}
 NEEDED = ("touches", "outcomes")

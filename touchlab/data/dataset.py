@@ -171,8 +171,8 @@ def open_data(
         that Ibis reaches; or a mapping of table names to pandas frames, Spark frames or
         Ibis tables. Passwords come from the environment:
         ``postgres://user:${NAME}@host/database``. ``touches`` and ``outcomes`` are
-        needed (or ``paths`` in their place); ``customers``, ``surveys``, ``touchpoints``
-        and ``experiments`` are used where they are there. A ``touchlab.toml`` in the
+        needed (or ``paths`` in their place); ``customers``, ``surveys``, ``touchpoints``,
+        ``experiments`` and ``changes`` are used where they are there. A ``touchlab.toml`` in the
         folder maps column names.
     level
         ``"campaign"`` makes each campaign a touchpoint, named ``"touchpoint: campaign"``:
@@ -394,7 +394,7 @@ def _names_apart(checked: Mapping[str, Checked]) -> list[Note]:
     """Note names of touchpoints that differ from those of touches by how they are written."""
     known = {fold(name): name for name in checked["touches"].names}
     notes = []
-    for table in ("surveys", "touchpoints", "experiments"):
+    for table in ("surveys", "touchpoints", "experiments", "changes"):
         names = checked[table].names if table in checked else {}
         strange = [name for name in names if known.get(fold(name), name) != name]
         pairs = [(name, known[fold(name)]) for name in strange if name not in known.values()]

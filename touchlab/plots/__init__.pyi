@@ -11,7 +11,14 @@ from .credit import (
     plot_removal,
 )
 from .drivers import plot_credit_and_drivers, plot_incremental, plot_scores
-from .experience import plot_flow, plot_gaps, plot_importance, plot_survey_scores
+from .experience import (
+    plot_changes,
+    plot_flow,
+    plot_gaps,
+    plot_importance,
+    plot_survey_scores,
+    plot_themes,
+)
 from .journeys import plot_lengths, plot_months, plot_steps, plot_times
 from .overview import plot_waterfall
 from .parts import plot_intervals, plot_lines
@@ -26,6 +33,7 @@ from .steps import plot_first_steps
 from .touchpoint_map import plot_map
 
 __all__ = [
+    "plot_changes",
     "plot_cohorts",
     "plot_cost_per_incremental",
     "plot_credit",
@@ -55,6 +63,7 @@ __all__ = [
     "plot_steps",
     "plot_survey_scores",
     "plot_survival",
+    "plot_themes",
     "plot_times",
     "plot_validation",
     "plot_waterfall",

@@ -12,6 +12,7 @@ from .budget import (
     costs_in_brief,
     plan_in_brief,
 )
+from .changes import about_improvements, about_themes
 from .credit import (
     DESCRIPTIVE,
     about_agreement,
@@ -75,6 +76,7 @@ __all__ = [
     "about_exposure",
     "about_flow",
     "about_gaps",
+    "about_improvements",
     "about_inactivity",
     "about_intent",
     "about_journeys",
@@ -101,6 +103,7 @@ __all__ = [
     "about_risk",
     "about_scores",
     "about_survival",
+    "about_themes",
     "about_ties",
     "about_touches",
     "about_unexplained",
