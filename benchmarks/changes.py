@@ -3,33 +3,39 @@
     python benchmarks/changes.py scores 40       # worlds of survey answers, some minutes
     python benchmarks/changes.py outcomes 40     # with drivers fitted in each, an hour
 
-Prints for each kind of world: seeds, share whose interval is beyond 0, share of them all with each
-badge, mean change, share of dates without a change that are loud.
+Prints for each kind of world: comparisons, share whose interval is beyond 0, share with each badge,
+mean change, share of dates without a change that are loud.
 """
 
 from __future__ import annotations
 
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
+import ibis
 import pandas as pd
 
 import touchlab as tl
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from change_worlds import KINDS, outcome_world, score_world
+from change_worlds import KINDS, NAMES, outcome_world, score_world
 
 
 def run(measure: str, kind: str, *, seed: int, segment: bool) -> pd.DataFrame:
-    """Give the row of one world's only change."""
+    """Give the row of one world's only change; in worlds without one, of each touchpoint."""
     if measure == "scores":
-        found = tl.change_effects(tl.open_data(score_world(kind, seed=seed, segment=segment)))
+        data, drivers = tl.open_data(score_world(kind, seed=seed, segment=segment)), None
     else:
-        world = outcome_world(kind, seed=seed, segment=segment, customers=1_000)
-        data = tl.open_data(world)
-        found = tl.change_effects(data, drivers=tl.fit_drivers(data, seed=seed))
-    return found.table.assign(kind=kind, seed=seed, segment=segment)
+        data = tl.open_data(outcome_world(kind, seed=seed, segment=segment, customers=1_000))
+        drivers = tl.fit_drivers(data, seed=seed)
+    found = []
+    for name in NAMES if kind == "nothing" and drivers else NAMES[:1]:
+        changes = data.tables["changes"].mutate(touchpoint=ibis.literal(name))
+        one = replace(data, tables={**data.tables, "changes": changes})
+        found.append(tl.change_effects(one, drivers=drivers).table)
+    return pd.concat(found).assign(kind=kind, seed=seed, segment=segment)
 
 
 def summarise(rows: pd.DataFrame) -> pd.DataFrame:
@@ -38,7 +44,7 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows.assign(beyond=beyond, **{b: rows.badge == b for b in ("adjusted", "descriptive")})
     columns = ["beyond", "adjusted", "descriptive", "change", "loud"]
     by = rows.groupby(["segment", "kind"])
-    return by[columns].mean().assign(seeds=by.size()).round(2)
+    return by[columns].mean().assign(comparisons=by.size()).round(2)
 
 
 if __name__ == "__main__":
@@ -48,5 +54,6 @@ if __name__ == "__main__":
     rows = []
     for segment in (False, True) if measure == "scores" else (False,):
         for kind in kinds:
-            rows += [run(measure, kind, seed=s, segment=segment) for s in range(1, seeds + 1)]
-            print(summarise(pd.concat(rows)).to_string(), flush=True)
+            for seed in range(1, seeds + 1):
+                rows.append(run(measure, kind, seed=seed, segment=segment))
+                print(summarise(pd.concat(rows)).to_string(), flush=True)

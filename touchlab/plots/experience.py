@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from touchlab.errors import TooThin
 from touchlab.experience.key_drivers import KeyDrivers, called, quadrants, weak_links
 from touchlab.plots.parts import (
     canvas,
@@ -144,6 +145,8 @@ def plot_gaps(gaps: pd.DataFrame, *, outcome: str) -> Picture:
 def plot_changes(table: pd.DataFrame) -> Picture:
     """Show what each change brought, with its interval and badge (`change_effects`)."""
     rows = table[table.change.notna()]
+    if rows.empty:
+        raise TooThin("No change has enough before and after it to be drawn.")
     names = rows.what + ", " + rows.touchpoint + ", " + rows.date.dt.strftime("%Y-%m-%d")
     unit = "points of 100" if (rows.measure == "score").all() else "outcomes within the watch"
     clear = int((rows.ci_low * rows.ci_high > 0).sum())
@@ -157,6 +160,8 @@ def plot_changes(table: pd.DataFrame) -> Picture:
 def plot_themes(table: pd.DataFrame) -> Picture:
     """Show how scores with a theme differ from others at the touchpoint (`comment_themes`)."""
     rows = table[table.difference.notna()]
+    if rows.empty:
+        raise TooThin("No theme of the comments has enough scores to be drawn.")
     clear = int((rows.ci_high < 0).sum())
     return plot_intervals(
         rows.assign(name=rows.touchpoint + ": " + rows.theme), value="difference", names="name",
