@@ -51,12 +51,17 @@ lock: $(UV)  ## pin every dependency again, with hashes
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--constraints locks/requirements.txt locks/engines.in -o locks/engines.txt
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		locks/uv.in -o locks/uv.txt
 
 clean:  ## remove the environment and generated reports
 	rm -rf .venv .uv reports/*
 
-$(UV):
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .uv uv
+$(UV): locks/uv.txt
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade --target .uv \
+		--require-hashes -r locks/uv.txt
+	@touch $@
 
 # --no-build-isolation: the build backend comes hash-checked from the lock like all else
 .venv/.ready: locks/requirements.txt pyproject.toml | $(UV)

@@ -21,7 +21,8 @@ from touchlab.scoreboard import BASELINE, FOR_READING, score
 from touchlab.simulate import WORLDS, World, simulate, true_effects
 
 FIRST_SEED = 9_000
-TRUTH_RUNS = 3
+TRUTH_RUNS = 20
+"""Simulations that the truth of a world is the mean of."""
 
 
 def main() -> None:
@@ -37,17 +38,17 @@ def main() -> None:
     for name in given.worlds:
         world = WORLDS[name](given.customers, given.days)
         place = FIRST_SEED + 1000 * list(WORLDS).index(name)
+        truth = true_effects(world, seed=place, repeats=TRUTH_RUNS).set_index("touchpoint")
+        truth = truth[truth.outcome == "conversion"]
         for seed in range(place, place + given.seeds):
-            answers.append(_answer(world, seed).assign(world=name, seed=seed))
+            answers.append(_answer(world, seed, truth).assign(world=name, seed=seed))
             print(name, seed, file=sys.stderr, flush=True)
             if given.table:
                 pd.concat(answers).to_csv(given.table, index=False)
         _report(name, pd.concat(answers).query("world == @name"))
 
 
-def _answer(world: World, seed: int) -> pd.DataFrame:
-    truth = true_effects(world, seed=seed, repeats=TRUTH_RUNS).set_index("touchpoint")
-    truth = truth[truth.outcome == "conversion"]
+def _answer(world: World, seed: int, truth: pd.DataFrame) -> pd.DataFrame:
     data = tl.open_data({n: t for n, t in simulate(world, seed=seed).tables.items() if len(t)})
     drivers = tl.fit_drivers(data)
     found = drivers.incremental(total=False, checks=tl.check_drivers(data, drivers))

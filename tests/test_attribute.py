@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import touchlab as tl
+from touchlab.credit.attribute import RULES
 from touchlab.credit.order import removal_effects
-from touchlab.credit.rules import RULES
 from touchlab.credit.sensitivity import return_on_cost, touch_costs
 from touchlab.errors import MissingInput
 from touchlab.journeys.build import order_events

@@ -15,7 +15,7 @@ import touchlab as tl
 from touchlab import overview, plots, sentences, show
 from touchlab.journeys.build import build_journeys
 from touchlab.journeys.describe import first_steps, journey_lengths
-from touchlab.plots.overview import sum_up
+from touchlab.plots.drivers import sum_up
 from touchlab.sentences.drivers import FEWEST
 from touchlab.show.words import BACKED, forget_words, speak
 
@@ -120,7 +120,7 @@ def test_money_goes_first_where_it_is_safe_and_gains_most(rows: list[tuple[Any, 
     except tl.MissingInput:
         found = pd.DataFrame({"action": []})
     spent = [text.split(" more on ")[1].split(",")[0] for text in found.action]
-    may = moves.touchpoint[moves.safe & (moves.change > 0)]
+    may = moves.touchpoint[moves.safe & (moves.change > 0) & (moves.gain > 0)]
     assert spent == list(may.head(2))
 
 

@@ -12,6 +12,7 @@ import touchlab as tl
 from touchlab.drivers import design
 from touchlab.drivers.design import build_controls
 from touchlab.moments.sample import Moments, sample_moments
+from touchlab.simulate import OutcomeSpec, TouchpointSpec, World, simulate, true_effects
 
 DAY = pd.Timedelta("1D")
 START = pd.Timestamp("2026-03-02T00:00:00Z")  # a Monday
@@ -90,3 +91,41 @@ def test_recent_outcomes_take_out_most_of_what_mails_to_the_busy_seem_to_bring()
     unseen = moments.table.drop(columns="recent_conversion")
     # no mail does anything: what is left follows from a count that fades, where habits switch
     assert mail(moments).incremental < 0.5 * mail(replace(moments, table=unseen)).incremental
+
+
+FRAIL = World(
+    (
+        TouchpointSpec("ad", 0.05, {"conversion": 0.8}, half_life_days=4.0),
+        TouchpointSpec("mail", 0.05, half_life_days=4.0),
+    ),
+    4_000,
+    120,
+    {"conversion": OutcomeSpec(0.004, intent=1.0, ceiling=2.0)},
+    intent_spread=1.5,
+)
+"""Customers differ a good deal in how often they buy; touches come to all alike."""
+
+
+def told(world: World, seed: int = 1) -> tl.Drivers:
+    tables = simulate(world, seed=seed).tables
+    return tl.fit_drivers(tl.open_data({n: t for n, t in tables.items() if len(t)}))
+
+
+def test_earlier_outcomes_are_no_control_where_touches_do_not_follow_them() -> None:
+    drivers = told(FRAIL)
+    assert not any(name.startswith("prior") for name in drivers.model.controls.names)
+    assert any("touches do not follow earlier outcomes" in note for note in drivers.notes)
+    truth = true_effects(FRAIL, seed=1, repeats=3).set_index("touchpoint").incremental_direct
+    found = drivers.incremental(total=False).set_index("touchpoint")
+    assert found.ci_low["ad"] <= truth["ad"] <= found.ci_high["ad"]
+
+
+def test_they_are_one_where_a_touchpoint_follows_them() -> None:
+    thanks = TouchpointSpec("thanks", 0.05, phase="after")
+    drivers = told(replace(FRAIL, touchpoints=(*FRAIL.touchpoints, thanks)))
+    assert "prior_conversion: any" in drivers.model.controls.names
+
+
+def test_few_customers_cannot_tell_so_they_stay() -> None:
+    drivers = told(replace(FRAIL, customers=400))
+    assert "prior_conversion: any" in drivers.model.controls.names

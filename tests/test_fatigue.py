@@ -115,3 +115,18 @@ def test_it_is_seldom_found_where_there_is_none(monkeypatch: pytest.MonkeyPatch)
         bent += bool(tl.fit_drivers(data, intent="ignore").model.pairs)
     assert bent <= 5
     assert gate.BENDING == 0.05 and isinstance(data.notes, pd.DataFrame)
+
+
+def test_a_touchpoint_that_is_hardly_ever_absent_leans_on_its_curve() -> None:
+    """Few know none of it, so what none would be rests on the curve, which nothing tested."""
+    often = replace(TIRES, rate=0.15, half_life_days=8.0, effects={"conversion": 0.6}, reach=1.0)
+    world = replace(WORLD, touchpoints=(often, HELPS))
+    data = opened(world, 3)
+    drivers = tl.fit_drivers(data)
+    truth = true_effects(world, seed=3, repeats=3).set_index("touchpoint").incremental_direct
+    table = tl.check_drivers(data, drivers).table.set_index("touchpoint")
+    amount = drivers.incremental(total=False).set_index("touchpoint").incremental
+    assert abs(amount["mail"] - truth["mail"]) > 0.5 * truth["mail"]  # the miss
+    assert abs(amount["mail"] - truth["mail"]) < table.smallest_bias["mail"]  # was in reach of it
+    assert (table.badge["mail"], table.badge["advert"]) == ("untested", "adjusted")
+    assert gate.unseen_bends(drivers)[1] == table.smallest_bias["mail"]

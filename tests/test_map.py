@@ -24,8 +24,7 @@ from touchlab.experience.map import (
     touchpoint_map,
 )
 from touchlab.experience.stages import coverage_by_segment, stage_flow
-from touchlab.plots.experience import plot_flow
-from touchlab.plots.touchpoint_map import plot_map
+from touchlab.plots.experience import plot_flow, plot_map
 from touchlab.sentences import experience as sentences_experience
 
 Open = Callable[..., tl.Dataset]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +52,8 @@ ONE_DAY = (
 NEAR = "{} and customer as in another row of the same second, kept; sent or tried twice?"
 SAME_IDS = "are the ids of the same kind?"
 DROPPED = "exact duplicates dropped"
-LAKE = "export what is valid now to Parquet, or give the table of an engine that reads it"
+LAKE = "export what is valid now to Parquet"
+UNREAD = "is not used; touchlab init says what it may be"
 CSV_ONLY = "is not used: only Parquet, CSV and JSON lines are read; export it as CSV"
 
 
@@ -350,6 +352,16 @@ ODD = [
     ),
     Odd(
         "Zones",
+        "`10:00+99:00`, which engines take for four days before",
+        touches_csv("a,2026-03-01 10:00+99:00,search", f"b,{AT},email"),
+        refused=(
+            "touches.timestamp: 1 of 2 rows have a zone that is neither an offset nor a place",
+            "  first: row 1, customer 'a', value '2026-03-01 10:00+99:00'",
+            f"  {PLACED}",
+        ),
+    ),
+    Odd(
+        "Zones",
         "`10:00 UTC+2`",
         touches_csv("a,2026-03-01 10:00 UTC+2,search"),
         gives=columns("touches", "timestamp"),
@@ -427,15 +439,46 @@ ODD = [
     ),
     Odd(
         "Files",
-        "a Delta table",
+        "a Delta table, where its reader is not installed",
         Files({"touches/1.csv": TOUCHES_CSV, "touches/_delta_log/0.json": "{}"}),
-        refused=("touches: touches is a Delta table: its files hold old rows too", f"  {LAKE}"),
+        refused=(
+            "touches: touches is a Delta table: its files hold old rows too",
+            f"  pip install deltalake opens it; or {LAKE}",
+        ),
     ),
     Odd(
         "Files",
-        "an Iceberg table",
+        "an Iceberg table, where its reader is not installed",
         Files({"touches/data/1.csv": TOUCHES_CSV, "touches/metadata/v1.metadata.json": "{}"}),
-        refused=("touches: touches is an Iceberg table: its files hold old rows too", f"  {LAKE}"),
+        refused=(
+            "touches: touches is an Iceberg table: its files hold old rows too",
+            f"  pip install pyiceberg opens it; or {LAKE}",
+        ),
+    ),
+    Odd(
+        "Files",
+        "a Hudi table",
+        Files({"touches/1.csv": TOUCHES_CSV, "touches/.hoodie/x": ""}),
+        refused=("touches: touches is a Hudi table: its files hold old rows too", f"  {LAKE}"),
+    ),
+    Odd(
+        "Files",
+        "`costs.csv`, which no table is made from",
+        Files({"costs.csv": "day,channel,amount\n2026-03-01,search,5\n"}),
+        noted=(
+            (
+                "costs",
+                0,
+                "costs.csv is not used; money spent by day is read as spend: "
+                "date, touchpoint, cost, campaign",
+            ),
+        ),
+    ),
+    Odd(
+        "Files",
+        "`newsletter.csv`, which no table is made from",
+        Files({"newsletter.csv": "a,b\n1,2\n"}),
+        noted=(("newsletter", 0, f"newsletter.csv {UNREAD}"),),
     ),
     Odd(
         "Files",
@@ -823,6 +866,34 @@ ODD = [
     ),
     Odd(
         "Units",
+        "an order below zero",
+        tables(outcomes=outcomes(value=[-5.0])),
+        refused=(
+            "outcomes.value: 1 of 1 rows are below 0",
+            "  first: row 1, customer 'a', value -5.0",
+            "  give values of at least 0; for refunds, "
+            'refunds = "net" (or "apart") under [clean] in touchlab.toml',
+        ),
+    ),
+    Odd(
+        "Units",
+        'the same after an order of 80, with `refunds = "net"` under [clean]',
+        Files(
+            {
+                "outcomes.csv": "customer_id,timestamp,outcome,value\n"
+                "a,2026-03-05T10:00:00Z,conversion,80\na,2026-03-06T10:00:00Z,conversion,-5\n",
+                "touchlab.toml": '[clean]\nrefunds = "net"\n',
+            }
+        ),
+        noted=(
+            ("outcomes", 1, "value: below zero, taken as an outcome refund of so much"),
+            ("outcomes", 1, "refunds of 5.00: 5.00 taken off the value of what they are of"),
+        ),
+        gives=lambda data: sorted(data.outcomes.value.to_pandas()),
+        right=[5.0, 75.0],
+    ),
+    Odd(
+        "Units",
         "nps answered on 1 to 5",
         tables(
             surveys=pd.DataFrame(
@@ -1165,7 +1236,9 @@ def given(odd: Odd, folder: Path) -> Any:
 
 
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: f"{odd.kind}: {odd.given}")
-def test_odd_input(odd: Odd, tmp_path: Path) -> None:
+def test_odd_input(odd: Odd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for reader in ("deltalake", "pyiceberg"):
+        monkeypatch.setitem(sys.modules, reader, None)  # as where it is not installed
     source = given(odd, tmp_path / "shop")
     if odd.refused:
         with pytest.raises(tl.DataError) as refused:

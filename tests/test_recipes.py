@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import ibis
+import numpy as np
 import pandas as pd
 import pytest
 
 import touchlab as tl
 from touchlab.data.formats import formatted
 from touchlab.data.readers import engine
+from touchlab.data.recipe import make_table
+from touchlab.data.settings import Recipe
 
 NEW_YEAR = pd.Timestamp("2026-01-01 00:00:00.5", tz="UTC")
 # values, what is said of them, how they are passed on
@@ -298,3 +301,29 @@ def test_rules_are_a_file_that_people_edit(tmp_path: Path) -> None:
         with pytest.raises(tl.DataError) as error:
             tl.open_data(folder)
         assert str(error.value).splitlines()[0] == message
+
+
+def test_rows_alone_with_their_key_are_parted_without_a_difference() -> None:
+    random = np.random.default_rng(7)
+    n = 400
+    frame = pd.DataFrame(
+        {
+            "who": random.choice(["a", "b", "c", None], n),
+            "session": random.integers(0, 90, n),
+            "at": pd.Timestamp("2026-03-01") + pd.to_timedelta(random.integers(0, 40, n), unit="h"),
+            "via": random.choice(["x", "y", " ", None], n),
+        }
+    )
+    raw = engine().create_table(ibis.util.gen_name("t"), frame, temp=True)
+    columns = {"customer_id": "who", "timestamp": "at", "touchpoint": "via"}
+    recipe = Recipe("touches", ("t",), columns, {"one_per": ["who", "session"]})
+    made = [make_table(recipe, raw, default_rules_of, parted=parted)[0] for parted in (True, False)]
+    rows = [table.to_pandas().astype(str).sort_values([*columns]) for table in made]
+    counts = frame.groupby(["who", "session"], dropna=False).size()
+    assert (counts == 1).sum() > 20 and (counts > 1).sum() > 20 and frame.who.isna().any()
+    pd.testing.assert_frame_equal(*(one.reset_index(drop=True) for one in rows))
+    assert len(rows[0]) == len(counts)
+
+
+def default_rules_of(_name: str) -> tuple[Any, ...]:
+    return ()

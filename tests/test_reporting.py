@@ -511,6 +511,10 @@ def test_records_that_are_no_files_are_skipped_and_said(tmp_path):
         (out / name).mkdir()
         (out / name / "run.json").write_text(text)
     (out / "bytes" / "run.json").write_bytes(b"\xff\xfe")
+    first = json.loads((out / "20260101T000000Z-shop" / "run.json").read_text())
+    first["pages"][0]["name"] = "\u00e9" * 130  # no disk takes such a name
+    (out / "long").mkdir()
+    (out / "long" / "run.json").write_text(json.dumps(first))
     for name in ("fifo", "linked", "folder"):
         (out / name).mkdir()
     os.mkfifo(out / "fifo" / "run.json")  # which would be waited for
@@ -519,8 +523,8 @@ def test_records_that_are_no_files_are_skipped_and_said(tmp_path):
     text = write_index(out).read_text(encoding="utf-8")
     read = {run.folder.name: run for run in read_records(out)}
     assert read.pop("20260101T000000Z-shop").status == "complete"
-    assert {run.status for run in read.values()} == {"unreadable"} and len(read) == 6
-    assert text.count("run.json cannot be read") == 7  # in the list, and of the newest on top
+    assert {run.status for run in read.values()} == {"unreadable"} and len(read) == 7
+    assert text.count("run.json cannot be read") == 8  # in the list, and of the newest on top
     assert "not a file of the size of a record" in text
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from xml.etree.ElementTree import fromstring
+
 import pandas as pd
 import pytest
 
-from touchlab.plots.retention import in_steps, plot_cohorts, plot_incidence, plot_survival
+from touchlab.plots.retention import at_risk, in_steps, plot_cohorts, plot_incidence, plot_survival
 from touchlab.sentences.retention import about_cohorts, about_inactivity, about_survival
 from touchlab.show import NARROW, WIDE, Picture
 
 NB = "\N{NO-BREAK SPACE}"
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def curves(*groups: tuple[str, float, int]) -> pd.DataFrame:
@@ -122,3 +125,36 @@ def test_sentences_by_hand() -> None:
         "back later. The churn rate within 90 days hangs on the rule: from 40 % with 60 days to "
         "60 % with 30."
     )
+
+
+def words_of(svg: str) -> list[str]:
+    return ["".join(text.itertext()).strip() for text in fromstring(svg).iter(f"{SVG}text")]
+
+
+def test_customers_at_risk_stand_below_the_curves() -> None:
+    days = range(0, 41)
+    left = {"a": [2000 - 10 * day for day in days], "b": [80 - day for day in range(0, 25)]}
+    rows = pd.DataFrame(
+        [
+            (name, day, 0.9, 0.85, 0.95, number, 0, numbers[0])
+            for name, numbers in left.items()
+            for day, number in enumerate(numbers)
+        ],
+        columns=["group", "day", "survival", "ci_low", "ci_high", "at_risk", "events", "n"],
+    )
+    for width in (WIDE, NARROW):
+        said = words_of(plot_survival(rows).svg(width))
+        assert {"2,000", "1,800", "1,600", "80", "60", "–"} <= {*said}
+        assert any("customers at risk, of a, b" in one for one in said)
+    one = rows[rows.group == "b"]
+    assert at_risk(one, [0, 5, 10, 15, 24, 30]) == ["80", "·", "70", "·", "56", "–"]
+    assert at_risk(one[one.day > 3], [0, 4]) == ["76", "76"]
+
+
+def test_hidden_cells_of_a_cohort_map_are_hatched() -> None:
+    few = {"cohort": "2026-02", "months_since": 3, "customers": 300, "active": 4, "rate": 4 / 300}
+    rows = pd.concat([COHORTS, pd.DataFrame([few | {"ci_low": 0.0, "ci_high": 0.1, "n": 300}])])
+    whole, some = (plot_cohorts(one.reset_index(drop=True)).svg() for one in (COHORTS, rows))
+    assert not any("hatched" in one for one in words_of(whole))
+    assert any("hatched: hidden" in one for one in words_of(some))
+    assert some.count("<path") > whole.count("<path")

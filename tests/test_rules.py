@@ -8,7 +8,7 @@ import ibis
 import pytest
 
 import touchlab as tl
-from touchlab.credit.rules import RULES
+from touchlab.credit.attribute import RULES
 
 Open = Callable[..., tl.Dataset]
 

@@ -930,24 +930,24 @@ def test_own_notebooks_are_named_and_never_found(
     monkeypatch.chdir(shop)  # here is a folder `notebooks`, and it is not run
     assert main(["report", "shop", "--only", "01_a"]) == 2
     assert "unknown notebook '01_a'" in capsys.readouterr().err
-    nine = [path.stem for path in notebooks.choose_notebooks(notebooks.notebooks_folder())]
+    theirs = [path.stem for path in notebooks.choose_notebooks(notebooks.notebooks_folder())]
     write_notebook(shop / "pages", "04_conversion_drivers", "'mine'")
-    write_notebook(shop / "pages", "10_logo", "print('mine')")
+    write_notebook(shop / "pages", "50_logo", "print('mine')")
     (shop / "shop" / "touchlab.toml").write_text('[report]\nnotebooks = "../pages"\n')
     (shop / "shop" / "touchlab.toml").write_text('[report]\nnotebooks = "../pages"\ndepth = 3\n')
-    write_notebook(shop / "pages", "10_logo", "print('mine')", parameters=f"{NO_DATA}\ndepth = 1")
+    write_notebook(shop / "pages", "50_logo", "print('mine')", parameters=f"{NO_DATA}\ndepth = 1")
     assert main(["check", "shop"]) == 0  # which knows the parameters of own notebooks
     capsys.readouterr()
-    assert main(["report", "shop", "--only", "10"]) == 2
+    assert main(["report", "shop", "--only", "50"]) == 2
     assert capsys.readouterr().err == (
         "ParameterError: touchlab.toml: it brings notebooks along, '../pages', which would run "
         "with your rights\n  look at them; if you trust them, add --notebooks shop/../pages\n"
     )
-    assert main(["report", "shop", "--only", "10", "--notebooks", "pages"]) == 0
+    assert main(["report", "shop", "--only", "50", "--notebooks", "pages"]) == 0
     (run,) = read_records(shop / "reports")
-    assert ([page.name for page in run.pages], run.part) == (["10_logo"], "10")
+    assert ([page.name for page in run.pages], run.part) == (["50_logo"], "50")
     beside = notebooks.choose_notebooks(notebooks.notebooks_folder(), own="pages")
-    assert [path.stem for path in beside] == [*nine, "10_logo"]
+    assert [path.stem for path in beside] == [*theirs, "50_logo"]
     assert beside[4] == shop / "pages" / "04_conversion_drivers.ipynb"
 
 

@@ -52,6 +52,14 @@ def test_lock_pins_every_dependency_with_hashes_and_holds_no_address() -> None:
         assert "--hash=sha256:" in block, block.splitlines()[0]
 
 
+def test_what_sets_up_is_pinned_with_hashes_too() -> None:
+    pins = (ROOT / "locks" / "uv.txt").read_text()
+    assert re.fullmatch(
+        r"(#.*\n)*uv==[\d.]+ \\\n( +--hash=sha256:[0-9a-f]{64}( \\)?\n)+( +#.*\n)*", pins
+    )
+    assert "--require-hashes -r locks/uv.txt" in (ROOT / "Makefile").read_text()
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_notebook_is_committed_bare_and_holds_no_logic(path: Path) -> None:
     notebook = json.loads(path.read_text())

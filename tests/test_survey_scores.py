@@ -17,7 +17,8 @@ from touchlab import show
 from touchlab.errors import MissingInput, ParameterError
 from touchlab.experience.followup import contrast_bands, responders, scores_and_outcomes
 from touchlab.experience.stages import between, channel_consistency
-from touchlab.experience.surveys import nps_interval, share_interval, survey_scores
+from touchlab.experience.surveys import nps_interval, survey_scores
+from touchlab.numeric import share_interval
 from touchlab.plots.experience import plot_gaps, plot_survey_scores
 from touchlab.sentences import experience as sentences_experience
 

@@ -2,10 +2,11 @@
 
 The rooms, in the order in which data flows: `data` opens and checks, `journeys` cuts touches
 into journeys, `credit` shares out what happened, `moments` samples time at risk, `drivers` says
-what would not have happened, `retention`, `experience` and `budget` answer the rest; `privacy`
-hides small groups; `show`, `plots` and `sentences` set the answers for reading, `reporting` runs
-the notebooks into pages. `simulate` makes customers with a known truth, `scoreboard` holds every
-method against it.
+what would not have happened, `retention`, `experience` and `budget` answer the rest;
+`experiments` plans what to try next and watches it, `forecasts` says what comes next and grades
+it; `privacy` hides small groups; `show`, `plots` and `sentences` set the answers for reading,
+`reporting` runs the notebooks into pages. `simulate` makes customers with a known truth,
+`scoreboard` holds every method against it.
 """
 
 import sys

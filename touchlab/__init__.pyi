@@ -2,9 +2,8 @@
 
 from .budget.costs import cost_per_incremental, response_curves
 from .budget.plan import Reallocation, budget_scenarios, reallocate
-from .credit.attribute import attribute
+from .credit.attribute import attribute, position, time_decay
 from .credit.order import choose_order, removal_effects
-from .credit.rules import position, time_decay
 from .credit.sensitivity import credit_by_position, return_on_cost, touch_costs
 from .data.dataset import Dataset, open_data
 from .drivers.calibrate import calibrate
@@ -29,6 +28,11 @@ from .experience.key_drivers import key_drivers, weak_links
 from .experience.map import audit_map, propose_map, touch_shares, touchpoint_map
 from .experience.stages import channel_consistency, coverage_by_segment, stage_flow
 from .experience.surveys import survey_scores
+from .experiments.assign import assign_experiment
+from .experiments.plan import ExperimentPlan, plan_experiments
+from .experiments.watch import check_experiments
+from .forecasts.forecast import forecast
+from .forecasts.grade import grade_forecasts
 from .journeys.build import Journeys, build_journeys
 from .journeys.counts import Rule, transition_matrix
 from .journeys.describe import time_to_outcome
@@ -51,6 +55,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "Drivers",
+    "ExperimentPlan",
     "Journeys",
     "Lifetime",
     "MissingInput",
@@ -62,6 +67,7 @@ __all__ = [
     "TooThin",
     "TouchlabError",
     "TouchlabWarning",
+    "assign_experiment",
     "attribute",
     "audit_map",
     "budget_scenarios",
@@ -70,6 +76,7 @@ __all__ = [
     "change_effects",
     "channel_consistency",
     "check_drivers",
+    "check_experiments",
     "check_prediction",
     "choose_order",
     "cohort_table",
@@ -84,10 +91,13 @@ __all__ = [
     "fit_lifetime",
     "fit_renewals",
     "fold_rare",
+    "forecast",
+    "grade_forecasts",
     "holdout_effects",
     "inactivity_rules",
     "key_drivers",
     "open_data",
+    "plan_experiments",
     "position",
     "propose_map",
     "pseudonymise",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from touchlab.errors import ParameterError, TouchlabError
+from touchlab.errors import ParameterError, TouchlabError, visible
 from touchlab.reporting.record import EXIT_CODES
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _DATA(command: Callable[..., Any]) -> Callable[..., Any]:
 
 _ONLY = click.option("--only", multiple=True, metavar="NOTEBOOK", help="as for touchlab report")
 _NOTEBOOKS = click.option(
-    "--notebooks", metavar="FOLDER", help="of your own, that join the nine (or replace one by name)"
+    "--notebooks", metavar="FOLDER", help="of your own, that join ours (or replace one by name)"
 )
 _EPILOG = "\n\n".join(
     [
@@ -79,16 +79,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     return 0
-
-
-def visible(text: str) -> str:
-    """Write out what a terminal would obey or hide; names and values come from data.
-
-    >>> visible("shop\\x1b[2J: \\u200bmail\\n  mend")
-    'shop\\\\x1b[2J: \\\\u200bmail\\n  mend'
-    """
-    kept = (c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
-    return "".join(kept)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -281,6 +271,35 @@ def share(run: str, out: str | None, no_notebooks: bool, **settings: Any) -> Non
     for note in shared.notes:
         print(f"note: {note}")
     print(f"to send: {shared.path} ({len(shared.files)} files)")
+
+
+@touchlab.command(short_help="write the tables of a run as one spreadsheet")
+@click.argument("run")
+@click.option("--xlsx", required=True, metavar="FILE", help="the spreadsheet to write")
+@click.option("--force", is_flag=True, help="replace a file of that name")
+def export(run: str, xlsx: str, force: bool) -> None:
+    """Write every table of RUN (folder of a run, or reports/latest) as a sheet of one FILE."""
+    from touchlab.reporting.export import write_xlsx
+
+    target = Path(xlsx)
+    if target.exists() and not force:
+        raise ParameterError(f"export: {xlsx!r} is there already\n  give another, or --force")
+    print(f"written: {target} ({write_xlsx(run, target)} tables)")
+
+
+@touchlab.command(short_help="draw who is held back from a touchpoint, as a file for the CRM")
+@_DATA
+@click.argument("touchpoint")
+@click.option("--share", default=0.1, help="of customers, held out (0.1)")
+@click.option("--weeks", default=4.0, help="length (4), from the day after the data's last")
+@click.option("--by", help="trait of customers whose groups are held out whole")
+@click.option("--seed", default=1, help="of the draw (1)")
+@click.option("--out", required=True, help="file to write, .csv or .parquet")
+def experiment(data: str, touchpoint: str, out: str, **design: Any) -> None:
+    """Draw who is held back from TOUCHPOINT, from the customers of DATA in no experiment."""
+    from touchlab.experiments.assign import write_assignment
+
+    print(write_assignment(data, touchpoint, out, **design))
 
 
 @touchlab.command(short_help="print the line for cron")

@@ -53,5 +53,26 @@ def nearest(name: str, allowed: Sequence[str], cutoff: float = 0.6) -> str:
     return f"; did you mean {key[close[0]]!r}?" if close else ""
 
 
+def visible(text: str) -> str:
+    """Write out what a terminal would obey or hide; names and values come from data.
+
+    >>> visible("shop\\x1b[2J: \\u200bmail\\n  mend")
+    'shop\\\\x1b[2J: \\\\u200bmail\\n  mend'
+    """
+    kept = (c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    return "".join(kept)
+
+
+def need_name(
+    parameter: str, name: object, known: Sequence[str], what: str, *, offer: str = "use one of"
+) -> None:
+    """Refuse a name that is not among those known, with the nearest and all that there are."""
+    if name not in known:
+        raise ParameterError(
+            f"{parameter}: {name!r} {what}{nearest(str(name), known)}\n"
+            f"  {offer} {listing(known) or '(none)'}"
+        )
+
+
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 3] + "..."

@@ -9,6 +9,7 @@ import ibis.expr.types as ir
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 from threadpoolctl import threadpool_limits
 
 Floats = npt.NDArray[np.float64]
@@ -84,6 +85,20 @@ def interval(
     """Return the two ends of a t interval, cut at `low` and `high`."""
     reach = stats.t.ppf(0.5 + LEVEL / 2, np.maximum(freedom, 1)) * error
     return np.clip(estimate - reach, low, high), np.clip(estimate + reach, low, high)
+
+
+def share_interval(part: npt.ArrayLike, n: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Give the two ends of the 95 % Wilson interval of a share; NaN where n is 0.
+
+    >>> low, high = share_interval(81, 263)
+    >>> round(float(low), 4), round(float(high), 4)
+    (0.2553, 0.3662)
+    """
+    whole = np.maximum(np.asarray(n, dtype=float), 1e-12)
+    part = np.minimum(np.asarray(part, dtype=float), whole)
+    ends = proportion_confint(part, whole, method="wilson")
+    low, high = (np.where(np.asarray(n) > 0, end, np.nan) for end in ends)
+    return low, high
 
 
 def add_up(each: Callable[[Floats], tuple[Floats, Floats, Floats]], weight: Floats) -> Derivatives:

@@ -90,8 +90,6 @@ def estimates(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 def measures(frame: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
     """Name the estimates of a table that have an interval: column, lower and upper end.
 
-    Examples
-    --------
     >>> import pandas as pd
     >>> row = {"touchpoint": "mail", "credit": 9.0, "share": 0.2, "ci_low": 7.0, "ci_high": 11.0}
     >>> list(measures(pd.DataFrame([row])))

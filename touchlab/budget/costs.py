@@ -15,10 +15,10 @@ import pandas as pd
 from touchlab.budget.response import Responses
 from touchlab.credit.attribute import attribute
 from touchlab.data.contract import listing
-from touchlab.data.customers import seconds
+from touchlab.data.customers import owners, seconds
 from touchlab.drivers.checks import DESCRIPTIVE
 from touchlab.drivers.result import Drivers
-from touchlab.errors import MissingInput, ParameterError, nearest
+from touchlab.errors import MissingInput, ParameterError, need_name
 from touchlab.moments.risk import ENDING, risk_windows
 from touchlab.numeric import Floats, interval, one_thread
 
@@ -28,6 +28,7 @@ VALUE = ["value", "value_low", "value_high"]
 BOUNDED, OPEN, NONE = "bounded", "no upper end", "not above zero"
 Caps = tuple[float, float] | Mapping[str, tuple[float, float]]
 USUAL_CAPS = (0.5, 2.0)
+OF_DRIVERS, THERE_ARE = "is not a touchpoint of the drivers", "the touchpoints are"
 NO_COSTS = (
     "budget: no touch has a cost\n"
     "  with costs, in touches.cost or by touchpoint in `costs`, this says what an outcome that "
@@ -61,8 +62,8 @@ def find_costs(drivers: Drivers, given: Mapping[str, float] | None) -> Costs:
     paid = table[table.cost > 0]
     if paid.empty:
         raise MissingInput(NO_COSTS)
-    owners = _owners(drivers)
-    paid = paid.assign(n=paid.n.astype(int), owner=[owners.get(name, "") for name in paid.index])
+    owned = owners(drivers.moments.data)
+    paid = paid.assign(n=paid.n.astype(int), owner=[owned.get(name, "") for name in paid.index])
     return Costs(paid, _value(drivers), tuple(table.index[table.cost == 0]))
 
 
@@ -86,21 +87,9 @@ def _sums(drivers: Drivers) -> pd.DataFrame:
 
 def _check(given: Mapping[str, float], known: list[str]) -> None:
     for name, amount in given.items():
-        if name not in known:
-            raise ParameterError(
-                f"costs: {name!r} is not a touchpoint of the drivers{nearest(str(name), known)}\n"
-                f"  the touchpoints are {listing(known)}"
-            )
+        need_name("costs", name, known, OF_DRIVERS, offer=THERE_ARE)
         if not 0 <= amount < np.inf:
             raise ParameterError(f"costs: {name!r} costs {amount}\n  give amounts of at least 0")
-
-
-def _owners(drivers: Drivers) -> dict[str, str]:
-    data = drivers.moments.data
-    if not data.has("touchpoints") or "owner" not in data.tables["touchpoints"].columns:
-        return {}
-    rows = data.tables["touchpoints"].select("touchpoint", "owner").to_pandas().dropna()
-    return dict(zip(rows.touchpoint, rows.owner, strict=True))
 
 
 def _value(drivers: Drivers) -> float:
@@ -129,11 +118,7 @@ def limits(caps: Caps, moved: pd.Index, known: list[str]) -> tuple[Floats, Float
     """Least and most multiples, by touchpoint that may be moved."""
     named = caps if isinstance(caps, Mapping) else dict.fromkeys(moved, caps)
     for name, pair in named.items():
-        if name not in known:
-            raise ParameterError(
-                f"caps: {name!r} is not a touchpoint of the drivers{nearest(str(name), known)}\n"
-                f"  the touchpoints are {listing(known)}"
-            )
+        need_name("caps", name, known, OF_DRIVERS, offer=THERE_ARE)
         fine = isinstance(pair, tuple | list) and len(pair) == 2 and all(map(_number, pair))
         if not fine or not 0 <= pair[0] <= pair[1] or pair[1] == np.inf:
             raise ParameterError(
@@ -185,8 +170,6 @@ def refuse_unknown(numbers: npt.ArrayLike, drivers: Drivers) -> None:
 def per_outcome(cost: npt.ArrayLike, brought: npt.ArrayLike) -> Floats:
     """Cost of one outcome; infinite where none is brought.
 
-    Examples
-    --------
     >>> per_outcome([100.0, 100.0], [4.0, -1.0]).tolist()
     [25.0, inf]
     """

@@ -163,8 +163,6 @@ def exposure_at(exposure: npt.NDArray[Any], half_lives: Sequence[float], days: f
 
     The log exposure is linear in 1 / half-life, exactly so after a single touch.
 
-    Examples
-    --------
     >>> age, grid = 3.0, [1.0, 2.0, 4.0]
     >>> one = 0.5 ** (age / np.array(grid))[:, None]
     >>> round(float(exposure_at(one, grid, 0.5)[0]), 6), 0.5 ** (age / 0.5)
@@ -238,8 +236,6 @@ def fill(gain: Floats, cost: Floats, budget: float, low: Floats, high: Floats) -
     stay between `low` and `high`. All of shape (touchpoints,). What brings nothing gets the
     least there is for it, even where budget is left.
 
-    Examples
-    --------
     >>> cost, low, high = np.array([10.0, 30.0]), np.full(2, 0.5), np.full(2, 2.0)
     >>> fill(np.array([5.0, 6.0]), cost, 35.0, low, high).tolist()
     [2.0, 0.5]

@@ -19,7 +19,7 @@ from touchlab.credit.frame import (
 )
 from touchlab.credit.markov import chain_of_order, removals
 from touchlab.data.dataset import Dataset
-from touchlab.errors import ParameterError, TooThin, nearest
+from touchlab.errors import ParameterError, TooThin, need_name
 from touchlab.journeys.build import Journeys, build_journeys, kept_journeys, order_events
 from touchlab.journeys.counts import outcome_sums, start_key, step_counts
 from touchlab.numeric import Floats
@@ -121,11 +121,7 @@ def _chosen_sets(
         raise ParameterError(f"sets: {sets!r} is not a list of sets\n  give [{sets!r}, ...]")
     chosen = [[names] if isinstance(names, str) else list(names) for names in sets]
     for name in (name for names in chosen for name in names):
-        if name not in known:
-            raise ParameterError(
-                f"sets: {name!r} is not a touchpoint{nearest(str(name), known)}\n"
-                f"  the touchpoints are {', '.join(known)}"
-            )
+        need_name("sets", name, known, "is not a touchpoint", offer="the touchpoints are")
     if not chosen or not all(chosen):
         raise ParameterError("sets: a set is empty\n  name at least one touchpoint in each")
     return chosen

@@ -19,7 +19,7 @@ from touchlab.credit.attribute import (
 from touchlab.credit.frame import credit_of_cells, segments, tidy_credit, total_by_group
 from touchlab.data.customers import NO_TOUCH
 from touchlab.data.dataset import Dataset
-from touchlab.errors import MissingInput, ParameterError, nearest
+from touchlab.errors import MissingInput, ParameterError, need_name
 from touchlab.journeys.build import Journeys, build_journeys, order_events
 from touchlab.journeys.counts import NO_CODE, Measure, Rule, need_measure, rule_sums
 
@@ -192,8 +192,13 @@ def by_lookback(
 def value_and_cost(data: Dataset, journeys: Journeys) -> pd.DataFrame:
     """Set the Markov credit of value beside the cost of the touches, and the return on it."""
     value = attribute(journeys, models=[MODEL], measure="value")
-    table = return_on_cost(value, touch_costs(data)).drop(columns=["model", "n"])
-    return ranked(table)
+    table = ranked(return_on_cost(value, touch_costs(data)))
+    # chains share out outcomes and their value alike: what is hidden of the one is of the other
+    outcomes = attribute(journeys, models=["last"]).n.iloc[0]
+    base = {"touchpoint": [*table.touchpoint], "credit": [*(table.share * outcomes)]}
+    table = table.drop(columns=["model", "n"])
+    table.attrs["stands_on"] = dict.fromkeys(table.columns.drop(["touchpoint", "cost"]), base)
+    return table
 
 
 def touch_costs(data: Dataset) -> pd.Series[float]:
@@ -292,10 +297,7 @@ def return_on_cost(
 def _check_cost(credit: pd.DataFrame, cost: Mapping[str, float]) -> None:
     known = [name for name in credit.touchpoint.unique() if name != NO_TOUCH]
     for name, amount in cost.items():
-        if name not in known:
-            raise ParameterError(
-                f"cost: {name!r} is not a touchpoint of the credit{nearest(str(name), known)}\n"
-                f"  the touchpoints are {', '.join(known)}"
-            )
+        need_name("cost", name, known, "is not a touchpoint of the credit",
+                  offer="the touchpoints are")  # fmt: skip
         if not amount >= 0:
             raise ParameterError(f"cost: {name!r} costs {amount}\n  give amounts of at least 0")

@@ -17,7 +17,8 @@ ISO = "give ISO 8601 (2026-02-28 or 2026-02-28T09:30:00Z)"
 DATE = r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}"
 CLOCK = r"[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?"
 ZONE = (
-    r"([Zz]| ?(UTC|GMT)([+-]\d{1,2}(:?\d{2})?)?|[+-]\d{2}(:?\d{2})?| [A-Z][A-Za-z]+(/[\w+-]+)+) *$"
+    r"([Zz]| ?(UTC|GMT)([+-](0?\d|1[0-4])(:?[0-5]\d)?)?|[+-](0\d|1[0-4])(:?[0-5]\d)?"
+    r"| [A-Z][A-Za-z]+(/[\w+-]+)+) *$"
 )
 TIME = rf"{DATE}( *$|{CLOCK}( *$|{ZONE}))"
 """All that is read as a time: engines guess further, and take BST for Bangladesh."""
@@ -130,7 +131,7 @@ def _clean_time(values: ir.Column, column: Column) -> Cleaned:
         parsed = ibis.ifelse(fits, values, ibis.null("string")).try_cast("timestamp('UTC')")
         date = values.length() <= len("2026-02-28")
         naive = ~date & ~values.re_search(ZONE)
-        zone = values.re_search(rf"{DATE}{CLOCK} *[A-Za-z]") & ~fits
+        zone = values.re_search(rf"{DATE}{CLOCK} *[A-Za-z+-]") & ~fits
         probes = [
             Probe(name, zone, "have a zone that is neither an offset nor a place", PLACED),
             Probe(name, values.notnull() & parsed.isnull() & ~zone, "are not times", ISO),

@@ -180,13 +180,13 @@ def read_address(text: str, environment: Mapping[str, str] = os.environ) -> Addr
     """
     found = ADDRESS.fullmatch(text)
     scheme, rest = found.groups() if found else ("", "")
-    user, _, place = rest.partition("?")[0].rpartition("@")
-    host = place
+    user, _, place = re.split("[?;#]", rest)[0].rpartition("@")
+    host = re.sub("(?i).*%(3a|40)", "", place)  # a coded : or @ is of a user, not of a host
     if scheme != FILE and not user:  # a mistyped one can have its password here
-        host = re.sub(r":.*" if "@" in rest else r":(?!\d+(/|$)|//).*", "", place, flags=re.S)
+        host = re.sub(r":.*" if "@" in rest else r":(?!\d+(/|$)|//).*", "", host, flags=re.S)
     shown = f"{scheme}://{host}" if found else masked(text)
     given = [user.partition(":")[2]]
-    settings = re.findall(r"[?&]([^=&]+)=([^&]*)", rest)
+    settings = re.findall(r"[?&;]([^=&;]+)=([^&;]*)", rest)
     given += [value for name, value in settings if _SECRET.search(unquote(name))]
     if any(_NAME.sub("", value) for value in given):
         raise DataError(
@@ -219,7 +219,7 @@ def masked(text: object) -> str:
     >>> masked("postgres:/ann:secret@host/shop"), masked("data/sample")
     ('postgres:***', 'data/sample')
     """
-    return listing([re.sub(r"(?<=\w\w:).*", "***", str(text), flags=re.S)], width=200)
+    return listing([re.sub("(?<=..:).*", "***", str(text), flags=re.S)], width=200)
 
 
 def trusted(text: str, file: str, environment: Mapping[str, str] = os.environ) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from touchlab.data.contract import TABLES
 from touchlab.data.dataset import Dataset
-from touchlab.errors import DataError, MissingInput, ParameterError, listing, nearest
+from touchlab.errors import DataError, MissingInput, ParameterError, listing, need_name
 
 UNKNOWN, NO_TOUCH = "(unknown)", "(no touch)"
 DAY_SECONDS = 86_400.0
@@ -24,6 +24,24 @@ def seconds(time: ir.Value) -> ir.Value:
     """Seconds since 1970, to the millisecond."""
     whole = time.truncate("s").epoch_seconds().cast("int64")
     return whole.cast("float64") + time.millisecond().cast("float64") / 1000
+
+
+def day_of(time: ir.Value) -> ir.Value:
+    """Whole days since 1970 of a time in seconds."""
+    return (time / DAY_SECONDS).floor().cast("int64")
+
+
+def date_of(day: ir.Value) -> ir.Value:
+    """The date (UTC) of days since 1970."""
+    return ibis.date("1970-01-01") + day.as_interval("D")
+
+
+def owners(data: Dataset) -> dict[str, str]:
+    """Who owns each touchpoint, as far as the map says."""
+    if not data.has("touchpoints") or "owner" not in data.tables["touchpoints"].columns:
+        return {}
+    rows = data.tables["touchpoints"].select("touchpoint", "owner").to_pandas().dropna()
+    return dict(zip(rows.touchpoint, rows.owner, strict=True))
 
 
 def traits(data: Dataset) -> list[str]:
@@ -43,11 +61,7 @@ def need_group(by: str, allowed: Sequence[str]) -> None:
             f"No segment was asked for. With the parameter segment set to a trait of customers "
             f"({known or 'this data has none'}), the answer by segment would be shown here."
         )
-    if by not in allowed:
-        raise ParameterError(
-            f"by: {by!r} is not a trait of customers{nearest(str(by), allowed)}\n"
-            f"  use one of: {listing(allowed) or '(none)'}"
-        )
+    need_name("by", by, allowed, "is not a trait of customers", offer="use one of:")
 
 
 def trait_groups(data: Dataset, by: str) -> ir.Table:

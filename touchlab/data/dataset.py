@@ -14,16 +14,14 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from touchlab.data.alike import fold, fold_id, mend_of, read_clean
+from touchlab.data.alongside import merge_identities, spread_spend
 from touchlab.data.contract import ALONE, NEEDED, PATHS, TABLES, Note, Problem
-from touchlab.data.extremes import close_ends
-from touchlab.data.identities import merge_identities
 from touchlab.data.level import at_level
 from touchlab.data.locate import Located, locate
+from touchlab.data.odd import close_ends, count
 from touchlab.data.outcomes import first_and_repeat
 from touchlab.data.paths import split_paths
 from touchlab.data.readers import WHOLE_FILE, engine_errors, forget, in_our_words, keep, view
-from touchlab.data.repeats import count
-from touchlab.data.spend import spread_spend
 from touchlab.data.validate import Checked, check_table
 from touchlab.errors import DataError, MissingInput, listing, shorten
 from touchlab.once import once_about
@@ -40,6 +38,8 @@ NO_TOUCHES = "no touches table: what touchpoints do is not answered"
 OUTSIDE = "outside the customer's observation window, dropped"
 ALL_OUTSIDE = "are outside the customer's observation window"
 FEWEST, FEW_KNOWN = 5, 0.5
+STARTS = {"customers": "observed_from", "experiments": "start", "lifts": "start"}
+ENDS = {"observed_from": "observed_to", "start": "end"}
 SOME, MANY = 1000, 1_000_000
 AT_MIDNIGHT = (
     "timestamp: all are at midnight, touches have times of day: those of the same day come after"
@@ -107,9 +107,9 @@ class Dataset:
             measures = {"rows": table.weight.sum() if counted else table.count()}
             if "customer_id" in table.columns:
                 measures["customers"] = table.customer_id.nunique()
-            time = {"customers": "observed_from", "experiments": "start"}.get(name, "timestamp")
+            time = STARTS.get(name, "timestamp")
             if time in table.columns:
-                last = {"observed_from": "observed_to", "start": "end"}.get(time, time)
+                last = ENDS.get(time, time)
                 measures |= {"first": table[time].min(), "last": table[last].max()}
             rows.append({"table": name} | table.aggregate(**measures).to_pandas().iloc[0].to_dict())
         columns = ["table", "rows", "customers", "first", "last"]
@@ -172,7 +172,7 @@ def open_data(
         Ibis tables. Passwords come from the environment:
         ``postgres://user:${NAME}@host/database``. ``touches`` and ``outcomes`` are
         needed (or ``paths`` in their place); ``customers``, ``surveys``, ``touchpoints``,
-        ``experiments`` and ``changes`` are used where they are there. A ``touchlab.toml`` in the
+        ``experiments``, ``lifts`` and ``changes`` are used where they are there. ``touchlab.toml`` in the
         folder maps column names.
     level
         ``"campaign"`` makes each campaign a touchpoint, named ``"touchpoint: campaign"``:
@@ -251,7 +251,7 @@ def _open_tables(located: Located) -> Dataset:
     tables = _same_ids({n: c.table for n, c in checked.items() if c.table is not None})
     ends = [c.times[1] for name, c in checked.items() if name in NEEDED and c.times]
     if ends:
-        for name in [name for name in ("customers", "experiments") if name in tables]:
+        for name in [name for name in STARTS if name in tables]:
             tables[name], more = close_ends(located, name, tables[name], max(ends))
             notes += more
     cut = {}
@@ -394,7 +394,7 @@ def _names_apart(checked: Mapping[str, Checked]) -> list[Note]:
     """Note names of touchpoints that differ from those of touches by how they are written."""
     known = {fold(name): name for name in checked["touches"].names}
     notes = []
-    for table in ("surveys", "touchpoints", "experiments", "changes"):
+    for table in ("surveys", "touchpoints", "experiments", "lifts", "changes"):
         names = checked[table].names if table in checked else {}
         strange = [name for name in names if known.get(fold(name), name) != name]
         pairs = [(name, known[fold(name)]) for name in strange if name not in known.values()]

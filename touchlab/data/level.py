@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ LEVELS = ("touchpoint", "campaign")
 BETWEEN = ": "
 NONE_GIVEN = r"^(\(.*\)|\s*)$"
 """Campaigns that are none: blank, and what GA4 puts in brackets, such as (not set)."""
+WHOLE = "on touchpoints as a whole, which say nothing of one campaign, left out"
 NO_CAMPAIGNS = (
     "level: no touch names a campaign\n"
     "  with a column campaign in touches, credit, drivers and costs would be shown by campaign"
@@ -29,9 +29,8 @@ def at_level(data: Dataset, level: str) -> Dataset:
     """Give the data with each campaign as a touchpoint of its own, ``"touchpoint: campaign"``.
 
     Touches without a campaign stay with their touchpoint. Each campaign has the place of its
-    touchpoint on the map. Surveys go on to ask about touchpoints, not about campaigns, and an
-    experiment that held a whole touchpoint back says nothing of one campaign: it is left out,
-    by name, where its touchpoint has campaigns.
+    touchpoint on the map. An experiment that held a whole touchpoint back, and a survey that asks
+    about it, say nothing of one campaign: they are left out where their touchpoint has campaigns.
 
     Raises
     ------
@@ -39,8 +38,8 @@ def at_level(data: Dataset, level: str) -> Dataset:
         If no touch names a campaign; for a level that there is not.
     """
     if level not in LEVELS:
-        mend = f"use {' or '.join(map(repr, LEVELS))}"
-        raise ParameterError(f"level: {level!r} is not a level{nearest(level, LEVELS)}\n  {mend}")
+        said = f"level: {level!r} is not a level{nearest(level, LEVELS)}"
+        raise ParameterError(f"{said}\n  use 'touchpoint' or 'campaign'")
     if level == LEVELS[0]:
         return data
     if not data.has("touches") or "campaign" not in data.touches.columns:
@@ -55,31 +54,25 @@ def at_level(data: Dataset, level: str) -> Dataset:
         raise MissingInput(NO_CAMPAIGNS)
     tables = {**data.tables, "touches": touches.mutate(touchpoint=finer)}
     notes = [("touches", 0, "each campaign is a touchpoint of its own, as level says")]
-    split = sorted({*both.old[both.old != both.new]} - {*both.new})
-    """Touchpoints of which every touch has a campaign: nothing is left under their name."""
+    split = {*both.old[both.old != both.new]}
     if "touchpoints" in tables:
-        tables["touchpoints"] = _map(tables, both, split)
-    if "experiments" in tables:
-        given = tables["experiments"]
-        whole = given.touchpoint.isin(sorted({*both.old[both.old != both.new]}))
-        left_out = int(whole.sum().to_pyarrow().as_py() or 0)
-        if left_out:
-            said = "on touchpoints as a whole, which say nothing of one campaign, left out"
-            notes.append(("experiments", left_out, said))
-            tables["experiments"] = given.filter(~whole)
-            if not tables["experiments"].limit(1).to_pyarrow().num_rows:
-                del tables["experiments"]
+        gone = split - {*both.new}  # every touch has a campaign: nothing is left under the name
+        tables["touchpoints"] = _map(tables["touchpoints"], both, sorted(gone))
+    for name in [name for name in ("experiments", "surveys") if name in tables]:
+        given = tables[name]
+        whole = given.touchpoint.isin(sorted(split))
+        if left_out := int(whole.sum().to_pyarrow().as_py() or 0):
+            notes.append((name, left_out, WHOLE))
+            tables[name] = given.filter(~whole)
+            if not tables[name].limit(1).to_pyarrow().num_rows:
+                del tables[name]
     more = pd.DataFrame(notes, columns=["table", "rows", "note"])
     return replace(data, tables=tables, notes=pd.concat([data.notes, more], ignore_index=True))
 
 
-def _map(tables: Mapping[str, ir.Table], both: pd.DataFrame, split: list[str]) -> ir.Table:
-    """Give each campaign the row of its touchpoint; one that only surveys name keeps its own."""
-    given, new = tables["touchpoints"], ibis.memtable(both[both.old != both.new])
+def _map(given: ir.Table, both: pd.DataFrame, gone: list[str]) -> ir.Table:
+    """Give each campaign the row of its touchpoint."""
+    new = ibis.memtable(both[both.old != both.new])
     finer = given.inner_join(new, given.touchpoint == new.old)
     finer = finer.select(**{c: "new" if c == "touchpoint" else c for c in given.columns})
-    kept = ~given.touchpoint.isin(split)
-    if "surveys" in tables:
-        asked = tables["surveys"].select("touchpoint").distinct().to_pandas().touchpoint
-        kept |= given.touchpoint.isin(asked.tolist())
-    return given.filter(kept).union(finer)
+    return given.filter(~given.touchpoint.isin(gone)).union(finer)

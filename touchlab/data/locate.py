@@ -6,7 +6,7 @@ Where a `touchlab.toml` beside them says how, the tables of the contract are mad
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,15 +32,18 @@ from touchlab.data.contract import IDENTITIES, NEEDED, PATHS, SPECS, Note, Probl
 from touchlab.data.formats import Misfit, as_text
 from touchlab.data.readers import (
     JSON_ENDINGS,
+    LOGS,
     Unreadable,
     engine_errors,
     header,
     in_our_words,
     keep,
+    lake_in,
     open_duckdb,
     read_csv,
     read_frame,
     read_json,
+    read_lake,
     read_parquet,
 )
 from touchlab.data.recipe import Rules, make_table, union
@@ -61,6 +64,10 @@ from touchlab.once import once_about
 ENDINGS = (".parquet", ".csv", ".csv.gz", *JSON_ENDINGS)
 FOLDER = "give a folder with touches.parquet (or .csv) and outcomes.parquet"
 
+NEAR = 0.75
+TRUTH = "truth"
+"""Lies beside simulated data, and is read where methods are held against it."""
+SPENT = r"cost|spend|budget|kosten|ausgaben"
 _NAME = re.compile(r"[\w $-]+(\.[\w $-]+)*")  # a path would be read as a file
 
 Row = dict[str, Any]
@@ -88,7 +95,7 @@ class Located:
     """What [clean] in touchlab.toml asks for."""
     semicolons: set[str] = field(default_factory=set)
     """Tables from files whose columns a semicolon parts, where numbers often have commas."""
-    files: tuple[object, ...] = ()
+    files: tuple[tuple[str, int, int, int], ...] = ()
     """The files that all of it was read from, with what tells that they have not changed."""
 
     def ask(self, what: str, compute: Callable[[], Row]) -> Row:
@@ -115,7 +122,7 @@ class Located:
         else:
             if read is read_json:
                 self.nested.add(table)
-            elif read is not read_parquet:
+            elif read not in (read_parquet, read_lake):
                 self.loaded[table] = self.tables[table]
 
 
@@ -171,7 +178,21 @@ def _folder(path: Path) -> Located:
     located.parameters = {**settings.get(REPORT, {}), **named}
     located.clean = read_clean(settings.get(CLEAN, {}))
     _make(located, recipes, lambda name: _rules(path, name, located))
+    if not address:
+        located.notes += _unread(path, {str(state[0]) for state in located.files})
     return located
+
+
+def _unread(folder: Path, read: Collection[str]) -> Iterator[Note]:
+    """Name files of data that are not used: they would be missed and not noticed."""
+    for file in sorted(folder.iterdir()):
+        stem = file.name.split(".")[0]
+        if str(file) in read or stem == TRUTH or not _is_data(file):
+            continue
+        said = nearest(stem, list(SPECS), NEAR) or "; touchlab init says what it may be"
+        if re.search(SPENT, stem.lower()):
+            said = f"; money spent by day is read as spend: {listing(SPECS['spend'].order)}"
+        yield Note(stem, 0, f"{file.name} is not used{said}")
 
 
 def _rules(folder: Path, name: str, located: Located) -> tuple[Rule, ...]:
@@ -194,7 +215,8 @@ def _make(located: Located, recipes: Sequence[Recipe], rules: Rules) -> None:
         own = [recipe for recipe in recipes if recipe.makes == makes]
         pairs = [(r, name) for r in own if (name := next((t for t in r.tables if t in raw), ""))]
         try:
-            done = [make_table(recipe, raw[name], rules) for recipe, name in pairs]
+            again = {*raw} - located.nested if located.embedded else ()
+            done = [make_table(r, raw[name], rules, parted=name in again) for r, name in pairs]
         except engine_errors(AttributeError, TypeError) as error:
             rule = f"{SETTINGS} cannot be followed: {in_our_words(error)}"
             mend = "ask of each column only what its type allows"
@@ -268,12 +290,9 @@ def _files(path: Path, names: Mapping[str, str]) -> Located:
         if len(sources) > 1:
             rule = f"found twice: {listing(f.name for f in sources)}"
             located.problems.append(Problem(table, "", rule, "keep one of them"))
-        elif lake := next(filter(None, map(_lake, sources)), ""):
-            rule = f"{sources[0].name} is {lake} table: its files hold old rows too"
-            mend = (
-                "export what is valid now to Parquet, or give the table of an engine that reads it"
-            )
-            located.problems.append(Problem(table, "", rule, mend))
+        elif lake := next(filter(lake_in, sources), None):
+            states += [_state(f) for f in (lake / LOGS[lake_in(lake)]).iterdir() if f.is_file()]
+            located.load(table, read_lake, lake)
         elif len(kinds) > 1:
             mixed = " and ".join(sorted(kinds, reverse=True))
             rule = f"{mixed} are mixed: {listing(f.name for f in files)}"
@@ -287,11 +306,7 @@ def _files(path: Path, names: Mapping[str, str]) -> Located:
     located.untyped, located.files = set(located.loaded), tuple(states)
     for file in entries:  # one that looks meant but is not read would go unnoticed
         stem = file.name.split(".")[0]
-        near = nearest(stem, list(SPECS), cutoff=0.75)
-        named = stem.lower() in {*SPECS, *names.values()}
-        if near and _is_data(file) and not named:
-            located.notes.append(Note(stem, 0, f"{file.name} is not used{near}"))
-        elif near and file.is_file() and not _is_data(file):
+        if nearest(stem, list(SPECS), NEAR) and file.is_file() and not _is_data(file):
             why = "is not used: only Parquet, CSV and JSON lines are read; export it as CSV"
             located.notes.append(Note(stem, 0, f"{file.name} {why}"))
     return located
@@ -312,12 +327,6 @@ def _data_files(source: Path) -> list[Path]:
         return [source]
     files = [f for f in sorted(source.rglob("*")) if _is_data(f)]
     return [f for f in files if not any(p[0] in "._" for p in f.relative_to(source).parts)]
-
-
-def _lake(source: Path) -> str:
-    """Name the kind of table whose log says which files are valid; nothing for plain files."""
-    logs = {"a Delta": "_delta_log", "a Hudi": ".hoodie", "an Iceberg": "metadata"}
-    return next((kind for kind, log in logs.items() if (source / log).is_dir()), "")
 
 
 def _state(file: Path) -> tuple[str, int, int, int]:

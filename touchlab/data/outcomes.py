@@ -34,22 +34,21 @@ def net_refunds(outcomes: ir.Table) -> tuple[ir.Table, list[Note]]:
     if "value" not in outcomes.columns:
         return outcomes, []
     is_refund = outcomes.outcome == REFUND
-    marked = outcomes.mutate(back=ibis.ifelse(is_refund, outcomes.value, 0.0).fill_null(0.0))
-    marked = marked.mutate(order=~is_refund & outcomes.value.notnull())
-    taken = ibis.literal(0.0)
-    if "order_id" in outcomes.columns:
-        same = {"group_by": [marked.customer_id, marked.order_id]}
-        known = marked.order_id.notnull()
-        orders = ibis.ifelse(marked.order, 1, 0).sum().over(ibis.window(**same))
-        named = ibis.ifelse(known & (orders == 1), marked.back.sum().over(ibis.window(**same)), 0.0)
-        marked = marked.mutate(named=named, back=ibis.ifelse(named > 0, 0.0, marked.back))
-        taken = marked.named
-    by_time = {"group_by": "customer_id", "order_by": [marked.timestamp, ~marked.order, "value"]}
-    so_far = ibis.ifelse(marked.order, 1, 0).sum().over(ibis.cumulative_window(**by_time))
-    marked = marked.mutate(place=so_far, named=taken)
+    marked = outcomes.mutate(
+        back=ibis.ifelse(is_refund, outcomes.value, 0.0).fill_null(0.0),
+        order=ibis.ifelse(is_refund | outcomes.value.isnull(), 0, 1),
+        of=outcomes.order_id if "order_id" in outcomes.columns else ibis.null("string"),
+    )
+    same = ibis.window(group_by=[marked.customer_id, marked.of])
+    one = marked.of.notnull() & (marked.order.sum().over(same) == 1)
+    marked = marked.mutate(named=ibis.ifelse(one, marked.back.sum().over(same), 0.0))
+    marked = marked.mutate(back=ibis.ifelse(marked.named > 0, 0.0, marked.back))
+    order_by = [marked.timestamp, marked.order.desc(), "value"]
+    so_far = ibis.cumulative_window(group_by="customer_id", order_by=order_by)
+    marked = marked.mutate(place=marked.order.sum().over(so_far))
     since = ibis.window(group_by=[marked.customer_id, marked.place])
     lost = marked.named + marked.back.sum().over(since)
-    marked = marked.mutate(lost=ibis.ifelse(marked.order, lost, 0.0))
+    marked = marked.mutate(lost=ibis.ifelse(marked.order == 1, lost, 0.0))
     off = ibis.least(marked.lost, marked.value)
     sums = marked.aggregate(
         n=(marked.outcome == REFUND).sum(),
@@ -59,10 +58,10 @@ def net_refunds(outcomes: ir.Table) -> tuple[ir.Table, list[Note]]:
     (row,) = sums.to_pyarrow().to_pylist()
     if not row["n"]:
         return outcomes, []
-    whole, off_all = float(row["all"] or 0), float(row["off"] or 0)
-    said = f"refunds of {whole:,.2f}: {off_all:,.2f} taken off the value of what they are of"
-    over = whole - off_all
-    said += f", {over:,.2f} met no such value" if over > 0.005 else ""
+    whole, taken_off = float(row["all"] or 0), float(row["off"] or 0)
+    said = f"refunds of {whole:,.2f}: {taken_off:,.2f} taken off the value of what they are of"
+    if (over := whole - taken_off) > 0.005:
+        said += f", {over:,.2f} met no such value"
     netted = ibis.ifelse(marked.lost > 0, marked.value - off, marked.value)
     columns = [name for name in outcomes.columns if name != "value"]
     return marked.select(*columns, value=netted), [Note("outcomes", int(row["n"]), said)]

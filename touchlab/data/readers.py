@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, reduce
+from importlib import import_module
 from pathlib import Path
 from uuid import uuid4
 
@@ -181,16 +182,57 @@ def read_parquet(table: str, files: Sequence[Path]) -> ir.Table:
     """
     names = list(map(_as_pattern, files))
     try:
-        found = engine().read_parquet(names, union_by_name=True, hive_partitioning=False)
-        floats = [found[name] for name, kind in found.schema().items() if kind.is_floating()]
-        numbers = {
-            values.get_name(): ibis.ifelse(isfinite(values) | values.isinf(), values, ibis.null())
-            for values in floats
-        }
-        return found.mutate(**numbers) if numbers else found
+        return _without_nan(
+            engine().read_parquet(names, union_by_name=True, hive_partitioning=False)
+        )
     except engine_errors() as error:
         rule = f"{_names(files)} cannot be read: {in_our_words(error)}"
         raise Unreadable(table, rule, WHOLE_FILE) from None
+
+
+def _without_nan(found: ir.Table) -> ir.Table:
+    floats = [found[name] for name, kind in found.schema().items() if kind.is_floating()]
+    numbers = {
+        values.get_name(): ibis.ifelse(isfinite(values) | values.isinf(), values, ibis.null())
+        for values in floats
+    }
+    return found.mutate(**numbers) if numbers else found
+
+
+def read_lake(table: str, folder: Path) -> ir.Table:
+    """Read a Delta or Iceberg table as it is now, by its own reader where that is installed.
+
+    Its files hold rows that are no longer valid: only its log tells which are.
+    """
+    kind = lake_in(folder)
+    rule = f"{folder.name} is {kind} table: its files hold old rows too"
+    mend = "export what is valid now to Parquet"
+    reader = {"a Delta": "deltalake", "an Iceberg": "pyiceberg"}.get(kind)
+    if reader is None:
+        raise Unreadable(table, rule, mend)
+    try:
+        if reader == "deltalake":
+            rows = import_module(reader).DeltaTable(str(folder)).to_pyarrow_dataset()
+        else:
+            logs = (folder / "metadata").glob("*.metadata.json")
+            newest = max(logs, key=lambda file: (file.stat().st_mtime_ns, file.name))
+            static = import_module("pyiceberg.table").StaticTable
+            rows = static.from_metadata(str(newest)).scan().to_arrow()
+        engine().con.register(label := _own_name(table), rows)
+        return _without_nan(engine().table(label))
+    except ModuleNotFoundError:
+        raise Unreadable(table, rule, f"pip install {reader} opens it; or {mend}") from None
+    except Exception as error:  # of a reader, which has errors of its own
+        rule = f"{folder.name} cannot be read as {kind} table: {in_our_words(error)}"
+        raise Unreadable(table, rule, mend) from None
+
+
+LOGS = {"a Delta": "_delta_log", "a Hudi": ".hoodie", "an Iceberg": "metadata"}
+
+
+def lake_in(folder: Path) -> str:
+    """Name the kind of table whose log says which files are valid; nothing for plain files."""
+    return next((kind for kind, log in LOGS.items() if (folder / log).is_dir()), "")
 
 
 @ibis.udf.scalar.builtin(signature=((dt.float64,), dt.boolean))

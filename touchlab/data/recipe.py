@@ -41,6 +41,8 @@ class Bench:
     whole: ir.Table
     flat: ir.Table
     """Of the whole, a row of each, where the recipe asks for one."""
+    parted: bool
+    """The rows may be read several times: from files in columns, it costs little."""
 
     def value(self, column: str) -> ir.Value | None:
         """Put a column together; None where a source would take it from what is not there."""
@@ -78,7 +80,7 @@ class Bench:
 
 
 def make_table(
-    recipe: Recipe, raw: ir.Table, rules: Rules
+    recipe: Recipe, raw: ir.Table, rules: Rules, *, parted: bool = False
 ) -> tuple[ir.Table | None, list[Problem]]:
     """Make a table as far as it can be, with what went wrong; `rules` reads a file of them."""
     problems = [*_unknown_columns(recipe)]
@@ -92,7 +94,7 @@ def make_table(
         return raw.select(**{ours: raw[c] for ours, c in columns.items()}), problems
     try:
         bench = _lay_out(recipe, raw, rules)
-        bench = _one_each(bench)
+        bench = _one_each(replace(bench, parted=parted))
     except Misfit as misfit:
         return None, [*problems, Problem(recipe.makes, "", *misfit.args)]
     columns = {}
@@ -220,7 +222,7 @@ def _lay_out(recipe: Recipe, raw: ir.Table, rules: Rules) -> Bench:
             place = places[given["column"]]
             flat = flat.mutate(**{place: as_text(flat[place]).split(str(given["each"])).unnest()})
     known = {n: g for n, g in recipe.columns.items() if n in spec.order or spec.traits}
-    return Bench(recipe, raw, rules, own | known, places, flat, flat)
+    return Bench(recipe, raw, rules, own | known, places, flat, flat, parted=False)
 
 
 def _one_each(bench: Bench) -> Bench:
@@ -241,9 +243,24 @@ def _one_each(bench: Bench) -> Bench:
         return replace(bench, flat=flat.filter(longer))
     last = "last_per" in words
     keys = [bench.places[str(path)] for path in _listed(words["last_per" if last else "one_per"])]
-    others = {p: _of_one(flat, p, last) for p in bench.places.values() if p not in keys}
+    own = [place for place in bench.places.values() if place not in keys]
+    lone, flat = _alone(flat, keys) if bench.parted and not last else (None, flat)
+    others = {place: _of_one(flat, place, last) for place in own}
     each = flat.group_by(keys).aggregate(open=flat.when.isnull().sum(), **others)
-    return replace(bench, flat=each.filter(each.open == 0) if last else each)
+    each = (each.filter(each.open == 0) if last else each).drop("open")
+    if lone is not None:
+        each = each.union(lone.select(*keys, **{place: filled(lone[place]) for place in own}))
+    return replace(bench, flat=each)
+
+
+def _alone(flat: ir.Table, keys: list[str]) -> tuple[ir.Table, ir.Table]:
+    """Part rows that have a key to themselves from the others, which alone take memory."""
+    keyed = reduce(lambda one, more: one & more, (flat[key].notnull() for key in keys))
+    known = flat.filter(keyed)
+    counted = known.group_by(keys).aggregate(n=known.count())
+    many = counted.filter(counted.n > 1)
+    together = known.semi_join(many, keys).union(flat.filter(~keyed))
+    return known.anti_join(many, keys), together
 
 
 def _of_one(flat: ir.Table, place: str, last: bool) -> ir.Value:

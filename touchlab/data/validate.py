@@ -15,11 +15,10 @@ import ibis.expr.types as ir
 from touchlab.data.alike import mend_of, twins
 from touchlab.data.columns import Probe, WrongType, clean_column, is_nothing
 from touchlab.data.contract import METRIC_RANGES, SPECS, Note, Problem, Spec, meant
-from touchlab.data.extremes import Times, busiest, drop_far
 from touchlab.data.locate import Located
+from touchlab.data.odd import Times, busiest, drop_far, drop_repeats
 from touchlab.data.outcomes import net_refunds, refunds_apart
 from touchlab.data.readers import WHOLE_FILE, engine_errors, in_our_words, keep
-from touchlab.data.repeats import drop_repeats
 from touchlab.errors import listing, nearest, shorten
 
 EVENTS = ("touches", "outcomes")

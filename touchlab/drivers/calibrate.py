@@ -14,16 +14,18 @@ import pandas as pd
 from scipy import optimize
 
 from touchlab.data.contract import listing
+from touchlab.data.customers import DAY_SECONDS
 from touchlab.drivers.design import Columns
 from touchlab.drivers.effects import Ahead, Ratios
 from touchlab.drivers.experiments import ARMS, Holdouts, by_group
 from touchlab.drivers.hazard import LARGEST
 from touchlab.drivers.lead import SEEN, lead_test
+from touchlab.drivers.lifts import as_replicates, carried
 from touchlab.drivers.model import NEGLIGIBLE, Model, between, chance, ratios, saturate
 from touchlab.drivers.result import Drivers
 from touchlab.errors import ParameterError
 from touchlab.moments.look import Points
-from touchlab.numeric import GROUPS, Floats, jackknife, one_thread
+from touchlab.numeric import GROUPS, LEFT_OUT, Floats, jackknife, one_thread
 from touchlab.once import once
 
 Flags = npt.NDArray[np.bool_]
@@ -95,7 +97,8 @@ def calibrate(
     drivers
         As returned by ``fit_drivers``.
     holdouts
-        As returned by ``holdout_effects`` for the same data and outcome, counted.
+        As returned by ``holdout_effects`` for the same data and outcome, counted; with it come
+        lifts that are no list of customers, and comparisons of regions.
     doubted
         Touchpoints for which the model counts for nothing beside the experiment. None: those
         for which the lead test fires.
@@ -131,7 +134,9 @@ def calibrate(
     What the fit found beyond b, b_model - b, is not thrown away: it is what the touches tell
     about customers without changing them (intent), and stays in the hazard as a control. Expected
     outcomes do not change, and other touchpoints do not inherit the confounding; they keep
-    their own. Half-lives stay as estimated.
+    their own. Half-lives stay as estimated. A lift, or a comparison of clusters, stands for t
+    with its standard error, and C = 0; of the model's removal in its window counts the share
+    that touches within the window bring.
 
     Examples
     --------
@@ -227,10 +232,15 @@ def _find_target(
 ) -> Target:
     """Weigh model and experiment, and solve for the coefficients that repeat the result."""
     people = by_group(holdouts.groups, name, "n")
-    itt = _difference(people, by_group(holdouts.groups, name, "total"))
-    direct = itt - np.array([one.others for one in found])
     own = np.array([one.effect for one in found])
     model = np.array([one.removed(one.effect) for one in found])
+    lift = holdouts.lifts[holdouts.lifts.touchpoint == name]
+    if len(lift):
+        given, error = lift[["lift", "se"]].to_numpy(float)[0]
+        direct = as_replicates(given, error, model, int(lift.index[0]))
+    else:
+        itt = _difference(people, by_group(holdouts.groups, name, "total"))
+        direct = itt - np.array([one.others for one in found])
     slope = found[0].slope(own[0])
     weight, bias = weigh(direct, model, doubt=DOUBT * slope, doubted=doubted)
     target = weight * direct + (1 - weight) * model
@@ -251,7 +261,8 @@ def _find_target(
     error, _ = jackknife(target[0], target[1:])
     if error > 0:
         replicates = effect + (replicates - effect) * np.hypot(1, (1 - weight) * bias / error)
-    enough = min(people.sum(axis=1)) >= ENOUGH and covered >= COVERED
+    listed = people.any()  # or a lift from elsewhere, of customers who are not known
+    enough = (not listed or min(people.sum(axis=1)) >= ENOUGH) and covered >= COVERED
     row |= {"reached": True, "randomised": bool(enough and weight >= RANDOMISED)}
     return Target(np.append(effect, replicates.clip(-LARGEST, LARGEST)), row)
 
@@ -285,6 +296,10 @@ def weigh(direct: Floats, model: Floats, *, doubt: float, doubted: bool) -> tupl
 def _arms(drivers: Drivers, holdouts: Holdouts, name: str) -> Flags:
     """Which moments lie in the experiment of a touchpoint, by arm: (arms, moments)."""
     table = drivers.moments.table
+    if name not in set(holdouts.groups.touchpoint):  # a lift: all customers, in its windows
+        row = holdouts.lifts.set_index("touchpoint").loc[name]
+        within = ((table.time >= row.start) & (table.time < row.stop)).to_numpy()
+        return np.array([within, np.zeros_like(within)])
     known = ibis.memtable(table[["customer"]].drop_duplicates())
     units = holdouts.units.filter(holdouts.units.touchpoint == name)
     units = units.semi_join(known, units.customer_id == known.customer).to_pandas()
@@ -333,6 +348,10 @@ def _contrasts(
         for name, place, arm, own in zip(names, places, arms, people, strict=True):
             n = own.sum(axis=1) - (own[:, without] if without >= 0 else 0.0)
             cells = own[0].sum() * (arm[0] / max(n[0], 1) - arm[1] / max(n[1], 1))
+            if not own.any():
+                row = holdouts.lifts.set_index("touchpoint").loc[name]
+                days, whole = (row.stop - row.start) / DAY_SECONDS, LEFT_OUT[without + 1].max()
+                cells = arm[0] * whole * carried(days, 2 ** given.log_half_lives[place])
             contrasts[name].append(_contrast(now, place, np.flatnonzero(arm.any(axis=0)), cells))
     return contrasts
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ibis
@@ -11,12 +11,19 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from touchlab.data.customers import DAY_SECONDS, directions, seconds
+from touchlab.data.customers import directions, seconds, trait_groups
 from touchlab.data.dataset import Dataset
-from touchlab.data.readers import keep
+from touchlab.drivers.arms import KEYS, counted, group_sums
+from touchlab.drivers.lifts import (
+    LIFT_COLUMNS,
+    cluster_changes,
+    cluster_difference,
+    clusters_of,
+    given_lifts,
+)
 from touchlab.errors import MissingInput, ParameterError, TooThin
-from touchlab.moments.risk import Risk, comes_again, find_risk, risk_windows
-from touchlab.numeric import GROUPS, LEVEL, Floats, Z, customer_group, jackknife
+from touchlab.moments.risk import Risk, comes_again, find_risk
+from touchlab.numeric import GROUPS, LEVEL, Floats, Z, jackknife
 from touchlab.results import Result
 
 MEASURES = ("count", "value")
@@ -26,7 +33,13 @@ UNEVEN = 4.0
 KEPT = 0.5
 """A holdout touched this often, relative to the treated, was not kept."""
 FEWEST = 2
+FEWEST_CLUSTERS = 3
+"""In each arm, to tell what differs between them from what the arms do."""
 ARMS = ("treated", "holdout")
+Compared = tuple[float, float, float]
+_NO_LIFTS = pd.DataFrame(columns=LIFT_COLUMNS)
+_NO_GROUPS = pd.DataFrame(columns=["touchpoint", "arm", "group", "n", "total", "squares"])
+_NO_UNITS = ibis.memtable(pd.DataFrame({name: ["x"] for name in [*KEYS, "arm"]})).limit(0)
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,6 +55,8 @@ class Holdouts(Result):
     risk: Risk
     measure: str
     notes: tuple[str, ...]
+    lifts: pd.DataFrame = field(default_factory=_NO_LIFTS.copy)
+    """Results that are no comparison of single customers, a row a touchpoint; see `lifts`."""
 
     def sentence(self) -> str:
         """Say what each experiment found, with its interval, or that it could not see it."""
@@ -50,16 +65,15 @@ class Holdouts(Result):
         for row in self.table.itertuples():
             found = f"{row.incremental:,.0f} [{row.ci_low:,.0f} to {row.ci_high:,.0f}]"
             clear = row.ci_low > 0 or row.ci_high < 0
-            size = row.detectable * row.n_treated
-            blind = "" if clear else f", not told from none (it could see {size:,.0f})"
+            blind = "" if clear else f", not told from none (it could see {row.could_see:,.0f})"
             parts.append(f"{row.touchpoint} {found}{blind}")
         return f"Incremental {what} among the treated, by experiment: {'; '.join(parts)}."
 
     def summary(self) -> pd.DataFrame:
         """What each experiment says by itself, and what the arms did."""
         columns = ["touchpoint", "incremental", "ci_low", "ci_high", "rate_treated"]
-        table = self.table[[*columns, "rate_holdout", "n_treated", "n_holdout"]]
-        table = table.assign(could_see=self.table.detectable * self.table.n_treated)
+        columns += ["rate_holdout", "n_treated", "n_holdout", "could_see"]
+        table = self.table[[*columns, *["source"] * len(self.lifts[:1])]]
         if self.measure == "count":
             return table
         return table.rename(columns=lambda name: name.replace("rate_", "value_"))
@@ -88,10 +102,13 @@ def holdout_effects(
     it is free of confounding if the arms were drawn by lot. Several arms with one control:
     the control's customers are ``holdout`` in the rows of each touchpoint.
 
+    Arms that a trait of customers decides (regions, stores) are compared by cluster: what changed
+    from as long before, with the error between clusters. A `lifts` table is listed as it is.
+
     Parameters
     ----------
     data
-        A Dataset with ``experiments``.
+        A Dataset with ``experiments`` or ``lifts``.
     outcome
         A name in ``outcomes.outcome``.
     measure
@@ -113,7 +130,8 @@ def holdout_effects(
         difference_high`` (per customer), ``rate_treated, rate_holdout, ratio, ratio_low,
         ratio_high, p, detectable`` (smallest true difference seen in 80 % of such experiments),
         ``n_treated, n_holdout, touched_treated, touched_holdout`` (shares with a touch of it),
-        ``days`` (per customer). ``.notes``, ``.sentence()``.
+        ``days`` (per customer), ``could_see`` (`detectable` for all treated), ``source``
+        (what was compared); of a lift only what it says. ``.notes``, ``.sentence()``.
 
     Raises
     ------
@@ -134,7 +152,7 @@ def holdout_effects(
     """
     if measure not in MEASURES:
         raise ParameterError(f"measure: {measure!r} is not a choice\n  use 'count' or 'value'")
-    if not data.has("experiments"):
+    if not data.has("experiments") and not (data.has("lifts") and measure == "count"):
         raise MissingInput(
             "There is no experiments table: with arms treated and holdout by customer, "
             "effects free of confounding are shown."
@@ -144,16 +162,30 @@ def holdout_effects(
     if recurrent is None:
         recurrent = comes_again(data, outcome)
     risk = find_risk(data, outcome, after, recurrent)
-    units, notes = _units(data, risk)
-    groups = _sums(data, risk, units, measure)
-    if measure == "value" and not groups.total.any():
-        raise MissingInput(
-            f"No {outcome} in an experiment has a value: with it, value is compared."
-        )
-    groups, left_out = _with_both_arms(data, groups, risk)
-    notes = (*notes, *left_out, *_doubts(groups))
-    table = pd.DataFrame([_effect(groups, name) for name in sorted(groups.touchpoint.unique())])
-    return Holdouts(table, groups, units, data, risk, measure, notes)
+    lifts, notes = given_lifts(data, risk) if measure == "count" else (_NO_LIFTS, ())
+    groups, units = _NO_GROUPS, _NO_UNITS
+    clusters: dict[str, tuple[Compared, str]] = {}
+    if data.has("experiments"):
+        units, more = _units(data, risk)
+        groups = group_sums(data, risk, units, measure)
+        if measure == "value" and not groups.total.any():
+            none = f"No {outcome} in an experiment has a value"
+            raise MissingInput(f"{none}: with it, value is compared.")
+        clusters, few = _clusters(data, risk, units, measure)
+        groups, left_out = _with_both_arms(data, groups[~groups.touchpoint.isin(few)], risk, lifts)
+        notes = (*notes, *more, *left_out, *few.values(), *_doubts(groups))
+    names = sorted(groups.touchpoint.unique())
+    apart = lifts[~lifts.touchpoint.isin(names)]
+    if not names and apart.empty:
+        raise TooThin(f"lifts: none is of {outcome}, with a standard error: with one, it is shown")
+    if len(apart) < len(lifts):
+        notes += ("lifts of touchpoints that an experiment here is on are not used",)
+    rows = [_effect(groups, name, *clusters.get(name, ())) for name in names]
+    rows += [_given(row) for row in apart.itertuples()]
+    own = [row for row in rows if row["touchpoint"] in clusters]
+    own = [row | {"lift": row["incremental"], "se": row["se"] * row["n_treated"]} for row in own]
+    lifts = pd.DataFrame([*own, *apart.to_dict("records")], columns=LIFT_COLUMNS)
+    return Holdouts(pd.DataFrame(rows), groups, units, data, risk, measure, notes, lifts)
 
 
 def _units(data: Dataset, risk: Risk) -> tuple[ir.Table, tuple[str, ...]]:
@@ -167,7 +199,7 @@ def _units(data: Dataset, risk: Risk) -> tuple[ir.Table, tuple[str, ...]]:
     times = {"begun": seconds(rows.start), "stop": seconds(rows.end)}
     units = rows.select("customer_id", "touchpoint", "arm", **times).distinct()
     before = int(units.count().to_pyarrow().as_py())
-    units = keep(_at_risk(data, risk, _observed(data, units)), "units")
+    units = counted(data, risk, units)
     left = before - int(units.count().to_pyarrow().as_py())
     notes = []
     if mixed:
@@ -178,74 +210,40 @@ def _units(data: Dataset, risk: Risk) -> tuple[ir.Table, tuple[str, ...]]:
     return units, tuple(notes)
 
 
-def _observed(data: Dataset, units: ir.Table) -> ir.Table:
-    """Cut to the observation window; without a customers table, everyone is observed."""
-    if not data.has("customers"):
-        return units.mutate(start=units.begun)
-    own = data.tables["customers"]
-    own = own.select("customer_id", first=seconds(own.observed_from), last=seconds(own.observed_to))
-    units = units.inner_join(own, "customer_id")
-    units = units.mutate(
-        start=ibis.greatest(units.begun, units["first"]), stop=ibis.least(units.stop, units["last"])
-    )
-    units = units.filter(units.stop > units.start)
-    return units.drop("first", "last")
-
-
-def _at_risk(data: Dataset, risk: Risk, units: ir.Table) -> ir.Table:
-    """Keep who could have the outcome when the experiment began: settled before the treatment."""
-    windows = risk_windows(data, risk).select("customer_id", since="start", until="stop")
-    joined = units.left_join(windows, "customer_id")
-    if risk.after is not None:
-        keep = joined.since.notnull() & (joined.since <= joined.begun)
-    else:
-        keep = joined.since.isnull() if not data.has("customers") else ibis.literal(False)
-        keep = keep | joined.since.notnull()
-    ended = joined.until.notnull() & (joined.until <= joined.start)
-    return joined.filter(keep & ~ended).select("customer_id", "touchpoint", "arm", "start", "stop")
-
-
-def _sums(data: Dataset, risk: Risk, units: ir.Table, measure: str) -> pd.DataFrame:
-    """Add up each arm by customer group: n, total, squares, touched, days."""
-    keys, columns = ["customer_id", "touchpoint", "start", "stop"], ["arm", "amount", "touched"]
-    events = data.outcomes.filter(data.outcomes.outcome == risk.outcome)
-    amount = ibis.literal(1.0)
-    if measure == "value":
-        amount = events["value"].fill_null(0).cast("float64")
-    events = events.select("customer_id", at=seconds(events.timestamp), amount=amount)
-    joined = units.select(*keys).inner_join(events, "customer_id")
-    joined = joined.filter((joined["at"] >= joined.start) & (joined["at"] < joined.stop))
-    amounts = joined.group_by(keys).aggregate(
-        amount=joined.amount.sum() if risk.recurrent else joined.amount.max()
-    )
-    touches = data.touches.select(
-        "customer_id", "touchpoint", touch=seconds(data.touches.timestamp)
-    )
-    met = units.select(*keys).inner_join(touches, ["customer_id", "touchpoint"])
-    met = met.filter((met.touch >= met.start) & (met.touch < met.stop)).select(*keys).distinct()
-    rows = units.left_join(amounts, keys).select(*keys, "arm", "amount")
-    rows = rows.left_join(met.mutate(touched=ibis.literal(1)), keys).select(*keys, *columns)
-    rows = rows.mutate(amount=rows.amount.fill_null(0.0), group=customer_group(rows.customer_id))
-    cells = ["touchpoint", "arm", "group"]
-    sums = rows.group_by(cells).aggregate(
-        n=rows.count(),
-        total=rows.amount.sum(),
-        squares=(rows.amount * rows.amount).sum(),
-        touched=rows.touched.fill_null(0).sum(),
-        days=((rows.stop - rows.start) / DAY_SECONDS).sum(),
-    )
-    return sums.to_pandas().sort_values(cells, ignore_index=True)
+def _clusters(
+    data: Dataset, risk: Risk, units: ir.Table, measure: str
+) -> tuple[dict[str, tuple[Compared, str]], dict[str, str]]:  # fmt: skip
+    """Compare by cluster what was assigned so: found, with its source, and too few, with why."""
+    found, few = {}, {}
+    for name, trait in clusters_of(data).items():
+        own = units.filter(units.touchpoint == name)
+        ends = own.aggregate(start=own.start.min(), stop=own.stop.max()).to_pandas().iloc[0]
+        if pd.isna(ends.start):
+            continue
+        table, before = cluster_changes(data, risk, own, (ends.start, ends.stop), trait)
+        arms = own.inner_join(trait_groups(data, trait), "customer_id")
+        arm = arms.select("group", "arm").distinct().to_pandas().set_index("group").arm
+        held = (arm.reindex(table.index) == ARMS[1]).to_numpy()
+        if min(held.sum(), (~held).sum()) < FEWEST_CLUSTERS or measure == "value":
+            why = f"{(~held).sum()} treated and {held.sum()} held out: too few to compare"
+            why = why if measure == "count" else "where only numbers are compared"
+            few[name] = f"{name}: assigned by {trait}, {why}, left out"
+            continue
+        source = f"{len(table)} groups by {trait}" + ("" if before else ", without a time before")
+        both = cluster_difference(table.change.to_numpy(float), table.n.to_numpy(float), held)
+        found[name] = both, source
+    return found, few
 
 
 def _with_both_arms(
-    data: Dataset, groups: pd.DataFrame, risk: Risk
+    data: Dataset, groups: pd.DataFrame, risk: Risk, lifts: pd.DataFrame
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Leave out touchpoints that lack an arm, with a note; refuse if none is left."""
     named = data.tables["experiments"].select("touchpoint").distinct().to_pandas().touchpoint
     counts = groups.pivot_table(index="touchpoint", columns="arm", values="n", aggfunc="sum")
     counts = counts.reindex(index=sorted(named), columns=list(ARMS)).fillna(0).astype(int)
     short = counts[(counts < FEWEST).any(axis=1)]
-    if len(short) == len(counts):
+    if len(short) == len(counts) and lifts.empty:
         raise TooThin(
             f"experiments: none has {FEWEST} customers at risk of {risk.outcome} in each arm\n"
             f"  first: {_sizes(short.iloc[0])}\n"
@@ -266,7 +264,17 @@ def by_group(groups: pd.DataFrame, touchpoint: str, column: str) -> Floats:
     return own.reindex(index=list(ARMS), columns=range(GROUPS)).fillna(0).to_numpy(float)
 
 
-def _effect(groups: pd.DataFrame, name: str) -> dict[str, object]:
+def _given(row: Any) -> dict[str, Any]:
+    """List a lift as an effect: only what it says."""
+    low, high = row.lift - Z * row.se, row.lift + Z * row.se
+    found = {"touchpoint": row.touchpoint, "incremental": row.lift, "ci_low": low, "ci_high": high}
+    seen = Z + stats.norm.ppf(POWER)
+    return found | {"could_see": seen * row.se, "source": row.source}
+
+
+def _effect(
+    groups: pd.DataFrame, name: str, clusters: Compared | None = None, source: str = "customers"
+) -> dict[str, Any]:
     n, total, squares, touched, days = (
         by_group(groups, name, column).sum(axis=1)
         for column in ("n", "total", "squares", "touched", "days")
@@ -276,6 +284,8 @@ def _effect(groups: pd.DataFrame, name: str) -> dict[str, object]:
     se = float(np.sqrt(error.sum()))
     difference = float(rate[0] - rate[1])
     freedom = error.sum() ** 2 / max((error**2 / (n - 1)).sum(), 1e-300)
+    if clusters is not None:
+        difference, se, freedom = clusters
     reach = stats.t.ppf(0.5 + LEVEL / 2, max(freedom, 1.0))
     seen = Z + stats.norm.ppf(POWER)
     ratio = rate[0] / rate[1] if rate[1] > 0 else np.nan
@@ -303,6 +313,8 @@ def _effect(groups: pd.DataFrame, name: str) -> dict[str, object]:
         "touched_treated": touched[0] / n[0],
         "touched_holdout": touched[1] / n[1],
         "days": days.sum() / n.sum(),
+        "could_see": seen * se * n[0],
+        "source": source,
     }
 
 

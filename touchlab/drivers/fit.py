@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import ibis
 import numpy as np
@@ -130,88 +130,99 @@ def fit_drivers(
     >>> drivers.incremental().columns.tolist()[:5]
     ['touchpoint', 'incremental', 'share', 'ci_low', 'ci_high']
     """
-    if intent not in ("auto", "ignore"):
-        raise ParameterError(f"intent: {intent!r} is not a choice\n  use 'auto' or 'ignore'")
-    if saturation not in SATURATIONS:
-        raise ParameterError(f"saturation: {saturation!r} is not a choice\n  use 'log' or 'exp'")
-    data = at_level(data, level) if isinstance(data, Dataset) else data
     if without not in (None, EXTREME_CUSTOMERS) or (without and isinstance(data, Moments)):
         raise ParameterError(
             f"without: {without!r} is not a choice\n"
             f"  use {EXTREME_CUSTOMERS!r} or None; with moments sampled already, None"
         )
+    lives = None if half_lives is None else tuple(sorted(half_lives.items()))
+    choices = Choices(lives, saturation, traits, touch_rate, intent, synergy)
+    if isinstance(data, Moments):
+        return _fitted(data, choices)
+    data = at_level(data, level)
 
     def fitted() -> Drivers:
-        moments = data
-        if not isinstance(moments, Moments):
-            moments = without_extremes(moments) if without else moments
-            again = comes_again(moments, outcome)
-            moments = sample_moments(moments, outcome=outcome, recurrent=again, seed=seed)
-        if moments.events < FEWEST_EVENTS:
-            raise MissingInput(
-                f"drivers: {moments.events:,.0f} {moments.risk.outcome} outcomes at risk are too "
-                f"few to tell what brings them\n  with {FEWEST_EVENTS} or more, this is answered"
-            )
-        moments, parts = _without_occasions(moments)
-        unheld: tuple[str, ...] = ()
-        drivers, troubles = fit_moments(moments, parts, unheld)
-        while wild := runaways(drivers):
-            if drivers.intent.found:
-                unheld = tuple(wild)
-            else:
-                out = np.isin(moments.touchpoints, list(wild))
-                moments, parts = _without(moments, out), [*parts, *wild.values()]
-            drivers, troubles = fit_moments(moments, parts, unheld)
-        for trouble in troubles:
-            warnings.warn(trouble, TouchlabWarning, stacklevel=4)
-        return drivers
+        kept = without_extremes(data) if without else data
+        again = comes_again(kept, outcome)
+        return _fitted(sample_moments(kept, outcome=outcome, recurrent=again, seed=seed), choices)
 
-    def fit_moments(
-        moments: Moments, parts: list[str], unheld: tuple[str, ...]
-    ) -> tuple[Drivers, list[str]]:
-        histories = go_by_outcomes(moments)
-        controls = build_controls(
-            moments, touch_rate=touch_rate, traits=traits, histories=histories
+    return once(("drivers", outcome, choices, without, seed), fitted, data=data)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What was asked of a fit, beside the moments; see `fit_drivers`."""
+
+    half_lives: tuple[tuple[str, float], ...] | None
+    saturation: str
+    traits: bool
+    touch_rate: bool
+    intent: str
+    synergy: Synergy
+
+    def __post_init__(self) -> None:
+        for name, known in (("intent", ("auto", "ignore")), ("saturation", SATURATIONS)):
+            if (given := getattr(self, name)) not in known:
+                choices = " or ".join(map(repr, known))
+                raise ParameterError(f"{name}: {given!r} is not a choice\n  use {choices}")
+
+
+def _fitted(moments: Moments, choices: Choices) -> Drivers:
+    """Fit, and again without what no fit can speak of, until all that is left makes sense."""
+    if moments.events < FEWEST_EVENTS:
+        raise MissingInput(
+            f"drivers: {moments.events:,.0f} {moments.risk.outcome} outcomes at risk are too "
+            f"few to tell what brings them\n  with {FEWEST_EVENTS} or more, this is answered"
         )
-        twins = find_twins(moments)
-        model = Model(moments, controls, saturation, _fixed(moments, half_lives), twins=twins)
-        model, parameters = learn_shrinkage(model)
-        model, parameters, tired = let_tire(model, parameters)
-        model, parameters, found = choose_pairs(model, parameters, synergy)
-        # before intent is taken out: what is learnt of customers from their outcomes foretells none
-        misfit = misfits(model, parameters)
-        unseen, replicates = NOT_LOOKED_FOR, None
-        if intent == "auto" and not unheld:
-            unseen, model, parameters, replicates = take_out(model, parameters)
-        troubles = _find_troubles(model, parameters, list(misfit.values()))
-        if unheld:
-            troubles.append(
-                "touches tell of an intent that lasts, but with it held constant the effect of "
-                f"{listing(unheld)} would be beyond all outcomes; it was not held"
-            )
-        free = () if histories else (FREE_OF_OUTCOMES,)
-        notes = (*controls.notes, *free, *_left_out(moments), *parts, *tired, *found, *troubles)
-        if replicates is None:
-            replicates = leave_group_out(model, parameters)
-        left_out, off = tuple(parts), (*misfit, *unheld)
-        return Drivers(model, parameters, replicates, notes, unseen, left_out, off), troubles
+    unheld: tuple[str, ...] = ()
+    moments, parts = _without_occasions(moments)
+    drivers, troubles = _fit_once(moments, choices, parts, unheld)
+    while wild := runaways(drivers):
+        if drivers.intent.found:
+            unheld = tuple(wild)
+        else:
+            out = np.isin(moments.touchpoints, list(wild))
+            moments, parts = _without(moments, out), [*parts, *wild.values()]
+        drivers, troubles = _fit_once(moments, choices, parts, unheld)
+    for trouble in troubles:
+        warnings.warn(trouble, TouchlabWarning, stacklevel=5)  # the line that asked for the fit
+    return drivers
 
-    if isinstance(data, Moments):
-        return fitted()
-    lives = half_lives and sorted(half_lives.items())
-    asked = (
-        "drivers",
-        outcome,
-        lives,
-        saturation,
-        traits,
-        touch_rate,
-        intent,
-        synergy,
-        without,
-        seed,
+
+def _fit_once(
+    moments: Moments, choices: Choices, parts: list[str], unheld: tuple[str, ...]
+) -> tuple[Drivers, list[str]]:
+    """Fit all that is in the moments; and the troubles that are left.
+
+    `parts` says what was left out before; `unheld` names touchpoints that ran away with a hidden
+    intent held constant, so that none is.
+    """
+    histories = go_by_outcomes(moments)
+    controls = build_controls(
+        moments, touch_rate=choices.touch_rate, traits=choices.traits, histories=histories
     )
-    return once(asked, fitted, data=data)
+    lives = _fixed(moments, choices.half_lives)
+    model = Model(moments, controls, choices.saturation, lives, twins=find_twins(moments))
+    model, parameters = learn_shrinkage(model)
+    model, parameters, tired = let_tire(model, parameters)
+    model, parameters, found = choose_pairs(model, parameters, choices.synergy)
+    # before intent is taken out: what is learnt of customers from their outcomes foretells none
+    misfit = misfits(model, parameters)
+    unseen, replicates = NOT_LOOKED_FOR, None
+    if choices.intent == "auto" and not unheld:
+        unseen, model, parameters, replicates = take_out(model, parameters)
+    troubles = _find_troubles(model, parameters, list(misfit.values()))
+    if unheld:
+        troubles.append(
+            "touches tell of an intent that lasts, but with it held constant the effect of "
+            f"{listing(unheld)} would be beyond all outcomes; it was not held"
+        )
+    free = () if histories else (FREE_OF_OUTCOMES,)
+    notes = (*controls.notes, *free, *_left_out(moments), *parts, *tired, *found, *troubles)
+    if replicates is None:
+        replicates = leave_group_out(model, parameters)
+    left_out, off = tuple(parts), (*misfit, *unheld)
+    return Drivers(model, parameters, replicates, notes, unseen, left_out, off), troubles
 
 
 def _without_occasions(moments: Moments) -> tuple[Moments, list[str]]:
@@ -266,9 +277,10 @@ def _left_out(moments: Moments) -> list[str]:
     ]
 
 
-def _fixed(moments: Moments, half_lives: Mapping[str, float] | None) -> Floats | None:
-    if half_lives is None:
+def _fixed(moments: Moments, given: tuple[tuple[str, float], ...] | None) -> Floats | None:
+    if given is None:
         return None
+    half_lives = dict(given)
     missing = [t for t in moments.touchpoints if t not in half_lives]
     unknown = [t for t in half_lives if t not in moments.touchpoints]
     if missing or unknown:

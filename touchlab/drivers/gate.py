@@ -8,8 +8,9 @@ import pandas as pd
 from scipy import stats
 
 from touchlab.drivers.calibrate import CalibratedDrivers
-from touchlab.drivers.effects import Ratios, removal
+from touchlab.drivers.effects import MOST, Ratios, removal
 from touchlab.drivers.hazard import Scorer
+from touchlab.drivers.lead import SEEN
 from touchlab.drivers.model import PRESENT, Model, Parameters, chance
 from touchlab.drivers.result import Drivers
 from touchlab.errors import MissingInput, listing
@@ -109,19 +110,37 @@ def runaways(drivers: Drivers) -> dict[str, str]:
     return {name: f"{name}: its effect would be {beyond} {left}" for name in names}
 
 
+def unseen_bends(drivers: Drivers) -> Floats:
+    """(touchpoints,): outcomes by which a bend of the curve moves amounts and is missed one time
+    in five; to first order, the other parameters following it."""
+    model, given, k = drivers.model, drivers.parameters, drivers.model.touchpoints
+    exposure, slope = model.exposures(given.log_half_lives)
+    scorer, squared = Scorer(model, given), exposure**2
+    moved = scorer.followed(squared)
+    told = ((squared + moved.T @ scorer.now.design) ** 2) @ scorer.now.weight
+    rise = np.diag(moved[:k])[:, None] * exposure + squared
+    rise += (given.effects * np.diag(moved[k : 2 * k]))[:, None] * slope
+    without = np.exp(-(given.effects[:, None] * exposure).clip(-MOST, MOST))
+    tested = [place for pair in (*model.pairs, *model.twins) for place in pair]
+    bias = SEEN * np.abs((without * rise) @ drivers._expected(given)) / np.sqrt(told.clip(1e-12))
+    bias[tested] = 0.0
+    return np.asarray(bias)
+
+
 def power(drivers: Drivers, lead_seen: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """The smallest bias that a check would have seen, in outcomes; and whether that is enough.
 
     An intent that multiplies the touches after an outcome multiplies the outcomes after a touch
     as much, so the excess that the lead test would have seen is a bias of one touch's hazard ratio.
-    It is enough up to the figure itself, or up to chance where that is larger.
+    It is enough up to the figure itself, or up to chance where that is larger. A touchpoint that is
+    hardly ever absent leans on its curve: there the test of the curve must have seen as much too.
     """
     model, given, table = drivers.model, drivers.parameters, drivers.incremental(total=False)
     bias = np.log1p(np.where(np.isfinite(lead_seen), lead_seen, 0.0)) / model.one_touch
     biased = Ratios.within_reason(bias[:, None] * model.exposure(given), (), np.zeros((0, 1)))
     every = np.ones((len(model.event), 1))
     seen = removal(drivers._expected(given), biased, every, drivers._ahead(given))[:, 0]
-    seen = np.where(np.isfinite(lead_seen), seen, np.nan)
+    seen = np.where(np.isfinite(lead_seen), np.maximum(seen, unseen_bends(drivers)), np.nan)
     if isinstance(drivers, CalibratedDrivers):
         own = drivers.uncalibrated.incremental(total=False).set_index("touchpoint").incremental
         for row in drivers.experiments.itertuples():

@@ -327,8 +327,19 @@ class Scorer:
     """Score tests of columns against one fitted model [Rao 1948]."""
 
     def __init__(self, model: Model, given: Parameters) -> None:
-        self.now, self.group = tangent(model, given), model.group
+        self.now, self.group, self.free = tangent(model, given), model.group, limits(model)[2]
         self.curvature = self.now.curvature + penalty_of(model)[0]
+
+    @one_thread
+    def followed(self, columns: Floats) -> Floats:
+        """How far the model's own parameters move against columns (c, moments) with an effect of 1;
+        (parameters, c)."""
+        shared, free = self.now.design @ (self.now.weight * columns).T, self.free
+        found = np.zeros_like(shared)
+        # lstsq: parameters that nothing depends on have zero rows
+        system = self.curvature[np.ix_(free, free)]
+        found[free] = -np.linalg.lstsq(system, shared[free], rcond=None)[0]
+        return found
 
     @one_thread
     def z(self, columns: Floats) -> Floats:
@@ -337,10 +348,7 @@ class Scorer:
         The score is taken free of what the model's own parameters explain. Its variance is
         the larger of the model's and the one between groups of customers.
         """
-        now, shared = self.now, self.now.design @ (self.now.weight * columns).T
-        # lstsq: parameters that nothing depends on have zero rows
-        explained = np.linalg.lstsq(self.curvature, shared, rcond=None)[0]
-        own = columns - explained.T @ now.design
+        now, own = self.now, columns + self.followed(columns).T @ self.now.design
         score = own * (now.event - now.probability)
         variance = np.maximum((own**2) @ now.weight, clustered(score, self.group))
         return score.sum(axis=1) / np.sqrt(np.maximum(variance, 1e-12))

@@ -30,11 +30,10 @@ from touchlab.experience.surveys import (
     need_days,
     need_ids,
     one_if,
-    share_interval,
     surveys_of,
 )
 from touchlab.moments.risk import ENDING, find_risk, risk_windows
-from touchlab.numeric import Z
+from touchlab.numeric import Z, share_interval
 
 USUAL = {"conversion", "churn", "referral"}
 BANDS = ("low", "middle", "high")

@@ -14,7 +14,7 @@ import pandas as pd
 
 from touchlab.data.contract import STAGES, listing
 from touchlab.data.dataset import Dataset
-from touchlab.errors import DataError, MissingInput, ParameterError
+from touchlab.errors import DataError, MissingInput, ParameterError, need_name
 from touchlab.experience.stages import stage_flow
 from touchlab.experience.surveys import MAP_COLUMNS, SCALE, map_of, survey_scores
 from touchlab.results import Result
@@ -112,10 +112,7 @@ def touch_shares(data: Dataset, *, by: str = "owner") -> pd.DataFrame:
     2   partner            2    16682   0.05
     """
     map_of(data, f"touches by {by}")
-    if by not in MAP_COLUMNS:
-        raise ParameterError(
-            f"by: {by!r} is not a column of the map\n  use one of {listing(MAP_COLUMNS)}"
-        )
+    need_name("by", by, MAP_COLUMNS, "is not a column of the map")
     table = touchpoint_map(data)
     key = table[by].where(table.mapped).fillna(MISSING).rename(by)
     sums = table.groupby(key).agg(touchpoints=("touchpoint", "size"), touches=("touches", "sum"))
@@ -274,13 +271,8 @@ def _starter() -> pd.DataFrame:
 def starter_map() -> pd.DataFrame:
     """List the usual touchpoints before, during and after a purchase, to begin a map from.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``touchpoint, stage, channel, owner, goal, phase``, as in the contract.
+    Columns: touchpoint, stage, channel, owner, goal, phase, as in the contract.
 
-    Examples
-    --------
     >>> starter_map().groupby("phase").size().to_dict()
     {'after': 21, 'before': 34, 'during': 7}
     """

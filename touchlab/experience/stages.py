@@ -21,12 +21,11 @@ from touchlab.experience.surveys import (
     map_of,
     need_days,
     scaled,
-    share_interval,
     surveys_of,
     trait_table,
 )
 from touchlab.moments.risk import ENDING, Risk, risk_windows
-from touchlab.numeric import Floats, Z
+from touchlab.numeric import Floats, Z, share_interval
 
 BEYOND = {"conversion": 2.5, "referral": 4.0}
 """Where an outcome stands among the stages: a purchase is beyond the stage `purchase`."""
@@ -299,8 +298,6 @@ def _shrunken(own: pd.DataFrame) -> pd.DataFrame:
 def between(mean: Floats, error: Floats) -> tuple[float, float]:
     """Give the standard deviation between means beyond their errors, and the p-value of none.
 
-    Examples
-    --------
     >>> spread, p_value = between(np.array([60.0, 80.0]), np.array([2.0, 2.0]))
     >>> round(spread, 2), p_value < 0.001
     (14.0, True)

@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.proportion import proportion_confint
 
-from touchlab.data.contract import METRIC_RANGES, PHASES, STAGES, listing
+from touchlab.data.contract import METRIC_RANGES, PHASES, STAGES
 from touchlab.data.customers import UNKNOWN, need_group, trait_groups, traits
 from touchlab.data.dataset import Dataset
-from touchlab.errors import MissingInput, ParameterError, nearest
-from touchlab.numeric import LEVEL, Floats, Z
+from touchlab.errors import MissingInput, ParameterError, need_name
+from touchlab.numeric import LEVEL, Floats, Z, share_interval
 
 SCALE = "scale"
 """All metrics together, each from 0 (worst answer) to 100 (best answer) of its scale."""
@@ -88,15 +87,6 @@ def trait_table(data: Dataset, by: str, what: str) -> ir.Table:
     return trait_groups(data, by)
 
 
-def refuse_name(parameter: str, name: str, known: list[str], what: str) -> None:
-    """Refuse a name that is not known."""
-    if name not in known:
-        raise ParameterError(
-            f"{parameter}: {name!r} is not {what}{nearest(str(name), known)}\n"
-            f"  use one of {listing(known) or '(none)'}"
-        )
-
-
 def one_if(condition: ir.Value) -> ir.Value:
     """Give 1.0 where it holds, else 0.0; PostgreSQL turns no boolean into a float by itself."""
     return ibis.ifelse(condition, 1.0, 0.0)
@@ -118,7 +108,7 @@ def of_metric(data: Dataset, surveys: ir.Table, metric: str | None) -> ir.Table:
     """Keep one metric, or all for None and for ``"scale"``."""
     if metric is None or metric == SCALE:
         return surveys
-    refuse_name("metric", metric, [*METRIC_RANGES, SCALE], "a metric")
+    need_name("metric", metric, [*METRIC_RANGES, SCALE], "is not a metric")
     known = sorted(surveys.select("metric").distinct().to_pandas().metric)
     if metric not in known:
         found = ", ".join(known)
@@ -145,7 +135,7 @@ def grouped(data: Dataset, surveys: ir.Table, by: str) -> ir.Table:
         if data.has("customers"):
             if not by:
                 need_group(by, traits(data))
-            refuse_name("by", by, known, "a way to group surveys")
+            need_name("by", by, known, "is not a way to group surveys")
         need_ids(data, f"scores by {by}")
         joined = surveys.left_join(trait_table(data, by, f"scores by {by}"), "customer_id")
     return joined.select(*surveys.columns, group=joined.group.fill_null(UNKNOWN))
@@ -164,8 +154,6 @@ def nps_interval(
     detractors [Rocks 2016, The American Statistician 70]; 0 gives the plain Wald
     interval, which has no width where all answers are alike.
 
-    Examples
-    --------
     >>> low, high = nps_interval(50, 30, 20)
     >>> round(float(low), 2), round(float(high), 2)
     (14.05, 44.2)
@@ -178,22 +166,6 @@ def nps_interval(
         reach = Z * np.sqrt((p + d - (p - d) ** 2) / n)
     low, high = np.clip([p - d - reach, p - d + reach], -1.0, 1.0)
     return 100 * low, 100 * high
-
-
-def share_interval(part: npt.ArrayLike, n: npt.ArrayLike) -> Ends:
-    """Give the two ends of the 95 % Wilson interval of a share; NaN where n is 0.
-
-    Examples
-    --------
-    >>> low, high = share_interval(81, 263)
-    >>> round(float(low), 4), round(float(high), 4)
-    (0.2553, 0.3662)
-    """
-    whole = np.maximum(np.asarray(n, dtype=float), 1e-12)
-    part = np.minimum(np.asarray(part, dtype=float), whole)
-    ends = proportion_confint(part, whole, method="wilson")
-    low, high = (np.where(np.asarray(n) > 0, end, np.nan) for end in ends)
-    return low, high
 
 
 def mean_interval(mean: Floats, error: Floats, customers: Floats, low: float, high: float) -> Ends:

@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from touchlab.data.customers import (
+    date_of,
     need_group,
     need_outcome,
     number_names,
@@ -334,5 +335,4 @@ def kept_journeys(journeys: Journeys) -> Iterator[Journeys]:
 def month_of(order: ir.Value, tick: int) -> ir.StringValue:
     """Write the calendar month (UTC) of an order, as ``2026-02``."""
     day = tick * DAY_MS
-    days = ((order - order % day) / day).cast("int64")
-    return (ibis.date("1970-01-01") + days.as_interval("D")).strftime("%Y-%m")
+    return date_of(((order - order % day) / day).cast("int64")).strftime("%Y-%m")

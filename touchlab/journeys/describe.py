@@ -8,14 +8,13 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
-from statsmodels.stats.proportion import proportion_confint
 
 from touchlab.data.dataset import Dataset
 from touchlab.data.readers import kept
 from touchlab.errors import MissingInput
 from touchlab.journeys.build import DAY_MS, Journeys, build_journeys, month_of, order_events
 from touchlab.journeys.counts import END, NO_CODE, OUTCOME, converting_touches
-from touchlab.numeric import interval
+from touchlab.numeric import interval, share_interval
 
 LOOKBACKS = ("7D", "14D", "30D", "60D", "90D")
 LONGEST_PATH = 6
@@ -26,10 +25,8 @@ SLACK = 1e-6  # hours: a whole number of hours must not be rounded up for a floa
 def with_rate(table: pd.DataFrame, *, part: str, whole: str) -> pd.DataFrame:
     """Add ``rate, ci_low, ci_high``: `part` of `whole` with its 95 % Wilson interval."""
     part_of, n = table[part].to_numpy(float), table[whole].to_numpy(float)
-    safe = np.maximum(n, 1e-12)
-    low, high = proportion_confint(np.minimum(part_of, n), safe, method="wilson")
-    rate = np.where(n > 0, part_of / safe, np.nan)
-    low, high = np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
+    low, high = share_interval(part_of, n)
+    rate = np.where(n > 0, part_of / np.maximum(n, 1e-12), np.nan)
     return table.assign(rate=rate, ci_low=low, ci_high=high)
 
 
@@ -76,6 +73,11 @@ def each_journey(journeys: Journeys) -> ir.Table:
     )
 
 
+def _sums(rows: ir.Table) -> dict[str, ir.Value]:
+    """What every table of journeys adds up."""
+    return {name: rows[name].sum() for name in ("journeys", "open", "won", "outcomes")}
+
+
 def journey_overview(journeys: Journeys) -> pd.DataFrame:
     """Count journeys in one row, with the outcomes that have a touch before them.
 
@@ -87,10 +89,7 @@ def journey_overview(journeys: Journeys) -> pd.DataFrame:
     table = rows.aggregate(
         customers=rows.customer.nunique(),
         touches=(rows.touches * rows.journeys).sum(),
-        journeys=rows.journeys.sum(),
-        open=rows.open.sum(),
-        won=rows.won.sum(),
-        outcomes=rows.outcomes.sum(),
+        **_sums(rows),
         days=(days * rows.journeys).sum() / rows.journeys.sum(),
     ).to_pandas()
     table["touches_per_journey"] = table.touches / table.journeys
@@ -106,17 +105,8 @@ def journey_lengths(journeys: Journeys, *, longest: int = 10) -> pd.DataFrame:
     """
     rows = each_journey(journeys)
     length = ibis.least(rows.touches, longest + 1)
-    table = (
-        rows.group_by(length=length)
-        .aggregate(
-            journeys=rows.journeys.sum(),
-            open=rows.open.sum(),
-            outcomes=rows.outcomes.sum(),
-            won=rows.won.sum(),
-        )
-        .to_pandas()
-        .sort_values("length", ignore_index=True)
-    )
+    table = rows.group_by(length=length).aggregate(**_sums(rows)).to_pandas()
+    table = table.sort_values("length", ignore_index=True)
     names = [str(n) if n <= longest else f"{longest + 1}+" for n in table.length]
     table.insert(0, "touches", names)
     return rate_of_closed(table.drop(columns="length"))
@@ -130,24 +120,13 @@ def common_paths(journeys: Journeys, *, top: int = 12, k: int = 10) -> pd.DataFr
     """
     rows = each_journey(journeys)
     paths = rows.group_by(path=rows.path, cut=rows.touches > LONGEST_PATH).aggregate(
-        customers=rows.customer.nunique(),
-        journeys=rows.journeys.sum(),
-        open=rows.open.sum(),
-        won=rows.won.sum(),
-        outcomes=rows.outcomes.sum(),
+        customers=rows.customer.nunique(), **_sums(rows)
     )
     with kept(paths, "paths") as all_paths:
         common = all_paths.filter(all_paths.customers >= k)
         common = common.order_by(common.journeys.desc(), "path", "cut")
         shown = common.limit(top).to_pandas()
-        total = all_paths.aggregate(
-            n=all_paths.count(),
-            journeys=all_paths.journeys.sum(),
-            open=all_paths.open.sum(),
-            won=all_paths.won.sum(),
-            outcomes=all_paths.outcomes.sum(),
-        )
-        total = total.to_pandas().iloc[0]
+        total = all_paths.aggregate(n=all_paths.count(), **_sums(all_paths)).to_pandas().iloc[0]
     shown["path"] = [_path_text(journeys, *one) for one in zip(shown.path, shown.cut, strict=True)]
     columns = ["path", "journeys", "open", "outcomes", "won"]
     rest = total[columns[1:]] - shown[columns[1:]].sum()

@@ -1,26 +1,31 @@
 """The names of the room; `__init__.py` loads each on first use."""
 
 from .budget import plot_cost_per_incremental, plot_moves, plot_reallocation, plot_response_curves
-from .credit import (
+from .drivers import (
     plot_credit,
+    plot_credit_and_drivers,
     plot_credit_by_month,
     plot_credit_by_segment,
+    plot_incremental,
     plot_lookbacks,
     plot_markov,
     plot_positions,
     plot_removal,
+    plot_scores,
+    plot_waterfall,
 )
-from .drivers import plot_credit_and_drivers, plot_incremental, plot_scores
 from .experience import (
     plot_changes,
     plot_flow,
     plot_gaps,
     plot_importance,
+    plot_map,
     plot_survey_scores,
     plot_themes,
 )
-from .journeys import plot_lengths, plot_months, plot_steps, plot_times
-from .overview import plot_waterfall
+from .experiments import plot_queue
+from .forecasts import plot_record
+from .journeys import plot_first_steps, plot_lengths, plot_months, plot_steps, plot_times
 from .parts import plot_intervals, plot_lines
 from .retention import (
     plot_cohorts,
@@ -29,8 +34,6 @@ from .retention import (
     plot_survival,
     plot_validation,
 )
-from .steps import plot_first_steps
-from .touchpoint_map import plot_map
 
 __all__ = [
     "plot_changes",
@@ -56,7 +59,9 @@ __all__ = [
     "plot_months",
     "plot_moves",
     "plot_positions",
+    "plot_queue",
     "plot_reallocation",
+    "plot_record",
     "plot_removal",
     "plot_response_curves",
     "plot_scores",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.dates as mdates
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -31,6 +33,8 @@ FEWEST_AT_RISK = 10
 """Customers at risk below which a curve is no longer drawn: its end hangs on single ones."""
 ENOUGH_AT_RISK = 30
 """Customers at risk on the day that words speak of, where every group has such a day."""
+HATCH = ((0.05, 0.5), (0.05, 0.95), (0.5, 0.95))
+"""Where the strokes of a hatched cell begin and end."""
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 
 
@@ -75,20 +79,31 @@ def plot_cohorts(cohorts: pd.DataFrame, *, outcome: str = "conversion") -> Pictu
         row = whole.iloc[0]
         months = f"{row.name} month{'s' if row.name > 1 else ''}"
         title = f"{per_cent(row.rate)} have {outcome} outcomes {months} after the first"
-    return _plot_cohorts(cohorts, title)
+    keys = ["cohort", "months_since"]
+    shown = cohorts[keys].merge(safe(cohorts)[keys], how="left", indicator="shown")
+    hidden = shown.loc[shown.shown != "both", keys].itertuples(index=False, name=None)
+    return _plot_cohorts(cohorts, title, hidden=[*hidden])
 
 
 @safe_picture
-def _plot_cohorts(cohorts: pd.DataFrame, title: str) -> Picture:
+def _plot_cohorts(
+    cohorts: pd.DataFrame, title: str, *, hidden: Sequence[tuple[Any, Any]]
+) -> Picture:
     rates = cohorts.pivot(index="cohort", columns="months_since", values="rate")
     sizes = cohorts.groupby("cohort").n.first()
+    there = [(cohort, months) for cohort, months in hidden if cohort in rates.index]
+    rates = rates.reindex(columns=sorted({*rates.columns, *(months for _, months in there)}))
+    cells = [(rates.columns.get_loc(m), rates.index.get_loc(c)) for c, m in there]
+    strokes = [[(x + a, y + b), (x + b, y + a)] for x, y in cells for a, b in HATCH]
 
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(width, 0.34 * len(rates) + 1.6)
         fill_map(axes, theme, rates, width)
         names = [f"{cohort} ({sizes[cohort]:,})" for cohort in rates.index]
         axes.set_yticks(np.arange(len(names)) + 0.5, names, rotation=0)
-        axes.set(xlabel="months after the first, per cent active", ylabel="")
+        axes.add_collection(LineCollection(strokes, colors=theme.soft, linewidths=0.7))
+        said = "; hatched: hidden" if strokes else ""
+        axes.set(xlabel=f"months after the first, per cent active{said}", ylabel="")
         return finish(figure, axes, title, width)
 
     best = cohorts.loc[cohorts.rate.idxmax()]
@@ -144,6 +159,7 @@ def _title(rows: pd.DataFrame, what: str) -> str:
 
 def _picture(rows: pd.DataFrame, names: str, value: str, label: str, title: str) -> Picture:
     order = list(rows.groupby(names)["n"].max().sort_values(ascending=False, kind="stable").index)
+    below = order if names == "group" else order[:1]  # outcomes have the same customers at risk
 
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(width, 3.8)
@@ -158,11 +174,18 @@ def _picture(rows: pd.DataFrame, names: str, value: str, label: str, title: str)
         axes.set_ylim(0, 1.02 if value == "survival" else None)
         _name_lines(axes, order, ends, theme)
         axes.yaxis.set_major_formatter(whole_per_cent)
-        axes.xaxis.set_major_locator(MaxNLocator(5 if width <= NARROW else 8, integer=True))
+        last = max(day for day, _ in ends)
+        locator = MaxNLocator(4 if width <= NARROW else 8, integer=True)
+        ticks = [day for day in locator.tick_values(0, last) if 0 <= day <= last]
+        risk = [at_risk(rows[rows[names] == name], ticks) for name in below]
+        axes.set_xticks(
+            ticks, ["\n".join([f"{d:.0f}", *n]) for d, *n in zip(ticks, *risk, strict=True)]
+        )
         axes.grid(axis="y", lw=0.7)
         axes.set_axisbelow(True)
-        axes.set(xlabel="days since the start", ylabel=label)
-        axes.set_xlim(0, 1.01 * max(day for day, _ in ends))
+        of = f", of {', '.join(short(str(name), 18) for name in below)}" if len(below) > 1 else ""
+        axes.set(xlabel=f"days since the start\nbelow them: customers at risk{of}", ylabel=label)
+        axes.set_xlim(0, 1.01 * last)
         return finish(figure, axes, title, width)
 
     said = "; ".join(
@@ -172,6 +195,25 @@ def _picture(rows: pd.DataFrame, names: str, value: str, label: str, title: str)
     )
     numbers = in_steps(rows, names)[[names, "day", value, "ci_low", "ci_high"]]
     return Picture(draw, f"{title}. Ends of the lines: {said}.", numbers)
+
+
+def at_risk(curve: pd.DataFrame, days: Sequence[float]) -> list[str]:
+    """Count who is at risk on some days; a dash where the curve has ended.
+
+    One that few customers fewer than the one before would tell of these is left out, as a dot.
+    """
+    said, before = [], np.inf
+    for day in days:
+        until = curve[curve.day <= day] if day >= curve.day.iloc[0] else curve.head(1)
+        number = int(until.at_risk.iloc[-1])
+        if day > curve.day.iloc[-1]:
+            said.append("–")
+        elif 0 < before - number < min_customers():
+            said.append("·")
+        else:
+            said.append(f"{number:,}")
+            before = number
+    return said
 
 
 def in_steps(rows: pd.DataFrame, names: str) -> pd.DataFrame:

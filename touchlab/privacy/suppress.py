@@ -28,7 +28,7 @@ BASES = ("customers", "n", "journeys", "at_risk", "n_treated", "n_holdout")
 """Counts that the whole row stands on."""
 COUNTS = {*BASES, "outcomes", "touches", "starts", "ends", "events", "active", "answers", "sent"}
 COUNTS |= {"churn", "conversions", "treated", "holdout", "promoters", "passives"}
-COUNTS |= {"detractors", "touched", "reached", "stopped", "credit", "outcomes_lost", "open"}
+COUNTS |= {"detractors", "touched", "reached", "stopped", "credit", "outcomes_lost", "open", "came"}
 PART_OF = {"outcomes": "journeys", "active": "customers"}
 """Counts of a rate: part and whole."""
 RATES = {
@@ -44,7 +44,7 @@ DIMENSIONS |= {"cohort", "group", "path", "campaign", "stage", "channel", "owner
 DIMENSIONS |= {"band"}
 """Labels whose rows add up to the count without the label, where two of them cross."""
 SEPARATE = {"model", "lookback", "metric", "method", "world", "outcome", "table", "day", "order"}
-SEPARATE |= {"months_since", "silent_days", "horizon_days", "renewal", "renewals", "week"}
+SEPARATE |= {"months_since", "silent_days", "horizon_days", "renewal", "renewals", "week", "period"}
 """Labels whose rows are the same customers again, and do not add up."""
 ATTRIBUTES = ("stage", "channel", "owner", "phase", "goal")
 """Labels that a touchpoint has; beside it they do not cross."""
@@ -53,8 +53,8 @@ FOLLOWS = {
     "outcomes_lost": ("removal", "ci_low", "ci_high"),
 }
 """What a count is told by: a share of a sum that is known, an interval around it."""
-WHOLE_ROW = ("rate_treated", "rate_holdout", "answered")
-"""Rates from which the other numbers of their row follow."""
+WHOLE_ROW = ("rate_treated", "rate_holdout", "answered", "came")
+"""Rates, and a count beside its forecast, from which the other numbers of their row follow."""
 
 
 def suppress(frame: pd.DataFrame, *, k: int = MIN_CUSTOMERS) -> pd.DataFrame:

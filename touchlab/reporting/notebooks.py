@@ -16,7 +16,7 @@ _NUMBERED = "[0-9][0-9]_*.ipynb"
 
 
 def notebooks_folder() -> Path:
-    """Find the nine notebooks: packed with the package, or beside it in a clone."""
+    """Find the notebooks: packed with the package, or beside it in a clone."""
     package = Path(__file__).resolve().parents[1]
     packed = package / "_notebooks"
     return packed if packed.is_dir() else package.parent / "notebooks"

@@ -23,11 +23,13 @@ from touchlab.data.level import LEVELS
 from touchlab.errors import ParameterError, listing, nearest, shorten
 
 Value = Any  # a plain JSON value: None, bool, int, float, str, or lists and dicts of those
-DATA, RESULTS, PREVIOUS = "data", "results", "previous"
+DATA, RESULTS, PREVIOUS, LEDGER, SEALS = "data", "results", "previous", "ledger", "seals"
 FILLED = {
     DATA: "give the data as the first argument",
     RESULTS: "a report gives it the folder of its tables",
     PREVIOUS: "a report gives it the tables of the run before",
+    LEDGER: "a report gives it the forecasts of earlier runs",
+    SEALS: "a report gives it what earlier runs remember of their forecasts",
 }
 """Parameters that a report fills in itself."""
 _TAKES: Mapping[type, tuple[str, Any]] = {
@@ -58,6 +60,7 @@ RANGES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "customers": _POSITIVE,
     "days": _POSITIVE,
     "folds": ("0, or 2 to 20", lambda folds: folds in (0, *range(2, 21))),
+    "horizon_days": _POSITIVE,
     "level": ("touchpoint or campaign", lambda word: word in LEVELS),
     "lookback": ("a duration such as 30D or 12h", _is_duration),
     "min_customers": _POSITIVE,
@@ -75,6 +78,7 @@ NAMING: Mapping[str, tuple[str, ...]] = {
     "outcome": ("outcome",),
     "order": ("outcome",),
     "target": ("metric", "outcome"),
+    "by": ("trait",),
     "segment": ("trait",),
     "touchpoint": ("touchpoint",),
 }

@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import re
-import stat
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from touchlab.errors import ReportError
+from touchlab.forecasts.ledger import read_own
 
 FILE = "run.json"
 TABLES = "tables"  # folder of a run with the tables of each notebook
@@ -104,6 +104,7 @@ class Run:
     window: Mapping[str, str] = field(default_factory=dict)  # first and last time, ISO 8601
     key: str = ""  # of all that the run was made from; empty if that is not known
     part: str = ""  # numbers of its notebooks, where it is not all of them
+    ledger: str = ""  # the seal of the ledger of forecasts as it left it
 
     @property
     def page(self) -> Path:
@@ -144,25 +145,15 @@ def read_record(folder: Path) -> Run:
     Whoever may write to the folder may have written it: so it is read as from a stranger.
     """
     try:
-        record = json.loads(_read_file(folder / FILE))
+        record = json.loads(read_own(folder / FILE, _LARGEST))
         _measure(record, _DEEPEST)
         pages = tuple(_of(Page, page) for page in record["pages"])
-        if any("/" in page.name or "\\" in page.name for page in pages):
-            raise ValueError("a page lies outside the folder")
+        if any({"/", "\\"} & {*page.name} or len(ascii(page.name)) > _LINE for page in pages):
+            raise ValueError("a page is not a file of the folder")
         return _of(Run, {**record, "folder": folder, "pages": pages})
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         broken = Failure(folder.name, 0, "run.json cannot be read", str(error))
         return Run(folder.name, folder, "unreadable", "", 0.0, "", failure=broken)
-
-
-def _read_file(path: Path) -> str:
-    """Read a small file that is a file itself: no link to elsewhere, nothing that waits."""
-    flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    with open(os.open(path, os.O_RDONLY | flags), encoding="utf-8") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
-            raise ValueError("not a file of the size of a record")
-        return file.read()
 
 
 def _measure(value: Any, levels: int) -> None:

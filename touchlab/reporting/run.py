@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from touchlab.errors import ParameterError
+from touchlab.forecasts.ledger import seal_of, with_forecasts
 from touchlab.reporting.files import write_tables
 from touchlab.reporting.index import write_run_page
 from touchlab.reporting.notebooks import Plan, Task, choose_tasks, notebooks_folder
 from touchlab.reporting.page import Block, answer_of, blocks_of, export_html
-from touchlab.reporting.parameters import DATA, PREVIOUS, RESULTS, check_names
+from touchlab.reporting.parameters import DATA, LEDGER, PREVIOUS, RESULTS, SEALS, check_names
 from touchlab.reporting.publish import (
     locked,
     made,
@@ -40,6 +41,7 @@ from touchlab.reporting.record import (
     NotFinished,
     Page,
     Run,
+    put_in_place,
     read_records,
     stopped,
     tables_of,
@@ -122,7 +124,7 @@ def run_report(
     good report stays, and NotFinished says where. If the newest report was made from the same data,
     parameters and code, nothing is made unless `force`, and the status is ``unchanged``. What is
     wrong with the data's place, a notebook or a value is said before any notebook runs. Notebooks
-    of your own join those of `folder` (the nine) from `notebooks`. `progress` is called from
+    of your own join those of `folder` (touchlab's) from `notebooks`. `progress` is called from
     several threads.
     """
     folder = (folder or notebooks_folder()).resolve()
@@ -156,7 +158,9 @@ def run_plan(
             key = run_key(plan.tasks, source, content, versions)
             good = [r for r in read_records(out) if (r.status, r.data) == ("complete", source.name)]
             newest = next((r for r in good if r.part == plan.part), None)
-            if newest and key and not force and _is_whole(newest, key):
+            seal = seal_of(ledger_of(out, source.name))
+            same = newest and newest.ledger in ("", seal)
+            if newest and key and not force and same and _is_whole(newest, key):
                 point(newest, out)  # a kill can come just before it
                 return replace(newest, status="unchanged")
             now, of = datetime.now(UTC), f"-only-{plan.part}" if plan.part else ""
@@ -199,6 +203,12 @@ def run_key(
     return digest([made_of, source.name, content, str(source.cut), versions, code_key()])
 
 
+def ledger_of(out: Path, name: str) -> Path:
+    """Where the forecasts on some data are written down; names that look alike get no one file."""
+    plain = folder_name(name)
+    return out / f"forecasts-{plain if plain == name else f'{plain}-{digest(name)[:6]}'}.jsonl"
+
+
 def _is_whole(run: Run, key: str) -> bool:
     """Say whether a run has this key, and all of its pages are there."""
     files = [run.page, *(run.folder / page.file for page in run.pages)]
@@ -222,10 +232,14 @@ class _Execution:
         self.shown: dict[str, tuple[Any, Sequence[Block]]] = {}
         """Notebooks that started, with the blocks of their pages."""
         self.source, self.place = source, cut_data(source, work)
+        self.ledger = ledger_of(draft.folder, source.name)
+        sealed = [r for r in self.earlier if r.ledger and r.data == source.name]
         self.filled = {
             DATA: self.place,
             RESULTS: str(self.tables),
             PREVIOUS: str(tables_of(before) or "") if before else "",
+            LEDGER: str(self.ledger),
+            SEALS: [f"{run.run_id} {run.ledger}" for run in sealed],
         }
         # paths that do not belong into a report, with what stands there instead
         self.hidden = {
@@ -292,8 +306,24 @@ class _Execution:
             failure=failures[0] if failures else None,
             **known,
         )
+        if not failures:
+            run = replace(run, ledger=self._remember(run))
         self._write(run)
         return run
+
+    def _remember(self, run: Run) -> str:
+        """Write down what the run foretells, all of it or nothing; return the ledger's seal."""
+        from touchlab.overview import read_tables
+
+        try:
+            found = read_tables(self.tables)["forecasts"]
+            text = with_forecasts(self.ledger, found, run.run_id, run.started)
+        except (OSError, ValueError, KeyError):  # it is left alone, and its page says why
+            return ""
+        draft = self.work / self.ledger.name
+        draft.write_text(text, encoding="utf-8", newline="")
+        put_in_place(draft, self.ledger)
+        return seal_of(self.ledger)
 
     def _longest_first(self, task: Task) -> tuple[float, int]:
         """Order by what it took in an earlier run, so that no long one is left for the end."""

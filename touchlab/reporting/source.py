@@ -228,6 +228,7 @@ def part_of(data: Dataset, cut: Cut) -> dict[str, ir.Table]:
             "  give each part a schema with views of its own, or sweep over parameters"
         )
     tables = {name: _within(t, _TIMES.get(name), cut) for name, t in data.tables.items()}
+    tables.pop("lifts", None)  # they are of all customers, and of their whole window
     if (customers := _customers(data, cut)) is not None:
         for name, table in tables.items():
             if "customer_id" in table.columns:

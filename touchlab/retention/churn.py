@@ -9,14 +9,22 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
-from statsmodels.stats.proportion import proportion_confint
 
 from touchlab.data.contract import shorten
-from touchlab.data.customers import DAY_SECONDS, first_times, need_outcome, outcome_counts, seconds
+from touchlab.data.customers import (
+    DAY_SECONDS,
+    date_of,
+    day_of,
+    first_times,
+    need_outcome,
+    outcome_counts,
+    seconds,
+)
 from touchlab.data.dataset import Dataset
 from touchlab.data.readers import keep, kept
 from touchlab.errors import ParameterError, TooThin
 from touchlab.moments.risk import ENDING
+from touchlab.numeric import share_interval
 from touchlab.retention.curves import life_interval, life_table, observed_until, to_minute
 
 CHURN = ENDING[0]
@@ -343,7 +351,7 @@ def cohort_table(
             f"{after}\n  give a longer stretch of data"
         )
     table = table.merge(active, on=["won", "month"], how="left").fillna({"active": 0})
-    low, high = proportion_confint(table.active, table.customers, method="wilson")
+    low, high = share_interval(table.active, table.customers)
     return table.assign(
         cohort=[f"{month // 12:04d}-{month % 12 + 1:02d}" for month in table.won],
         months_since=table.month - table.won,
@@ -369,8 +377,7 @@ def _known_until(data: Dataset) -> ir.Table:
 
 def _month(time: ir.Value) -> ir.Value:
     """Number calendar months (UTC) from the year 0."""
-    days = (time / DAY_SECONDS).floor().cast("int64")
-    date = ibis.date("1970-01-01") + days.as_interval("D")
+    date = date_of(day_of(time))
     return (date.year() * 12 + date.month() - 1).cast("int64")
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.stats import chi2, sem
 
 from touchlab.data.contract import listing
-from touchlab.data.customers import DAY_SECONDS, seconds, traits
+from touchlab.data.customers import DAY_SECONDS, owners, seconds, traits
 from touchlab.data.dataset import Dataset
 from touchlab.errors import ParameterError, TooThin, TouchlabWarning, nearest
 from touchlab.numeric import Z, customer_group, interval
@@ -342,10 +342,8 @@ def check_touchpoints(data: Dataset, asked: Sequence[str] | None) -> list[str]:
 
 def made_by_customers(data: Dataset, touchpoints: Sequence[str]) -> tuple[str, ...]:
     """Warn of touches that customers make themselves, which may follow from what they plan."""
-    if not data.has("touchpoints") or "owner" not in data.tables["touchpoints"].columns:
-        return ()
-    owned = data.tables["touchpoints"].filter(data.tables["touchpoints"].owner == "customer")
-    names = set(owned.select("touchpoint").to_pandas().touchpoint) & set(touchpoints)
+    names = {name for name, owner in owners(data).items() if owner == "customer"}
+    names &= set(touchpoints)
     if not names:
         return ()
     rule = "customers make these touches themselves, so they may follow from what makes them leave"

@@ -15,8 +15,9 @@ from statsmodels.stats.proportion import proportion_confint
 
 from touchlab.data.contract import listing
 from touchlab.data.customers import (
-    DAY_SECONDS,
     NO_TOUCH,
+    date_of,
+    day_of,
     first_touchpoints,
     need_group,
     seconds,
@@ -156,9 +157,7 @@ def _with_group(data: Dataset, table: ir.Table, by: str | None, after: str | Non
     if by is None:
         return table.mutate(group=ibis.literal(ALL))
     if by == COHORT:
-        days = (table.start / DAY_SECONDS).floor().cast("int64")
-        month = (ibis.date("1970-01-01") + days.as_interval("D")).strftime("%Y-%m")
-        return table.mutate(group=month)
+        return table.mutate(group=date_of(day_of(table.start)).strftime("%Y-%m"))
     if by == FIRST_TOUCHPOINT:
         if after is None:
             raise ParameterError(

@@ -10,12 +10,12 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from touchlab.data.contract import listing
 from touchlab.data.customers import DAY_SECONDS, seconds
 from touchlab.data.dataset import Dataset
-from touchlab.errors import MissingInput, ParameterError, TooThin, nearest
+from touchlab.errors import MissingInput, ParameterError, TooThin, need_name
 from touchlab.numeric import Floats, Z
 from touchlab.results import Result
+from touchlab.retention import orders
 from touchlab.retention.cox import (
     as_episodes,
     build_episodes,
@@ -26,16 +26,6 @@ from touchlab.retention.cox import (
 )
 from touchlab.retention.curves import Spells, count_ends, curve_table, find_spells
 from touchlab.retention.lifetime import Lifetime, look_ahead
-from touchlab.retention.orders import (
-    DAY,
-    MOST_TOUCHPOINTS,
-    Landmark,
-    OrderHistory,
-    Places,
-    mean_by_cell,
-    order_history,
-    pull_purchases,
-)
 from touchlab.retention.partial_likelihood import fit_partial
 
 BADGE = "descriptive"
@@ -258,14 +248,16 @@ def value_by_exposure(
             "  give values, to know what customers are worth"
         )
     names = _touchpoints(lifetime.data, touchpoint)
-    landmark = Landmark(landmark_days, names, horizon_days, discount * DAY)
-    frame = pull_purchases(lifetime.data, lifetime.outcome, lifetime.until, landmark=landmark)
+    landmark = orders.Landmark(landmark_days, names, horizon_days, discount * orders.DAY)
+    frame = orders.pull_purchases(
+        lifetime.data, lifetime.outcome, lifetime.until, landmark=landmark
+    )
     if frame.empty:
         raise TooThin(
             f"landmark_days: no customer is observed for more than {landmark_days} days after "
             "the first order\n  use fewer days"
         )
-    history = order_history(frame)
+    history = orders.order_history(frame)
     met = (frame.touched.to_numpy()[:, None] >> np.arange(len(names))) & 1
     some = np.flatnonzero((met.min(axis=0) == 0) & (met.max(axis=0) == 1))
     if not len(some):
@@ -274,7 +266,7 @@ def value_by_exposure(
             f"{landmark_days} days after the first order\n  use other landmark_days"
         )
     means, logs, observed = _compare(
-        lifetime, history, [met[:, k] for k in some], landmark_days * DAY, weeks, discount
+        lifetime, history, [met[:, k] for k in some], landmark_days * orders.DAY, weeks, discount
     )
     differences = np.exp(logs[:, 1]) - np.exp(logs[:, 0])
     difference = means[1] - means[0]
@@ -297,8 +289,8 @@ def value_by_exposure(
 
 def _compare(
     lifetime: Lifetime,
-    history: OrderHistory,
-    met: Sequence[Places],
+    history: orders.OrderHistory,
+    met: Sequence[orders.Places],
     landmark: float,
     weeks: float,
     discount: float,
@@ -312,7 +304,7 @@ def _compare(
         return realised + later * history.worth(packed, weeks - elapsed, discount)
 
     fit = lifetime.packed, lifetime.replicates, lifetime.draws
-    mean, logs = mean_by_cell(each, *fit, history.block, [(cells, 2) for cells in met])
+    mean, logs = orders.mean_by_cell(each, *fit, history.block, [(cells, 2) for cells in met])
     observed = float(realised.sum() / each(lifetime.packed).sum())
     return mean.reshape(-1, 2).T, logs.reshape(len(logs), -1, 2).transpose(0, 2, 1), observed
 
@@ -328,10 +320,6 @@ def _touchpoints(data: Dataset, touchpoint: str | None) -> tuple[str, ...]:
     """The touchpoint asked for, or all: the most used where there are very many."""
     known = _by_use(data)
     if touchpoint is None:
-        return tuple(sorted(known[:MOST_TOUCHPOINTS]))
-    if touchpoint not in known:
-        raise ParameterError(
-            f"touchpoint: {touchpoint!r} is not in the data{nearest(touchpoint, known)}\n"
-            f"  the touchpoints are {listing(known)}"
-        )
+        return tuple(sorted(known[: orders.MOST_TOUCHPOINTS]))
+    need_name("touchpoint", touchpoint, known, "is not in the data", offer="the touchpoints are")
     return (touchpoint,)

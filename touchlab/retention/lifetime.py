@@ -14,22 +14,8 @@ from touchlab.data.dataset import Dataset
 from touchlab.errors import ParameterError, TooThin, TouchlabWarning
 from touchlab.numeric import Floats
 from touchlab.results import Result
-from touchlab.retention import bgnbd
+from touchlab.retention import bgnbd, orders
 from touchlab.retention.curves import COHORT
-from touchlab.retention.orders import (
-    DAY,
-    OrderHistory,
-    correlate,
-    draw_blocks,
-    fit_rates,
-    fit_spend,
-    last_day,
-    log_interval,
-    mean_by_cell,
-    order_history,
-    pull_purchases,
-    with_cohort,
-)
 
 YEAR_DAYS = 365.0
 FEWEST, FEW, FEWEST_VALUED = 10, 100, 10
@@ -65,7 +51,7 @@ class Lifetime(Result):
     correlation: tuple[float, float, float] | None
     """Of order count and mean order value, with its interval; None where one does not vary."""
     draws: Floats
-    history: OrderHistory
+    history: orders.OrderHistory
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -99,7 +85,7 @@ class Lifetime(Result):
         r / alpha is the mean number of orders a week, a / (a + b) the mean chance to leave
         after a repeat order; p v / (q - 1) is the mean value of an order.
         """
-        low, high = log_interval(np.exp(self.packed), self.replicates)
+        low, high = orders.log_interval(np.exp(self.packed), self.replicates)
         valued = int((self.history.frame.value > 0).sum())
         names = [*bgnbd.NAMES, *bgnbd.SPEND_NAMES][: len(self.packed)]
         numbers = {"estimate": np.exp(self.packed), "ci_low": low, "ci_high": high}
@@ -155,7 +141,9 @@ class Lifetime(Result):
         leaves out customers with one order: in BG/NBD nobody leaves before a repeat order.
         """
         history = self._history(by)
-        history = order_history(history.frame[history.frame.frequency > 0].reset_index(drop=True))
+        history = orders.order_history(
+            history.frame[history.frame.frequency > 0].reset_index(drop=True)
+        )
         cells, names = history.groups
         table = pd.DataFrame({"group": names})
         table[["alive", "ci_low", "ci_high"]] = self.means(
@@ -195,8 +183,8 @@ class Lifetime(Result):
         value, gone (churn is on record).
         """
         weeks, discount = look_ahead(horizon_days, discount_rate)
-        frame = pull_purchases(self.data, self.outcome, self.until, ids=True)
-        history = order_history(frame)
+        frame = orders.pull_purchases(self.data, self.outcome, self.until, ids=True)
+        history = orders.order_history(frame)
         value = np.full(len(frame), np.nan)
         if self.spend is not None:
             value = history.worth(self.packed, weeks, discount)
@@ -213,20 +201,22 @@ class Lifetime(Result):
             }
         )
 
-    def _history(self, by: str | None) -> OrderHistory:
+    def _history(self, by: str | None) -> orders.OrderHistory:
         if by is None:
             return self.history
         if by == COHORT:
-            return replace(self.history, frame=with_cohort(self.history.frame))
-        return order_history(pull_purchases(self.data, self.outcome, self.until, by=by))
+            return replace(self.history, frame=orders.with_cohort(self.history.frame))
+        return orders.order_history(
+            orders.pull_purchases(self.data, self.outcome, self.until, by=by)
+        )
 
-    def means(self, each: Callable[[Floats], Floats], history: OrderHistory) -> Floats:
+    def means(self, each: Callable[[Floats], Floats], history: orders.OrderHistory) -> Floats:
         """Mean by group of a quantity a customer, and its interval: (3, groups)."""
         cells, names = history.groups
-        mean, logs = mean_by_cell(
+        mean, logs = orders.mean_by_cell(
             each, self.packed, self.replicates, self.draws, history.block, [(cells, len(names))]
         )
-        return np.array([mean, *log_interval(mean, logs)])
+        return np.array([mean, *orders.log_interval(mean, logs)])
 
 
 def fit_lifetime(
@@ -280,9 +270,9 @@ def fit_lifetime(
     """
     if outcome == "churn":
         raise ParameterError(CONTRACT)
-    last = last_day(data, outcome, until)
-    history = order_history(pull_purchases(data, outcome, last))
-    lifetime, troubles = fit_history(data, outcome, last, history, draw_blocks(seed))
+    last = orders.last_day(data, outcome, until)
+    history = orders.order_history(orders.pull_purchases(data, outcome, last))
+    lifetime, troubles = fit_history(data, outcome, last, history, orders.draw_blocks(seed))
     for trouble in troubles:
         warnings.warn(trouble, TouchlabWarning, stacklevel=2)
     return lifetime
@@ -296,7 +286,7 @@ def look_ahead(horizon_days: float, discount_rate: float) -> tuple[float, float]
         raise ParameterError(
             f"discount_rate: {discount_rate!r} is not a share a year\n  give 0.1 for 10 %, or 0"
         )
-    return horizon_days * DAY, float(np.log1p(discount_rate)) / (YEAR_DAYS * DAY)
+    return horizon_days * orders.DAY, float(np.log1p(discount_rate)) / (YEAR_DAYS * orders.DAY)
 
 
 def refuse_few(frame: pd.DataFrame, outcome: str, until: int) -> None:
@@ -374,17 +364,17 @@ def find_troubles(lifetime: Lifetime) -> list[str]:
 
 
 def fit_history(
-    data: Dataset, outcome: str, until: int, history: OrderHistory, draws: Floats
+    data: Dataset, outcome: str, until: int, history: orders.OrderHistory, draws: Floats
 ) -> tuple[Lifetime, list[str]]:
     """Fit customers in memory; also name the troubles."""
     refuse_few(history.frame, outcome, until)
-    rates, rate_replicates = fit_rates(history, draws)
+    rates, rate_replicates = orders.fit_rates(history, draws)
     loglik = float(bgnbd.bgnbd_derivatives(rates, history.rows)[0] @ history.rows.weight)
     spend, replicates, correlation = None, rate_replicates, None
     if (history.frame.value > 0).sum() >= FEWEST_VALUED:
-        spend, spend_replicates = fit_spend(history, draws)
+        spend, spend_replicates = orders.fit_spend(history, draws)
         replicates = np.concatenate([rate_replicates, spend_replicates], axis=1)
-        correlation = correlate(history, draws)
+        correlation = orders.correlate(history, draws)
     lifetime = Lifetime(
         data, outcome, until, rates, spend, replicates, loglik, correlation, draws, history
     )

@@ -19,6 +19,7 @@ import pandas as pd
 from touchlab.data.customers import (
     DAY_SECONDS,
     NO_TOUCH,
+    day_of,
     first_times,
     first_touchpoints,
     need_group,
@@ -67,7 +68,7 @@ def purchase_table(data: Dataset, outcome: str, until: int) -> ir.Table:
     """
     orders = order_days(data, outcome).filter(lambda t: t.day <= until)
     orders = orders.mutate(first=orders.day.min().over(group_by=orders.customer_id))
-    gone = first_times(data, "churn").mutate(gone=lambda t: _day(t.time))
+    gone = first_times(data, "churn").mutate(gone=lambda t: day_of(t.time))
     gone = gone.filter(gone.gone <= until).select("customer_id", "gone")
     orders = orders.left_join(gone, "customer_id").drop("customer_id_right")
     again = orders.day > orders.first
@@ -85,7 +86,7 @@ def purchase_table(data: Dataset, outcome: str, until: int) -> ir.Table:
     if not data.has("customers"):
         return table.mutate(end=ibis.literal(until))
     windows = data.tables["customers"]
-    last = _day(seconds(windows.observed_to) - 1.0)
+    last = day_of(seconds(windows.observed_to) - 1.0)
     table = table.left_join(windows.select("customer_id", seen=last), "customer_id")
     seen = ibis.ifelse(table.gone.notnull(), until, ibis.least(table.seen, ibis.literal(until)))
     end = ibis.greatest(seen, table.last)
@@ -96,7 +97,7 @@ def order_days(data: Dataset, outcome: str) -> ir.Table:
     """Days with an order: customer_id, day, rows, value (null where no row has one)."""
     rows = data.outcomes.filter(data.outcomes.outcome == outcome)
     value = rows.value.cast("float64") if "value" in rows.columns else ibis.null("float64")
-    rows = rows.select("customer_id", day=_day(seconds(rows.timestamp)), value=value)
+    rows = rows.select("customer_id", day=day_of(seconds(rows.timestamp)), value=value)
     days = rows.group_by("customer_id", "day")
     return days.aggregate(rows=rows.count(), value=rows.value.sum())
 
@@ -139,7 +140,7 @@ def last_day(data: Dataset, outcome: str, until: str | None) -> int:
     ends = [seconds(table.timestamp).max() for table in (data.outcomes, data.touches)]
     if data.has("customers"):
         ends.append(seconds(data.tables["customers"].observed_to).max() - 1.0)
-    last = max(int(_day(end).as_table().to_pandas().iloc[0, 0]) for end in ends)
+    last = max(int(day_of(end).as_table().to_pandas().iloc[0, 0]) for end in ends)
     return last if until is None else min(last, read_day(until, "until"))
 
 
@@ -159,10 +160,6 @@ def with_cohort(frame: pd.DataFrame) -> pd.DataFrame:
     months = pd.to_datetime(frame["first"], unit="D").to_numpy().astype("datetime64[M]")
     codes, names = pd.factorize(months, sort=True)
     return frame.assign(group=pd.Categorical.from_codes(codes, names.astype(str)))
-
-
-def _day(time: ir.Value) -> ir.Value:
-    return (time / DAY_SECONDS).floor().cast("int64")
 
 
 def _with_group(data: Dataset, table: ir.Table, by: str) -> ir.Table:
@@ -189,7 +186,7 @@ def _met(data: Dataset, start: ir.Table, landmark: Landmark) -> ir.Table:
     names = landmark.touchpoints
     bits = pd.DataFrame({"touchpoint": names, "bit": [2**k for k in range(len(names))]})
     touches = data.touches.inner_join(start, "customer_id")
-    day = _day(seconds(touches.timestamp))
+    day = day_of(seconds(touches.timestamp))
     touches = touches.filter((day > touches.start - landmark.days) & (day <= touches.start))
     touches = touches.inner_join(ibis.memtable(bits), "touchpoint")
     met = touches.select("customer_id", "bit").distinct()

@@ -15,20 +15,8 @@ from touchlab.data.dataset import Dataset
 from touchlab.errors import ParameterError, TooThin, TouchlabWarning
 from touchlab.numeric import Floats, Z
 from touchlab.results import Result
-from touchlab.retention import bgnbd
+from touchlab.retention import bgnbd, orders
 from touchlab.retention.lifetime import CONTRACT, Lifetime, fit_history
-from touchlab.retention.orders import (
-    DAY,
-    OrderHistory,
-    draw_blocks,
-    follow,
-    last_day,
-    order_days,
-    order_history,
-    pull_purchases,
-    purchase_table,
-    read_day,
-)
 
 Edges = npt.NDArray[np.int64]
 
@@ -114,9 +102,9 @@ def validate_lifetime(
     """
     if outcome == "churn":
         raise ParameterError(CONTRACT)
-    last = last_day(data, outcome, until)
-    first = min(int(order_days(data, outcome).day.min().to_pyarrow().as_py()), last)
-    middle = (first + last) // 2 if split is None else read_day(split, "split")
+    last = orders.last_day(data, outcome, until)
+    first = min(int(orders.order_days(data, outcome).day.min().to_pyarrow().as_py()), last)
+    middle = (first + last) // 2 if split is None else orders.read_day(split, "split")
     weeks = (last - middle) // DAYS
     if not first < middle or weeks < FEWEST_WEEKS:
         shown = [f"{pd.Timestamp(day, unit='D'):%Y-%m-%d}" for day in (middle, first, last)]
@@ -125,21 +113,21 @@ def validate_lifetime(
             f"split: {shown[0]} leaves too little before or after it, in orders from {shown[1]} "
             f"to {shown[2]}\n  give a day with at least {FEWEST_WEEKS} weeks after it"
         )
-    watched = purchase_table(data, outcome, last)
+    watched = orders.purchase_table(data, outcome, last)
     watched = watched.filter(watched.end == last).select("customer_id", "first")
     known = watched.filter(watched["first"] <= middle)
-    history = order_history(pull_purchases(data, outcome, middle, only=known))
-    lifetime, troubles = fit_history(data, outcome, middle, history, draw_blocks(seed))
+    history = orders.order_history(orders.pull_purchases(data, outcome, middle, only=known))
+    lifetime, troubles = fit_history(data, outcome, middle, history, orders.draw_blocks(seed))
     for trouble in troubles:
         warnings.warn(trouble, TouchlabWarning, stacklevel=2)
-    days = order_days(data, outcome).inner_join(known, "customer_id")
+    days = orders.order_days(data, outcome).inner_join(known, "customer_id")
     days = days.filter((days.day > days["first"]) & (days.day <= middle + DAYS * weeks))
     counts = days.group_by("day").aggregate(orders=days.count()).to_pandas()
     table = pd.concat(
         [_fitted(lifetime, counts, middle, first), _predicted(lifetime, counts, middle, weeks)],
         ignore_index=True,
     )
-    total = _with_interval(lifetime, np.array([0, weeks]))
+    total = orders_between(lifetime, np.array([0, weeks]))
     came = counts.orders[counts.day > middle].sum()
     total = total.assign(actual=float(came), error=total.predicted / came - 1, n=len(history.frame))
     total = total[["actual", "predicted", "ci_low", "ci_high", "error", "n"]]
@@ -150,7 +138,7 @@ def _fitted(lifetime: Lifetime, counts: pd.DataFrame, middle: int, first: int) -
     """Weeks before the split: orders expected of customers by their first day alone."""
     weeks = (middle - first + 1) // DAYS
     ends = middle - DAYS * np.arange(weeks, -1, -1)
-    ages = np.arange(float(middle - first + 1)) * DAY
+    ages = np.arange(float(middle - first + 1)) * orders.DAY
     zero = np.zeros_like(ages)
     curve = bgnbd.expected_if_alive(lifetime.rates, zero, zero, ages)
     born = np.bincount(lifetime.history.frame["first"] - first, minlength=len(ages))
@@ -164,7 +152,7 @@ def _fitted(lifetime: Lifetime, counts: pd.DataFrame, middle: int, first: int) -
 def _predicted(lifetime: Lifetime, counts: pd.DataFrame, middle: int, weeks: int) -> pd.DataFrame:
     edges = np.arange(weeks + 1)
     table = _weeks(counts, middle + DAYS * edges, "holdout", len(lifetime.history.frame))
-    return pd.concat([table, _with_interval(lifetime, edges)], axis=1)[COLUMNS]
+    return pd.concat([table, orders_between(lifetime, edges)], axis=1)[COLUMNS]
 
 
 def _weeks(counts: pd.DataFrame, ends: Edges, part: str, n: int) -> pd.DataFrame:
@@ -176,10 +164,12 @@ def _weeks(counts: pd.DataFrame, ends: Edges, part: str, n: int) -> pd.DataFrame
     return pd.DataFrame({"week": start, "part": part, "actual": came, "n": n})
 
 
-def _with_interval(lifetime: Lifetime, edges: Edges) -> pd.DataFrame:
+def orders_between(lifetime: Lifetime, edges: Edges) -> pd.DataFrame:
     """Orders predicted between edges (weeks after the split): predicted, ci_low, ci_high."""
     rates, replicates = lifetime.rates, lifetime.replicates[:, :4]
-    mean, logs = follow(lambda given: _mean(given, lifetime.history, edges), rates, replicates)
+    mean, logs = orders.follow(
+        lambda given: _mean(given, lifetime.history, edges), rates, replicates
+    )
     error = mean * logs.std(axis=0, ddof=1)
     reach = Z * np.sqrt(_variance(rates, lifetime.history, edges) + error**2)
     return pd.DataFrame(
@@ -187,7 +177,7 @@ def _with_interval(lifetime: Lifetime, edges: Edges) -> pd.DataFrame:
     )
 
 
-def _mean(rates: Floats, history: OrderHistory, edges: Edges) -> Floats:
+def _mean(rates: Floats, history: orders.OrderHistory, edges: Edges) -> Floats:
     """Orders of all customers expected between edges."""
     frequency, age, _ = history.ages
     alive = history.alive_by_age(rates, 1)
@@ -196,7 +186,7 @@ def _mean(rates: Floats, history: OrderHistory, edges: Edges) -> Floats:
     return np.diff([0.0, *sums])
 
 
-def _variance(rates: Floats, history: OrderHistory, edges: Edges) -> Floats:
+def _variance(rates: Floats, history: orders.OrderHistory, edges: Edges) -> Floats:
     """Variance of the orders of all customers between edges, given their past."""
     frequency, age, _ = history.ages
     alive, twice = history.alive_by_age(rates, 1), history.alive_by_age(rates, 2)

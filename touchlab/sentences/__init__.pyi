@@ -1,6 +1,5 @@
 """The names of the room; `__init__.py` loads each on first use."""
 
-from .actions import propose_actions
 from .budget import (
     about_costs,
     about_curves,
@@ -13,14 +12,17 @@ from .budget import (
     plan_in_brief,
 )
 from .changes import about_improvements, about_themes
-from .credit import (
+from .drivers import (
     DESCRIPTIVE,
     about_agreement,
     about_credit,
+    about_drivers,
+    about_intent,
     about_lookback,
     about_removal,
+    about_scores,
+    about_value,
 )
-from .drivers import about_drivers, about_intent, about_scores, about_value
 from .experience import (
     ASSOCIATION,
     about_flow,
@@ -36,6 +38,8 @@ from .experience import (
     map_in_brief,
     scores_in_brief,
 )
+from .experiments import about_queue, about_running, how_to_hand_out
+from .forecasts import about_forecasts, about_given_touches, about_record, in_a_line
 from .journeys import (
     about_data,
     about_journeys,
@@ -45,7 +49,14 @@ from .journeys import (
     about_ties,
     notes_in_brief,
 )
-from .overview import about_changes, about_occasion, about_unexplained, in_brief, in_figures
+from .overview import (
+    about_changes,
+    about_occasion,
+    about_unexplained,
+    in_brief,
+    in_figures,
+    propose_actions,
+)
 from .retention import (
     about_churn,
     about_cohorts,
@@ -75,7 +86,9 @@ __all__ = [
     "about_experiments",
     "about_exposure",
     "about_flow",
+    "about_forecasts",
     "about_gaps",
+    "about_given_touches",
     "about_improvements",
     "about_inactivity",
     "about_intent",
@@ -94,13 +107,16 @@ __all__ = [
     "about_order",
     "about_owners",
     "about_paths",
+    "about_queue",
     "about_reach",
+    "about_record",
     "about_referrals",
     "about_removal",
     "about_renewals",
     "about_repairs",
     "about_responders",
     "about_risk",
+    "about_running",
     "about_scores",
     "about_survival",
     "about_themes",
@@ -110,6 +126,8 @@ __all__ = [
     "about_validation",
     "about_value",
     "costs_in_brief",
+    "how_to_hand_out",
+    "in_a_line",
     "in_brief",
     "in_figures",
     "map_by_channel",

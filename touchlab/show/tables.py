@@ -20,9 +20,9 @@ from touchlab.show.words import NBSP, in_words, per_cent
 PERCENT = {"share", "rate", "probability", "removal", "roi", "present", "weight"}
 PERCENT |= {"rate_treated", "rate_holdout", "share_error", "coverage", "false_alarms"}
 PERCENT |= {"response_rate", "returned", "alive", "retention", "survival", "observed", "error"}
-PERCENT |= {"incidence", "concordance", "importance"}
+PERCENT |= {"incidence", "concordance", "importance", "skill"}
 RATIOS = {"hazard_ratio", "lead_ratio", "lead", "e_value", "amount_error", "baseline_error", "rank"}
-RATIOS |= {"p_proportional"}
+RATIOS |= {"p_proportional", "one_sided"}
 FINE = {"log_likelihood", "se", "log_loss", "coefficient"}
 MONEY = {"cost", "cost_per_outcome"}
 INTERVAL_OF = ["credit", "removal", "rate", "probability", "incremental", "median_days", "alive"]

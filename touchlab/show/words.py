@@ -79,8 +79,6 @@ def _plural(word: str) -> str:
 def in_words(text: str) -> str:
     """Say a text of a page in the words of readers.
 
-    Examples
-    --------
     >>> in_words("email_newsletter brings 40 conversion outcomes")  # before `speak`
     'email_newsletter brings 40 conversion outcomes'
     """
@@ -105,8 +103,6 @@ def data_called(data: Dataset) -> str:
 def per_cent(value: float, places: int | None = None) -> str:
     """Write a share; what is nearly nothing, or nearly all, is not said to be.
 
-    Examples
-    --------
     >>> [per_cent(share).replace(NBSP, " ") for share in (0.104, 0.0004, 0.9997, 0.0, 1.0)]
     ['10 %', 'under 0.1 %', 'over 99.9 %', '0 %', '100 %']
     """
@@ -115,7 +111,7 @@ def per_cent(value: float, places: int | None = None) -> str:
     if places is None:
         places = 1 if abs(value) < 0.0995 or 0.995 <= value < 1 else 0
     least = 10.0**-places
-    if 0 < value < least / 200:
+    if 0 < value <= least / 200:
         return f"under {least:g}{NBSP}%"
     if 1 - least / 200 <= value < 1:
         return f"over {100 - least:g}{NBSP}%"
@@ -126,8 +122,6 @@ def per_cent(value: float, places: int | None = None) -> str:
 def counted(value: float) -> str:
     """Write an amount: tenths where they matter, and no minus before nothing.
 
-    Examples
-    --------
     >>> counted(1234.5), counted(-0.04), counted(7.25)
     ('1,234', '0', '7.2')
     """
@@ -138,8 +132,6 @@ def counted(value: float) -> str:
 def money(value: float) -> str:
     """Write an amount: cents where they matter.
 
-    Examples
-    --------
     >>> money(2.117), money(9660.08)
     ('2.12', '9,660')
     """
@@ -149,8 +141,6 @@ def money(value: float) -> str:
 def ranged(value: float, low: float, high: float, name: str = "") -> str:
     """Write an estimate and its interval as finely as the interval allows.
 
-    Examples
-    --------
     >>> ranged(391.4, 231.3, 551.5), ranged(59.2, 27.1, 91.3), ranged(8.3, 3.3, 13.3)
     ('390 (230 to 550)', '59 (27 to 91)', '8.3 (3.3 to 13.3)')
     """
@@ -166,8 +156,6 @@ def ranged(value: float, low: float, high: float, name: str = "") -> str:
 def lead(share: float) -> str:
     """Say how a share of the whole leads, where it is the largest: its words are checked.
 
-    Examples
-    --------
     >>> lead(0.1), lead(0.6), lead(0.95)
     ('more than any other touchpoint', 'most', 'nearly all')
     """

@@ -92,32 +92,31 @@ def in_waves(world: World, population: Population, name: str, rng: np.random.Gen
     """Touches of everybody on the days given, in the hours after nine."""
     code = processes(world).index(name)
     days = [day for day in world.touchpoints[code - len(OUTCOMES)].sent_on if day < world.days]
-    count = world.customers * len(days)
-    hours = rng.integers(9 * HOUR, 12 * HOUR, count)
-    part = Points(
-        turn=np.zeros(count, np.int32),
-        process=np.full(count, code, np.int32),
-        customer=np.repeat(np.arange(world.customers, dtype=np.int32), len(days)),
-        second=(np.tile(np.array(days, np.int64), world.customers) * DAY + hours).astype(np.int32),
-        height=np.zeros(count),  # below any rate: nothing keeps them from happening
-        log_base=np.zeros(count),
-    )
-    return part.where(part.second >= population.joined[part.customer])
+    hours = rng.integers(9 * HOUR, 12 * HOUR, world.customers * len(days))
+    customer = np.repeat(np.arange(world.customers, dtype=np.int32), len(days))
+    second = (np.tile(np.array(days, np.int64), world.customers) * DAY + hours).astype(np.int32)
+    height = np.zeros(len(second))  # below any rate: nothing keeps them from happening
+    return since_joined(population, code, customer, second, height)
 
 
 def scatter(world: World, population: Population, name: str, rng: np.random.Generator) -> Points:
     """Even points over customers, seconds and heights, from the day a customer joined."""
     ceiling = world.ceiling_of(name)
     count = rng.poisson(world.customers * world.days * ceiling)
-    part = Points(
-        turn=np.zeros(count, np.int32),
-        process=np.full(count, processes(world).index(name), np.int32),
-        customer=rng.integers(0, world.customers, count, dtype=np.int32),
-        second=rng.integers(0, world.days * DAY, count, dtype=np.int32),
-        height=rng.random(count) * ceiling,
-        log_base=np.zeros(count),
-    )
-    return part.where(part.second >= population.joined[part.customer])
+    customer = rng.integers(0, world.customers, count, dtype=np.int32)
+    second = rng.integers(0, world.days * DAY, count, dtype=np.int32)
+    height = rng.random(count) * ceiling
+    return since_joined(population, processes(world).index(name), customer, second, height)
+
+
+def since_joined(
+    population: Population, code: int, customer: Codes, second: Codes, height: Floats
+) -> Points:
+    """Points of one process, from the moment on when their customer joined; turns come later."""
+    count = len(second)
+    turn, process = np.zeros(count, np.int32), np.full(count, code, np.int32)
+    part = Points(turn, process, customer, second, height, log_base=np.zeros(count))
+    return part.where(second >= population.joined[customer])
 
 
 def based(

@@ -38,8 +38,6 @@ def uniform_at(seed: int, name: str, customer: npt.ArrayLike, second: npt.ArrayL
 
     The numbers do not depend on how many addresses are asked for, or in which order.
 
-    Examples
-    --------
     >>> uniform_at(1, "cost", [3, 4], [50, 50])[1] == uniform_at(1, "cost", 4, 50)
     np.True_
     """

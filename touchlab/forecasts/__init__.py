@@ -1,0 +1,1 @@
+"""What each run foretells for the weeks after its data, the ledger of it, and its grades."""

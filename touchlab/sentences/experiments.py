@@ -1,0 +1,56 @@
+"""What to try next, how it goes and what trying brought."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from touchlab.data.contract import listing
+from touchlab.moments.risk import ENDING
+from touchlab.show import counted, per_cent, ranged, safe_sentence
+
+
+@safe_sentence
+def about_queue(table: pd.DataFrame, outcome: str, horizon_days: int) -> str:
+    """Answer which experiment to run next, and why; `table` is that of `plan_experiments`."""
+    worth = table[table.net > 0]
+    if worth.empty:
+        first = table.touchpoint.iloc[0]
+        return f"No experiment is worth what it forgoes now; the least dear is one on {first}."
+    first, kind = worth.iloc[0], "kept" if outcome in ENDING else outcome
+    found = f"{counted(first.detectable)} {outcome} outcomes"
+    turns = ", and what it costs is not known"
+    if first.part == first.part:
+        found = f"{per_cent(first.part)} of the drivers' estimate"
+    if first.probability == first.probability:
+        turns = ", and turns the decision to keep or stop it round with a chance of "
+        turns += per_cent(first.probability)
+    rest = f" Then: {listing(worth.touchpoint[1:4])}." if len(worth) > 1 else ""
+    return (
+        f"Try {first.touchpoint} next: hold it back from {per_cent(first['share'], 0)} of "
+        f"customers for {first.weeks:.0f} weeks. That finds effects down to {found} four times in "
+        f"five, forgoes about {counted(first.forgone)} {kind} outcomes meanwhile{turns}; knowing "
+        f"is worth {counted(first.worth)} outcomes over {horizon_days} days.{rest}"
+    )
+
+
+@safe_sentence
+def about_running(table: pd.DataFrame, outcome: str) -> str:
+    """Say of each experiment whether it is sound, and what it says by now."""
+    said = []
+    for row in table.itertuples():
+        effect = ranged(row.incremental, row.always_low, row.always_high)
+        untested = "; whether its arms are as drawn is untested" if row.arms == "untested" else ""
+        said.append(
+            f"{row.touchpoint}: {row.verdict}{untested}. So far {effect} {outcome} outcomes, with "
+            "an interval that holds however often one looks."
+        )
+    return " ".join(said)
+
+
+def how_to_hand_out(table: pd.DataFrame, data: str) -> str:
+    """Write the command that hands out the first experiment of the queue."""
+    row = table.iloc[0]
+    return (
+        f"To hand it out: touchlab experiment {data} {row.touchpoint} --share {row['share']:g} "
+        f"--weeks {row.weeks} --out {row.touchpoint}.csv"
+    )
