@@ -13,7 +13,7 @@ from tiny import surveys, tables
 import touchlab as tl
 from touchlab import sentences, show
 from touchlab.errors import MissingInput
-from touchlab.experience.comments import stop_words
+from touchlab.experience.comments import _comments, stop_words, themed
 
 
 def opened(table: pd.DataFrame) -> tl.Dataset:
@@ -26,32 +26,33 @@ def given() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def found(given: pd.DataFrame) -> tl.CommentThemes:
+def found(given: pd.DataFrame) -> pd.DataFrame:
     return tl.comment_themes(opened(given))
 
 
 def test_planted_themes_are_found_in_two_languages(
-    given: pd.DataFrame, found: tl.CommentThemes
+    given: pd.DataFrame, found: pd.DataFrame
 ) -> None:
-    both = found.answers.merge(given, left_on="customer", right_on="customer_id")
+    rows, _ = themed(_comments(opened(given)), 10, 1)
+    both = rows.merge(given, on="customer_id")
     assert len(both) == len(given)
     assert (both.language == both.spoken).mean() > 0.98
     for _, own in both.groupby("spoken"):
         assert adjusted_rand_score(own.planted, own.theme) > 0.85
-    assert found.table.groupby("language").size().to_dict() == {"de": 3, "en": 3}
-    assert (found.table.stability > 0.8).all()
+    assert found.groupby("language").size().to_dict() == {"de": 3, "en": 3}
+    assert (found.stability > 0.8).all()
 
 
-def test_no_word_of_few_customers_appears(found: tl.CommentThemes, given: pd.DataFrame) -> None:
+def test_no_word_of_few_customers_appears(found: pd.DataFrame, given: pd.DataFrame) -> None:
     """Each customer's own name, in every comment of hers, and words of nine customers."""
     nine = given.comment + pd.Series([" Gerlinde" if i < 18 else "" for i in range(len(given))])
     again = tl.comment_themes(opened(given.assign(comment=nine)))
     for one in (found, again):
-        page = show.Table(one.summary())._repr_html_() + one.sentence() + one.plot().alt
-        page += repr(one) + " ".join(one.notes)
+        page = show.Table(one)._repr_html_() + sentences.about_themes(one) + repr(one)
         assert not re.search("zq[a-j]{4}|gerlinde", page, re.IGNORECASE)
-        allowed = {w for lists in WORDS.values() for words in lists.values() for w in words.split()}
-        shown = {word for theme in one.table.theme for word in theme.split(", ")}
+        lists = [words for of_one in WORDS.values() for words in of_one.values()]
+        allowed = set(" ".join(lists).split())
+        shown = {word for theme in one.theme for word in theme.split(", ")}
         users = {w: given.comment.str.contains(rf"\b{w}\b").sum() for w in shown}
         assert min(users.values()) >= 10
         assert shown & allowed
@@ -60,25 +61,27 @@ def test_no_word_of_few_customers_appears(found: tl.CommentThemes, given: pd.Dat
 
 
 def test_a_theme_of_few_customers_is_not_shown(given: pd.DataFrame) -> None:
-    assert tl.comment_themes(opened(given), min_customers=150).table.empty
+    assert tl.comment_themes(opened(given), min_customers=150).empty
 
 
-def test_what_goes_with_low_scores_is_said(found: tl.CommentThemes) -> None:
-    english = found.table[found.table.language == "en"].set_index("theme")
+def test_what_goes_with_low_scores_is_said(found: pd.DataFrame) -> None:
+    english = found[found.language == "en"].set_index("theme")
     wait = english[english.index.str.contains("queue|slow|wait")].iloc[0]
     staff = english[english.index.str.contains("friendly|staff")].iloc[0]
     assert wait.ci_high < 0 < staff.ci_low
     assert wait.badge == staff.badge == "descriptive"
-    assert found.sentence().startswith("Comments that go with lower scores (a link only): visit (")
-    assert found.table.later.isna().all()
-    assert found.notes == ("whether churn follows a theme is not known from this data",)
+    assert sentences.about_themes(found).startswith(
+        "Comments that go with lower scores (a link only): visit ("
+    )
+    assert found.later.isna().all()
+    assert found.attrs["notes"] == ["whether churn follows a theme is not known from this data"]
 
 
 def test_words_at_random_are_no_themes() -> None:
     found = tl.comment_themes(opened(comment_surveys(seed=1, comments=400, themes=False)))
-    assert found.table.empty
-    assert all("no stable themes" in note for note in found.notes[:2])
-    assert sentences.about_themes(found.table).startswith("No touchpoint has comments enough")
+    assert found.empty
+    assert all("no stable themes" in note for note in found.attrs["notes"][:2])
+    assert sentences.about_themes(found).startswith("No touchpoint has comments enough")
 
 
 def test_what_follows_a_theme_is_the_difference_of_rates(given: pd.DataFrame) -> None:
@@ -105,7 +108,7 @@ def test_what_follows_a_theme_is_the_difference_of_rates(given: pd.DataFrame) ->
             "surveys": given.drop(columns=["planted", "spoken"]),
         }
     )
-    table = tl.comment_themes(data, days=60).table
+    table = tl.comment_themes(data, days=60)
     for language, word in (("en", "queue|slow|wait"), ("de", "schlange|langsam|warten")):
         own = table[(table.language == language) & table.theme.str.contains(word)].iloc[0]
         assert own.later_low < 50 < own.later_high + 5
@@ -113,5 +116,5 @@ def test_what_follows_a_theme_is_the_difference_of_rates(given: pd.DataFrame) ->
 
 
 def test_without_comments_it_is_missing() -> None:
-    with pytest.raises(MissingInput, match="The surveys have no comments"):
+    with pytest.raises(MissingInput, match="With comments in the surveys"):
         tl.comment_themes(tl.open_data(tables(surveys=surveys())))

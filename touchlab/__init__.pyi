@@ -22,7 +22,7 @@ from .errors import (
     TouchlabWarning,
 )
 from .experience.changes import ChangeEffects, change_effects
-from .experience.comments import CommentThemes, comment_themes
+from .experience.comments import comment_themes
 from .experience.followup import responders, scores_and_outcomes
 from .experience.key_drivers import key_drivers, weak_links
 from .experience.map import audit_map, propose_map, touch_shares, touchpoint_map
@@ -51,7 +51,6 @@ __version__: str
 
 __all__ = [
     "ChangeEffects",
-    "CommentThemes",
     "DataError",
     "Dataset",
     "Drivers",

@@ -172,8 +172,8 @@ def open_data(
         Ibis tables. Passwords come from the environment:
         ``postgres://user:${NAME}@host/database``. ``touches`` and ``outcomes`` are
         needed (or ``paths`` in their place); ``customers``, ``surveys``, ``touchpoints``,
-        ``experiments``, ``lifts`` and ``changes`` are used where they are there. ``touchlab.toml`` in the
-        folder maps column names.
+        ``experiments``, ``lifts``, ``changes`` are used where they are there. A ``touchlab.toml``
+        in the folder maps column names.
     level
         ``"campaign"`` makes each campaign a touchpoint, named ``"touchpoint: campaign"``:
         credit, drivers and costs are then by campaign (see `touchlab.data.level`).

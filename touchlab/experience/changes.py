@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import ibis.expr.types as ir
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -25,19 +26,14 @@ if TYPE_CHECKING:
 
 Mask = npt.NDArray[np.bool_]
 Move = Callable[[Mask, Mask], Floats]
-SCORE, BETWEEN = "score", ": "
-NO_CHANGES = (
-    "There is no changes table: with one (timestamp, touchpoint, what, and if you like segment "
-    "and cost), what an improvement of a touchpoint brought is shown here."
-)
-FEWEST = 30
-"""Answers, or outcomes, before and after, below which nothing is estimated."""
-NEAR = 0.25
-"""Exposure from which a moment is one of the touchpoint: a touch within two half-lives."""
-FEWEST_DATES, MOST_DATES = 3, 12
-QUIET, POWER, ALIKE, SHARED = 0.05, 0.8, 0.5, 0.1
-"""Level and power of the test at dates without a change; the part of the effect from which a move
-of what was not changed is a season; the part of its rows that another change may share."""
+SCORE = "score"
+NO_CHANGES = "With a table of changes (timestamp, touchpoint, what), what they did is shown here."
+FEWEST, NEAR = 30, 0.25
+"""Answers or outcomes before and after; exposure near a touch: within two half-lives of one."""
+FEWEST_DATES, MOST_DATES, QUIET, POWER = 3, 12, 0.05, 0.8
+"""Dates without a change; level and power of the test on them."""
+ALIKE, SHARED = 0.5, 0.1
+"""Part of the effect from which what was not changed shows a season; of rows two changes share."""
 COLUMNS = ["touchpoint", "what", "date", "segment", "measure", "before", "after", "expected"]
 COLUMNS += ["change", "ci_low", "ci_high", "value", "value_low", "value_high", "cost", "roi"]
 COLUMNS += ["roi_low", "roi_high", "dates", "loud", "badge", "n", "customers"]
@@ -45,29 +41,21 @@ COLUMNS += ["roi_low", "roi_high", "dates", "loud", "badge", "n", "customers"]
 
 @dataclass(frozen=True)
 class ChangeEffects(Result):
-    """What changes brought; see `change_effects`.
-
-    `placebos` has the same comparison at dates without a change: touchpoint, what, date,
-    estimate, ci_low, ci_high (points of the score; log of the ratio of outcomes).
-    """
+    """What changes brought; see `change_effects`."""
 
     table: pd.DataFrame
-    placebos: pd.DataFrame
     notes: tuple[str, ...]
 
     def summary(self) -> pd.DataFrame:
-        """The columns that a reader needs; return where it is known."""
         some = [c for c in COLUMNS if self.table[c].notna().any()]
         return self.table[[c for c in some if c not in ("measure", "before", "loud")]]
 
     def sentence(self) -> str:
-        """Say what each change brought, and how sure that is."""
         from touchlab import sentences
 
         return sentences.about_improvements(self.table)
 
     def plot(self) -> Picture:
-        """Show each change with its interval; its mark says its badge."""
         from touchlab import plots
 
         return plots.plot_changes(self.table)
@@ -78,86 +66,64 @@ def change_effects(
 ) -> ChangeEffects:
     """What did an improvement of a touchpoint bring, in its survey score or in outcomes?
 
-    Before and after the date, less what happened meanwhile where nothing was changed. It
-    cannot tell a change from something else that came to this touchpoint alone on the same
-    day; that the touchpoint moves on other days too, it can.
+    It cannot tell a change from what else came to this touchpoint alone on that day only.
 
     Parameters
     ----------
     data
-        With a table changes: ``timestamp, touchpoint, what``, and ``segment`` (such as
-        ``region: north``, a trait and its level) and ``cost`` where they are known.
+        With changes: ``timestamp, touchpoint, what``, and ``segment`` (such as ``region: north``)
+        and ``cost`` where they are known.
     drivers
-        None: the mean survey score of the touchpoint, 0 worst to 100 best. Fitted
-        drivers: their outcome, observed over what they expect.
+        None: the mean score, 0 worst to 100 best. Else their outcome, over what they expect.
     days
-        Length of the watch before and after.
+        Watched before and after.
 
     Returns
     -------
     ChangeEffects
-        ``.table``, a row a change: ``touchpoint, what, date, segment, measure, before,
-        after`` (mean score; outcomes near a touch of it), ``expected`` (without the change),
-        ``change, ci_low, ci_high`` (after less expected, 95 %), ``value, value_low,
-        value_high`` (of these outcomes), ``cost, roi, roi_low, roi_high`` (value over cost
-        less 1, within `days` alone), ``dates`` (without a change), ``loud`` (share of them
-        with an interval beyond 0), ``badge, n`` (answers; outcomes), ``customers``.
-        ``.placebos``, ``.notes``, ``.sentence()``, ``.plot()``.
-
-    Raises
-    ------
-    MissingInput, DataError
-        Without changes, or without surveys; for a segment that no trait has.
+        ``.table``, a row a change: ``touchpoint, what, date, segment, measure, before, after``
+        (mean score; outcomes near a touch of it), ``expected`` (without the change), ``change,
+        ci_low, ci_high`` (after less expected, 95 %), ``value`` (of the outcomes) and ``roi`` (over
+        ``cost`` less 1, within `days`) with their ends, ``dates`` (without a change), ``loud``
+        (share of them beyond 0), ``badge, n`` (answers; outcomes), ``customers``.
 
     Notes
     -----
-    Compared with what no change met within `days`, so that staggered starts do not stand in
-    for one another [Goodman-Bacon 2021]: with a segment, the same touchpoint elsewhere;
-    without, answers on other touchpoints (each touchpoint and metric with itself), or, for
-    outcomes, customers without a touch of it in two half-lives. Outcomes: log of (observed over
-    expected by the drivers), after less before. Intervals leave out groups of customers, and
-    are widened by what the comparison moves at up to 12 dates without a change.
-    Badge: ``adjusted`` where a comparison exists and those dates are quiet (Hotelling, 5 %)
-    and would have shown moves as large as the effect (power 80 %); ``descriptive`` where they
-    are not, where another change or a season coincides (what was not changed moves by half
-    the effect or more), or without comparison; else ``untested``.
+    After less before, less that of what no change met (staggered starts do not stand in for one
+    another [Goodman-Bacon 2021]): the touchpoint in other segments, else other touchpoints or
+    customers without a touch in two half-lives. Outcomes: log of observed over expected. Intervals
+    leave out customers, and are widened by moves at up to 12 dates without a change. ``adjusted``:
+    those are quiet (Hotelling, 5 %), and would have told (power 80 %); ``descriptive``: they are
+    not, a season or another change coincides, or nothing compares; else ``untested``.
 
     Examples
     --------
     >>> import pandas as pd, touchlab as tl
-    >>> data = tl.open_data("data/sample")
-    >>> tables = {name: table.to_pandas() for name, table in data.tables.items()}
-    >>> tables["changes"] = pd.DataFrame({
-    ...     "timestamp": ["2025-07-01"], "touchpoint": ["store_visit"], "what": ["new floor"],
-    ... })
-    >>> found = change_effects(tl.open_data(tables), days=60)
-    >>> found.table[["touchpoint", "what", "dates", "badge"]]
-        touchpoint       what  dates     badge
-    0  store_visit  new floor      3  untested
+    >>> times = pd.date_range("2026-01-01", periods=200)
+    >>> surveys = pd.DataFrame({"timestamp": times, "touchpoint": "call", "metric": "csat"})
+    >>> surveys["score"] = 3 + (times >= "2026-05-01")
+    >>> made = {"timestamp": ["2026-05-01"], "touchpoint": "call", "what": "less waiting"}
+    >>> data = tl.open_data({"surveys": surveys, "changes": pd.DataFrame(made)})
+    >>> change_effects(data).table[["what", "before", "after", "badge"]]
+               what  before  after        badge
+    0  less waiting    50.0   75.0  descriptive
     """
     if not data.has("changes"):
         raise MissingInput(NO_CHANGES)
     need_days(days)
     changes = data.tables["changes"]
     listed = changes.mutate(at=seconds(changes.timestamp)).to_pandas()
-    listed = listed.reindex(columns=[*listed.columns, *({"segment", "cost"} - {*listed.columns})])
+    listed = listed.reindex(columns=["timestamp", "touchpoint", "what", "segment", "cost", "at"])
     listed = listed.sort_values(["at", "touchpoint", "what"], ignore_index=True)
-    measured = _scores(data) if drivers is None else _outcomes(drivers)
-    watch = _Watch(data, measured, listed, days * DAY_SECONDS)
+    watch = _Watch(data, _outcomes(drivers) if drivers else _scores(data), listed, days)
     found = [watch.row(place) for place in range(len(listed))]
-    placebos = pd.concat([dates for _, dates, _ in found], ignore_index=True)
-    table = pd.DataFrame([row for row, _, _ in found]).reindex(columns=COLUMNS)
-    return ChangeEffects(table, placebos, tuple(note for *_, why in found for note in why))
+    table = pd.DataFrame([row for row, _ in found]).reindex(columns=COLUMNS)
+    return ChangeEffects(table, tuple(note for _, why in found for note in why))
 
 
 @dataclass(frozen=True)
 class _Measured:
-    """Answers, or moments of the drivers' sample, and how some of them moved.
-
-    `rows` has customer, time, group, amount (answers; outcomes) and value; `near` says which
-    rows are of a touchpoint; `move` gives from rows before and after the move, (sets,), whole
-    first, then without each group of customers.
-    """
+    """Answers, or moments: which are of a touchpoint, and how some moved from others, (sets,)."""
 
     name: str
     rows: pd.DataFrame
@@ -168,41 +134,36 @@ class _Measured:
 
 def _scores(data: Dataset) -> _Measured:
     surveys = surveys_of(data)
-    answers = surveys.filter(surveys.score.notnull() & surveys.timestamp.notnull())
-    rows = answers.select(
-        "touchpoint",
-        "metric",
-        customer="customer_id",
-        time=seconds(answers.timestamp),
-        group=customer_group(answers.customer_id),
-        value=scaled(answers.score, answers.metric),
-    ).to_pandas()
-    rows = rows.sort_values(["time", "touchpoint", "metric", "value"], ignore_index=True)
-    rows["customer"] = rows.customer.where(rows.customer.notna(), rows.index.to_series())
-    rows["group"] = rows.group.fillna(rows.index.to_series() % GROUPS).astype(int)
-    rows = rows.assign(amount=1.0)
+    rows = answer_rows(surveys.filter(surveys.score.notnull()), "touchpoint").assign(amount=1.0)
     move = within_strata(rows.group, rows.touchpoint + rows.metric, rows.value)
     return _Measured(SCORE, rows, lambda name: (rows.touchpoint == name).to_numpy(), move)
 
 
-def within_strata(group: pd.Series, stratum: pd.Series, value: pd.Series) -> Move:
-    """Differences of means between two sets of rows, each stratum compared with itself.
+def answer_rows(answers: ir.Table, *more: str) -> pd.DataFrame:
+    """Bring answers: metric, time, value (0 to 100), customer and group; the nameless each own."""
+    rows = answers.select(
+        "metric", "customer_id", *more, time=seconds(answers.timestamp),
+        group=customer_group(answers.customer_id), value=scaled(answers.score, answers.metric),
+    ).to_pandas()  # fmt: skip
+    rows = rows.dropna(subset="time").sort_values([*more, "time", "metric", "value"])
+    rows = rows.reset_index(drop=True)
+    number = rows.index.to_series()
+    customer = rows.customer_id.astype(object).where(rows.customer_id.notna(), number)
+    return rows.assign(customer=customer, group=rows.group.fillna(number % GROUPS).astype(int))
 
-    Weighted by n1 n2 / (n1 + n2) [Mantel & Haenszel 1959]; (sets,), all customers first, then
-    without each of their groups.
-    """
+
+def within_strata(group: pd.Series, stratum: pd.Series, value: pd.Series) -> Move:
+    """Differences of means between two sets of rows, each stratum with itself [Mantel 1959]."""
     code, names = pd.factorize(stratum, sort=True)
     place, values = group.to_numpy() * len(names) + code, value.to_numpy(float)
 
     def move(before: Mask, after: Mask) -> Floats:
         n, mean = np.empty((2, 2, GROUPS + 1, len(names)))
         for i, mask in enumerate((before, after)):
-            counts, sums = (
-                np.bincount(place[mask], weights, GROUPS * len(names)).reshape(GROUPS, len(names))
-                for weights in (None, values[mask])
-            )
-            n[i] = (LEFT_OUT > 0) @ counts
-            mean[i] = ((LEFT_OUT > 0) @ sums) / np.maximum(n[i], 1)
+            for total, weights in ((n, None), (mean, values[mask])):
+                sums = np.bincount(place[mask], weights, GROUPS * len(names))
+                total[i] = (LEFT_OUT > 0) @ sums.reshape(GROUPS, len(names))
+        mean /= np.maximum(n, 1)
         weight = n[0] * n[1] / np.maximum(n[0] + n[1], 1)
         moved: Floats = (weight * (mean[1] - mean[0])).sum(axis=1) / weight.sum(axis=1)
         return moved
@@ -222,10 +183,8 @@ def _outcomes(drivers: Drivers) -> _Measured:
     worth = own.value.mean().to_pyarrow().as_py() if "value" in own.columns else None
 
     def near(name: str) -> Mask:
-        if name not in moments.touchpoints:
-            return np.zeros(len(rows), dtype=bool)
-        place = moments.touchpoints.index(name)
-        return np.asarray(exposure[place] > saturate(NEAR, model.saturation))
+        of_it = np.array([one == name for one in moments.touchpoints])
+        return np.asarray((exposure[of_it] > saturate(NEAR, model.saturation)).any(axis=0))
 
     def move(before: Mask, after: Mask) -> Floats:
         ratios = [seen[:, m].sum(axis=1) / expected[:, m].sum(axis=1) for m in (before, after)]
@@ -235,19 +194,17 @@ def _outcomes(drivers: Drivers) -> _Measured:
 
 
 class _Watch:
-    """Every change with the rows that it met, and those it is compared with."""
+    """Every change with the rows that it met."""
 
-    def __init__(
-        self, data: Dataset, measured: _Measured, changes: pd.DataFrame, length: float
-    ) -> None:
-        self.measured, self.changes, self.length = measured, changes, length
+    def __init__(self, data: Dataset, measured: _Measured, changes: pd.DataFrame, days: int):
+        self.measured, self.changes, self.length = measured, changes, days * DAY_SECONDS
         self.time = measured.rows.time.to_numpy(float)
         self.near = [measured.near(name) for name in changes.touchpoint]
         inside = [_in_segment(data, measured.rows, segment) for segment in changes.segment]
         self.own = [near & where for near, where in zip(self.near, inside, strict=True)]
 
-    def row(self, place: int) -> tuple[dict[str, Any], pd.DataFrame, list[str]]:
-        """The row of a change, its dates without a change, and what to say of it."""
+    def row(self, place: int) -> tuple[dict[str, Any], list[str]]:
+        """The row of a change, and what to say of it."""
         change, measured = self.changes.iloc[place], self.measured
         name = f"{change.touchpoint}, {change.what}"
         known = {c: change[c] for c in ("touchpoint", "what", "segment", "cost")}
@@ -257,43 +214,36 @@ class _Watch:
         n = [float(amount[mask].sum()) for mask in (before, after)]
         people = measured.rows.customer[(before | after) & (amount > 0)].nunique()
         known |= {"n": round(sum(n)), "customers": people, "dates": 0}
-        dates = pd.DataFrame(
-            columns=["touchpoint", "what", "date", "estimate", "ci_low", "ci_high"]
-        )
         if min(n) < FEWEST:
-            unit = "answers" if measured.name == SCORE else f"{measured.name} outcomes"
-            return known, dates, [f"{name}: fewer than {FEWEST} {unit} before or after it"]
+            return known, [f"{name}: fewer than {FEWEST} answers or outcomes before or after it"]
         estimate, others = self._compare(place, change["at"])
-        at, sets = self._placebos(place)
-        dates = _dated(sets, at).assign(touchpoint=change.touchpoint, what=change.what)
-        test = _Placebo.of(sets, float(estimate[0]))
+        sets = self._placebos(place)
+        loud, power, excess = _placebo_test(sets, float(estimate[0]))
         error, _ = jackknife(estimate[0], estimate[1:])
-        low, high = interval(estimate[0], np.hypot(error, test.excess))
-        ends = np.array([estimate[0], low, high])
+        ends = np.array([estimate[0], *interval(estimate[0], np.hypot(error, excess))])
+        low, high = interval(sets[:, 0], jackknife(sets[:, 0], sets[:, 1:].T)[0])
         if measured.name == SCORE:
-            value = measured.rows.value.to_numpy(float)
-            levels, changed = (value[before].mean(), value[after].mean()), ends
+            levels, changed = [measured.rows.value[m].mean() for m in (before, after)], ends
         else:
-            levels, changed = (n[0], n[1]), n[1] * -np.expm1(-ends)
+            levels, changed = n, n[1] * -np.expm1(-ends)
         known |= {"before": levels[0], "after": levels[1], "expected": levels[1] - changed[0]}
-        known |= {"dates": len(at), "loud": (dates.ci_low * dates.ci_high > 0).mean()}
+        known |= {"dates": len(sets), "loud": (low * high > 0).sum() / max(len(sets), 1)}
         for i, end in enumerate(("", "_low", "_high")):
             worth = changed[i] * measured.worth
             known |= {("change", "ci_low", "ci_high")[i]: changed[i], f"value{end}": worth}
             known[f"roi{end}"] = worth / change.cost - 1 if change.cost else np.nan
-        doubts = self._doubts(place, float(estimate[0]), others, test)
-        known["badge"] = "descriptive" if doubts else "adjusted" if test.power else "untested"
-        if not doubts and not test.power:
-            doubts = [f"the {len(at)} dates without a change would not show moves as large"]
-        return known, dates, [f"{name}: {doubt}" for doubt in doubts]
+        doubts = self._doubts(place, float(estimate[0]), others)
+        doubts += ["it moves at dates without a change, too: a season of its own"] * loud
+        known["badge"] = "descriptive" if doubts else "adjusted" if power else "untested"
+        if not doubts and not power:
+            doubts = [f"the {len(sets)} dates without a change would not show moves as large"]
+        return known, [f"{name}: {doubt}" for doubt in doubts]
 
     def _windows(self, rows: Mask, at: float) -> tuple[Mask, Mask]:
-        after = (self.time >= at) & (self.time < at + self.length)
-        before = (self.time < at) & (self.time >= at - self.length)
-        return rows & before, rows & after
+        days = (self.time - at) / self.length
+        return rows & (days < 0) & (days >= -1), rows & (days >= 0) & (days < 1)
 
     def _meets(self, at: float, place: int | None = None) -> list[int]:
-        """Changes within the watch around a time, but the one at `place`."""
         close = (self.changes["at"] - at).abs() < self.length
         return [int(i) for i in np.flatnonzero(close) if i != place]
 
@@ -312,30 +262,22 @@ class _Watch:
             others = self.measured.move(*windows)
         return moved - others, others
 
-    def _placebos(self, place: int) -> tuple[list[float], Floats]:
-        """Dates without a change around, the nearest ones, and the same comparison at them.
-
-        None in the weeks after the change: there its effect may still build up.
-        """
+    def _placebos(self, place: int) -> Floats:
+        """Compare at the nearest dates without a change; just after one, it may still build up."""
         at, own = float(self.changes["at"].iloc[place]), self.own[place]
         first, last = self.time[own].min(), self.time[own].max()
-        steps = sorted(range(-500, 501), key=abs)
-        dates = [at + step * self.length for step in steps if step not in (0, 1)]
-        dates = [d for d in dates if d - self.length >= first and d + self.length <= last + 1]
-        found: dict[float, Floats] = {}
-        overlap = [i for i in range(len(self.own)) if (self.own[i] & own).any()]
-        for date in dates:
-            if len(found) < MOST_DATES and not {*self._meets(date)} & {*overlap}:
+        found: list[Floats] = []
+        overlap = {i for i in range(len(self.own)) if (self.own[i] & own).any()}
+        for step in sorted({*range(-500, 501)} - {0, 1}, key=abs):
+            date = at + step * self.length
+            inside = date - self.length >= first and date + self.length <= last + 1
+            if inside and len(found) < MOST_DATES and not {*self._meets(date)} & overlap:
                 moved, others = self._compare(place, date)
                 if others is not None and np.isfinite(moved).all():
-                    found[date] = moved
-        chosen = sorted(found)
-        return chosen, np.array([found[d] for d in chosen]).reshape(len(chosen), GROUPS + 1)
+                    found.append(moved)
+        return np.array(found).reshape(len(found), GROUPS + 1)
 
-    def _doubts(
-        self, place: int, effect: float, others: Floats | None, test: _Placebo
-    ) -> list[str]:
-        """Say why a change is no more than described."""
+    def _doubts(self, place: int, effect: float, others: Floats | None) -> list[str]:
         doubts, own = [], self.own[place]
         for other in self._meets(self.changes["at"].iloc[place], place):
             if (self.own[other] & own).sum() > SHARED * own.sum():
@@ -346,53 +288,30 @@ class _Watch:
             low, high = interval(others[0], jackknife(others[0], others[1:])[0])
             if low * high > 0 and abs(others[0]) >= ALIKE * abs(effect):
                 doubts.append("what was not changed moved as well: a season coincides")
-        if test.loud:
-            doubts.append("it moves at dates without a change, too: a season of its own")
         return doubts
 
 
-@dataclass(frozen=True)
-class _Placebo:
-    """What dates without a change say: beyond chance, able to tell, and by how much they move."""
-
-    loud: bool
-    power: bool
-    excess: float
-
-    @classmethod
-    def of(cls, sets: Floats, effect: float) -> _Placebo:
-        """From (dates, sets): Hotelling's test with the covariance of the jackknife."""
-        m = len(sets)
-        if m < FEWEST_DATES:
-            return cls(False, False, 0.0)
-        apart = sets[:, 1:] - sets[:, 1:].mean(axis=1, keepdims=True)
-        spread = apart @ apart.T * (GROUPS - 1) / GROUPS
-        size, noise = sets[:, 0], float(np.diag(spread).mean())
-        square = float(size @ np.linalg.pinv(spread, hermitian=True) @ size)
-        tail = stats.f.sf(square * (GROUPS - m) / (m * (GROUPS - 1)), m, GROUPS - m)
-        seen = stats.ncx2.sf(stats.chi2.isf(QUIET, m), m, m * effect**2 / max(noise, 1e-12))
-        excess = np.sqrt(max(float((size**2).mean()) - noise, 0.0))
-        return cls(bool(tail < QUIET), bool(seen >= POWER), float(excess))
-
-
-def _dated(sets: Floats, at: list[float]) -> pd.DataFrame:
-    error, freedom = jackknife(sets[:, 0], sets[:, 1:].T)
-    low, high = interval(sets[:, 0], error, freedom)
-    when = pd.to_datetime(at, unit="s")
-    return pd.DataFrame({"date": when, "estimate": sets[:, 0], "ci_low": low, "ci_high": high})
+def _placebo_test(sets: Floats, effect: float) -> tuple[bool, bool, float]:
+    """Whether dates without a change move (Hotelling), would have told, and how far they move."""
+    m = len(sets)
+    if m < FEWEST_DATES:
+        return False, False, 0.0
+    apart = sets[:, 1:] - sets[:, 1:].mean(axis=1, keepdims=True)
+    spread = apart @ apart.T * (GROUPS - 1) / GROUPS
+    size, noise = sets[:, 0], float(np.diag(spread).mean())
+    square = float(size @ np.linalg.pinv(spread, hermitian=True) @ size)
+    tail = stats.f.sf(square * (GROUPS - m) / (m * (GROUPS - 1)), m, GROUPS - m)
+    seen = stats.ncx2.sf(stats.chi2.isf(QUIET, m), m, m * effect**2 / max(noise, 1e-12))
+    return bool(tail < QUIET), bool(seen >= POWER), max(float(size @ size) / m - noise, 0.0) ** 0.5
 
 
 def _in_segment(data: Dataset, rows: pd.DataFrame, segment: object) -> Mask:
     """Say which rows are of customers in a segment, written ``trait: level``; none is all."""
     if not isinstance(segment, str):
         return np.ones(len(rows), dtype=bool)
-    trait, _, level = segment.partition(BETWEEN)
+    trait, _, level = segment.partition(": ")
     if trait not in traits(data):
-        known = listing(traits(data)) or "no traits"
-        raise DataError(
-            f"changes.segment: {segment!r} names no trait of customers\n"
-            f"  give a trait and its level, such as 'region: north'; the data has {known}"
-        )
-    groups = trait_groups(data, trait)
-    inside = groups.filter(groups.group == level).customer_id.to_pandas()
-    return rows.customer.isin(inside).to_numpy()
+        said = f"changes.segment: {segment!r} names no trait of customers\n  give one and its level"
+        raise DataError(f"{said}, as in 'region: north'; there are {listing(traits(data))}")
+    groups = trait_groups(data, trait).to_pandas()
+    return rows.customer.isin(groups.customer_id[groups.group == level]).to_numpy()

@@ -14,16 +14,8 @@ from .drivers import (
     plot_scores,
     plot_waterfall,
 )
-from .experience import (
-    plot_changes,
-    plot_flow,
-    plot_gaps,
-    plot_importance,
-    plot_map,
-    plot_survey_scores,
-    plot_themes,
-)
-from .experiments import plot_queue
+from .experience import plot_flow, plot_gaps, plot_importance, plot_map, plot_survey_scores
+from .experiments import plot_changes, plot_queue
 from .forecasts import plot_record
 from .journeys import plot_first_steps, plot_lengths, plot_months, plot_steps, plot_times
 from .parts import plot_intervals, plot_lines
@@ -68,7 +60,6 @@ __all__ = [
     "plot_steps",
     "plot_survey_scores",
     "plot_survival",
-    "plot_themes",
     "plot_times",
     "plot_validation",
     "plot_waterfall",

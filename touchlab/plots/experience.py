@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from touchlab.data.contract import STAGES
-from touchlab.errors import TooThin
 from touchlab.experience.key_drivers import KeyDrivers, called, quadrants, weak_links
 from touchlab.plots.parts import (
     TRUST,
@@ -25,7 +24,6 @@ from touchlab.plots.parts import (
     name_rows,
     name_some,
     percent_axis,
-    plot_intervals,
     short,
     trust,
     whole_per_cent,
@@ -155,34 +153,6 @@ def plot_gaps(gaps: pd.DataFrame, *, outcome: str) -> Picture:
         return finish(figure, axes, title, width)
 
     return Picture(draw, f"{title}.", gaps)
-
-
-def plot_changes(table: pd.DataFrame) -> Picture:
-    """Show what each change brought, with its interval and badge (`change_effects`)."""
-    rows = table[table.change.notna()]
-    if rows.empty:
-        raise TooThin("No change has enough before and after it to be drawn.")
-    names = rows.what + ", " + rows.touchpoint + ", " + rows.date.dt.strftime("%Y-%m-%d")
-    unit = "points of 100" if (rows.measure == "score").all() else "outcomes within the watch"
-    clear = int((rows.ci_low * rows.ci_high > 0).sum())
-    return plot_intervals(
-        rows.assign(name=names), value="change", names="name", percent=False,
-        label=f"after less expected without the change, {unit}, 95 % interval",
-        title=f"{clear} of {len(rows)} changes are followed by a clear move",
-    )  # fmt: skip
-
-
-def plot_themes(table: pd.DataFrame) -> Picture:
-    """Show how scores with a theme differ from others at the touchpoint (`comment_themes`)."""
-    rows = table[table.difference.notna()]
-    if rows.empty:
-        raise TooThin("No theme of the comments has enough scores to be drawn.")
-    clear = int((rows.ci_high < 0).sum())
-    return plot_intervals(
-        rows.assign(name=rows.touchpoint + ": " + rows.theme), value="difference", names="name",
-        percent=False, label="points of 100 by which its scores differ, 95 % interval",
-        title=f"{clear} of {len(rows)} themes go with lower scores",
-    )  # fmt: skip
 
 
 def _gaps_title(gaps: pd.DataFrame, outcome: str) -> str:

@@ -1,4 +1,4 @@
-"""Figures of experiments to come."""
+"""Figures of experiments to come, and of changes that were made."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from touchlab.errors import TooThin
+from touchlab.plots import parts
 from touchlab.plots.parts import canvas, count_axis, finish, short, trust, whole_or_tenths
 from touchlab.show import Picture, Theme, counted, on_hover, safe_picture
 
@@ -40,3 +42,16 @@ def plot_queue(table: pd.DataFrame, *, outcome: str) -> Picture:
         return finish(figure, axes, title, width)
 
     return Picture(draw, f"{title}. On the line, worth and outcomes forgone are equal.", rows)
+
+
+def plot_changes(table: pd.DataFrame) -> Picture:
+    """Show what each change brought, with its interval and badge (`change_effects`)."""
+    rows = table[table.change.notna()]
+    if rows.empty:
+        raise TooThin("No change has enough before and after it to be drawn.")
+    names = rows.what + ", " + rows.touchpoint + ", " + rows.date.dt.strftime("%Y-%m-%d")
+    unit = "points of 100" if (rows.measure == "score").all() else "outcomes within the watch"
+    label, clear = f"after less expected, {unit}, 95 % interval", rows.ci_low * rows.ci_high > 0
+    title = f"{int(clear.sum())} of {len(rows)} changes show a clear move"
+    given: dict[str, Any] = {"value": "change", "names": "name", "label": label, "title": title}
+    return parts.plot_intervals(rows.assign(name=names), **given, percent=False)
