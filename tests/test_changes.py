@@ -101,9 +101,8 @@ def test_what_is_missing_or_wrong_is_said() -> None:
         tl.change_effects(tl.open_data(tables(surveys=surveys())))
     world = score_world("nothing", seed=1, answers=300)
     few = tl.change_effects(tl.open_data(world))
-    assert few.notes == (
-        "call, shorter wait: fewer than 30 answers or outcomes before or after it",
-    )
+    why = "fewer than 30 answers or outcomes before or after it"
+    assert few.notes == (f"call, shorter wait: {why}",)
     assert few.sentence() == "No change has enough before and after it to say what it brought."
     world["changes"] = world["changes"].assign(segment="north")
     with pytest.raises(DataError, match=r"changes.segment: 'north' names no trait of customers"):

@@ -41,7 +41,7 @@ COLUMNS += ["roi_low", "roi_high", "dates", "loud", "badge", "n", "customers"]
 
 @dataclass(frozen=True)
 class ChangeEffects(Result):
-    """What changes brought; see `change_effects`."""
+    """What changes brought."""
 
     table: pd.DataFrame
     notes: tuple[str, ...]
@@ -145,8 +145,8 @@ def answer_rows(answers: ir.Table, *more: str) -> pd.DataFrame:
         "metric", "customer_id", *more, time=seconds(answers.timestamp),
         group=customer_group(answers.customer_id), value=scaled(answers.score, answers.metric),
     ).to_pandas()  # fmt: skip
-    rows = rows.dropna(subset="time").sort_values([*more, "time", "metric", "value"])
-    rows = rows.reset_index(drop=True)
+    order = [*more, "time", "metric", "value"]
+    rows = rows.dropna(subset="time").sort_values(order, ignore_index=True)
     number = rows.index.to_series()
     customer = rows.customer_id.astype(object).where(rows.customer_id.notna(), number)
     return rows.assign(customer=customer, group=rows.group.fillna(number % GROUPS).astype(int))
@@ -165,17 +165,15 @@ def within_strata(group: pd.Series, stratum: pd.Series, value: pd.Series) -> Mov
                 total[i] = (LEFT_OUT > 0) @ sums.reshape(GROUPS, len(names))
         mean /= np.maximum(n, 1)
         weight = n[0] * n[1] / np.maximum(n[0] + n[1], 1)
-        moved: Floats = (weight * (mean[1] - mean[0])).sum(axis=1) / weight.sum(axis=1)
-        return moved
+        return np.asarray((weight * (mean[1] - mean[0])).sum(axis=1) / weight.sum(axis=1))
 
     return move
 
 
 def _outcomes(drivers: Drivers) -> _Measured:
     model, moments = drivers.model, drivers.moments
-    packed = np.vstack([drivers.parameters.packed, drivers.replicates])
-    left = LEFT_OUT[:, model.group] > 0
-    expected = (Sets.of(model, packed).chances() * left).astype(np.float32)
+    left, whole = LEFT_OUT[:, model.group] > 0, drivers.parameters.packed
+    expected = Sets.of(model, np.vstack([whole, drivers.replicates])).chances() * left
     seen, exposure = left * model.event, model.exposure(drivers.parameters)
     rows = moments.table[["customer", "time", "group"]].reset_index(drop=True)
     rows = rows.assign(amount=model.event * moments.events_each, value=1.0)
@@ -219,8 +217,8 @@ class _Watch:
         estimate, others = self._compare(place, change["at"])
         sets = self._placebos(place)
         loud, power, excess = _placebo_test(sets, float(estimate[0]))
-        error, _ = jackknife(estimate[0], estimate[1:])
-        ends = np.array([estimate[0], *interval(estimate[0], np.hypot(error, excess))])
+        error = np.hypot(jackknife(estimate[0], estimate[1:])[0], excess)
+        ends = np.array([estimate[0], *interval(estimate[0], error)])
         low, high = interval(sets[:, 0], jackknife(sets[:, 0], sets[:, 1:].T)[0])
         if measured.name == SCORE:
             levels, changed = [measured.rows.value[m].mean() for m in (before, after)], ends

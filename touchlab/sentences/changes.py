@@ -34,12 +34,10 @@ def _brought(row: Any) -> str:
         verb = "made for" if sure else "is followed by"
         said = f"{verb} {amount} {'more' if up else 'fewer'} {row.measure} outcomes"
     if sure and pd.notna(row.roi):
-        low, high = counted(1 + row.roi_low), counted(1 + row.roi_high)
-        said += f", worth {counted(1 + row.roi)} ({low} to {high}) times its cost so far"
-    doubt = "" if sure else ", which need not be its doing"
-    return (
-        f"{row.what} ({row.touchpoint}, {row.date:%Y-%m-%d}) {said} ({BACKED[row.badge]}){doubt}."
-    )
+        ends = [counted(1 + one) for one in (row.roi, row.roi_low, row.roi_high)]
+        said += ", worth {} ({} to {}) times its cost so far".format(*ends)
+    said += f" ({BACKED[row.badge]})" + ("" if sure else ", which need not be its doing")
+    return f"{row.what} ({row.touchpoint}, {row.date:%Y-%m-%d}) {said}."
 
 
 @safe_sentence
