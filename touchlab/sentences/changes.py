@@ -9,8 +9,6 @@ import pandas as pd
 from touchlab.errors import listing
 from touchlab.show import BACKED, counted, ranged, safe_sentence
 
-MOST_NAMED = 3
-
 
 @safe_sentence
 def about_improvements(table: pd.DataFrame) -> str:
@@ -19,8 +17,8 @@ def about_improvements(table: pd.DataFrame) -> str:
     if known.empty:
         return "No change has enough before and after it to say what it brought."
     clear = known.ci_low * known.ci_high > 0
-    said = [_brought(row) for row in known[clear].head(MOST_NAMED).itertuples()]
-    names = listing((known.what + " (" + known.touchpoint + ")")[~clear], MOST_NAMED)
+    said = [_brought(row) for row in known[clear].head(3).itertuples()]
+    names = listing((known.what + " (" + known.touchpoint + ")")[~clear], 3)
     return " ".join([*said, *([f"No clear change shows after {names}."] if names else [])])
 
 
@@ -46,10 +44,10 @@ def about_themes(table: pd.DataFrame) -> str:
     if table.empty:
         return "No touchpoint has comments enough that fall into stable themes."
     named, said = table.touchpoint + " (" + table.theme + ")", "No theme goes with lower scores."
-    low = table.assign(named=named)[table.ci_high < 0].sort_values("difference").head(MOST_NAMED)
+    low = table.assign(named=named)[table.ci_high < 0].sort_values("difference").head(3)
     if len(low):
         gaps = map(ranged, -low.difference, -low.ci_high, -low.ci_low)
         parts = [f"{name}: {gap} points lower" for name, gap in zip(low.named, gaps, strict=True)]
         said = f"Comments that go with lower scores (a link only): {'; '.join(parts)}."
-    left = listing(named[table.later_low > 0], most=MOST_NAMED)
+    left = listing(named[table.later_low > 0], most=3)
     return f"{said} The outcome follows more often after {left}." if left else said
