@@ -79,7 +79,7 @@ def comment_themes(
     """
     check_k(min_customers)
     rows, notes = themed(_with_later(data, _comments(data), outcome, days), min_customers, seed)
-    unknown = rows.happened.isna().all()
+    unknown = bool(rows.happened.isna().all())
     notes += [f"whether {outcome} follows a theme is not known from this data"] * unknown
     shown = rows[rows.theme != ""].groupby(["touchpoint", "language", "theme"])
     found = [_theme(rows, own) for _, own in shown if own.customer.nunique() >= min_customers]
