@@ -14,7 +14,14 @@ from .drivers import (
     plot_scores,
     plot_waterfall,
 )
-from .experience import plot_flow, plot_gaps, plot_importance, plot_map, plot_survey_scores
+from .experience import (
+    plot_changes,
+    plot_flow,
+    plot_gaps,
+    plot_importance,
+    plot_map,
+    plot_survey_scores,
+)
 from .forecasts import plot_record
 from .journeys import plot_first_steps, plot_lengths, plot_months, plot_steps, plot_times
 from .parts import plot_intervals, plot_lines
@@ -27,6 +34,7 @@ from .retention import (
 )
 
 __all__ = [
+    "plot_changes",
     "plot_cohorts",
     "plot_cost_per_incremental",
     "plot_credit",

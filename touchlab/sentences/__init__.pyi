@@ -11,6 +11,7 @@ from .budget import (
     costs_in_brief,
     plan_in_brief,
 )
+from .changes import about_improvements, about_themes
 from .drivers import (
     DESCRIPTIVE,
     about_agreement,
@@ -88,6 +89,7 @@ __all__ = [
     "about_forecasts",
     "about_gaps",
     "about_given_touches",
+    "about_improvements",
     "about_inactivity",
     "about_intent",
     "about_journeys",
@@ -117,6 +119,7 @@ __all__ = [
     "about_running",
     "about_scores",
     "about_survival",
+    "about_themes",
     "about_ties",
     "about_touches",
     "about_unexplained",
