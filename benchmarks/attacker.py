@@ -120,7 +120,9 @@ def listening() -> Iterator[list[Published]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shown, "safe", noting_safe)
-        patch.setattr(figures.Picture, "svg", lambda *_: "<svg xmlns='http://www.w3.org/2000/svg'/>")
+        patch.setattr(
+            figures.Picture, "svg", lambda *_: "<svg xmlns='http://www.w3.org/2000/svg'/>"
+        )
         for room in (tables, show):
             patch.setattr(room, "Table", Table)
             for name in {"Kept", "keep"} & set(dir(room)):
@@ -311,23 +313,12 @@ def _rich(column: Matrix) -> bool:
     return len(np.unique(own)) >= FEWEST and bool(np.any(np.abs(own) > 1e-6))
 
 
-def _same(a: Matrix, b: Matrix) -> bool:
-    both = np.isfinite(a) & np.isfinite(b)
-    if both.sum() < FEWEST or len(np.unique(a[both])) < FEWEST:
-        return False
-    return bool(np.all(np.abs(a[both] - b[both]) <= EXACT * np.maximum(np.abs(a[both]), 1e-3)))
-
-
 def _between(facts: Facts, a: View, b: View, left: Any, right: Any) -> int:
     found = 0
     av, bv = a.values[left], b.values[right]
     for i in range(av.shape[1]):
         for j in range(bv.shape[1]):
-            if _same(av[:, i], bv[:, j]):
-                found += 1
-                for r, s in zip(a.cells[left, i], b.cells[right, j], strict=True):
-                    if r and s:
-                        facts.add([*((x, 1.0) for x in r), *((y, -1.0) for y in s)])
+            found += _pair(facts, a.cells[left, i], b.cells[right, j], av[:, i], bv[:, j])
     found += _triples(
         facts, np.hstack([a.cells[left], b.cells[right]]), np.hstack([av, bv]), av.shape[1]
     )
@@ -336,26 +327,32 @@ def _between(facts: Facts, a: View, b: View, left: Any, right: Any) -> int:
 
 def _within(facts: Facts, cells: Any, values: Matrix) -> int:
     found = 0
-    size = values.shape[1]
-    for i, j in itertools.combinations(range(size), 2):
-        if _same(values[:, i], values[:, j]):
-            found += 1
-            for r, s in zip(cells[:, i], cells[:, j], strict=True):
-                if r and s:
-                    facts.add([*((x, 1.0) for x in r), *((y, -1.0) for y in s)])
-            continue
-        if not _rich(values[:, i]) or not _rich(values[:, j]):
-            continue
-        with np.errstate(all="ignore"):
-            ratio = values[:, i] / values[:, j]
-        good = np.isfinite(ratio) & (values[:, i] != 0)
-        if good.sum() >= FEWEST and np.ptp(ratio[good]) <= EXACT * abs(ratio[good][0]):
-            found += 1
-            factor = float(ratio[good][0])  # shares and their sums are known
-            for r, s in zip(cells[:, i], cells[:, j], strict=True):
-                if r and s:
-                    facts.add([*((x, 1.0) for x in r), *((y, -factor) for y in s)])
+    for i, j in itertools.combinations(range(values.shape[1]), 2):
+        found += _pair(facts, cells[:, i], cells[:, j], values[:, i], values[:, j])
     return found + _triples(facts, cells, values, 0)
+
+
+def _pair(facts: Facts, one: Any, other: Any, a: Matrix, b: Matrix) -> int:
+    """Columns that are equal, or whose ratio or sum is the same in all rows."""
+    if not (_rich(a) and _rich(b)):
+        return 0
+    with np.errstate(all="ignore"):
+        ratio, total = np.where(a != 0, a / b, np.nan), a + b
+    if _constant(ratio):
+        factor, constant = -float(ratio[np.isfinite(ratio)][0]), 0.0
+    elif _constant(total):
+        factor, constant = 1.0, float(total[np.isfinite(total)][0])
+    else:
+        return 0
+    for r, s in zip(one, other, strict=True):
+        if r and s:
+            facts.add([*((x, 1.0) for x in r), *((y, factor) for y in s)], constant)
+    return 1
+
+
+def _constant(values: Matrix) -> bool:
+    own = values[np.isfinite(values)]
+    return len(own) >= FEWEST and bool(np.ptp(own) <= EXACT * abs(own[0]))
 
 
 def _triples(facts: Facts, cells: Any, values: Matrix, cut: int) -> int:
@@ -364,9 +361,10 @@ def _triples(facts: Facts, cells: Any, values: Matrix, cut: int) -> int:
     rich = [_rich(values[:, c]) for c in range(size)]
     lone = [all(len(one) <= 1 for one in cells[:, c]) for c in range(size)]
     for i, j in itertools.combinations(range(size), 2):
-        if not (rich[i] and rich[j]):
+        if not (rich[i] or rich[j]):
             continue
-        for made, product in ((values[:, i] * values[:, j], True), (values[:, i] + values[:, j], False)):
+        one, other = values[:, i], values[:, j]
+        for made, product in ((one * other, True), (one + other, False)):
             with np.errstate(invalid="ignore"):
                 off = np.abs(values - made[:, None])
             near = (off <= EXACT * np.maximum(np.abs(values), 1e-3)) | ~np.isfinite(off)
@@ -528,7 +526,11 @@ def attack(tables: Sequence[Published], k: int) -> Verdict:
     exact += [t for t, (low, high) in whole.items() if low == high and t not in exact
               and facts.value[t] == round(facts.value[t])]  # fmt: skip
     near = [t for t, (low, high) in whole.items() if t not in exact and high - low + 1 < k]
-    say = lambda t: f"{facts.title[t]} = {facts.value[t]:g} in {bounds[t][0]:g}..{bounds[t][1]:g} {facts.chain(t)}"  # noqa: E731
+
+    def say(one: int) -> str:
+        low, high = bounds[one]
+        return f"{facts.value[one]:g} in {low:g}..{high:g}: {facts.chain(one)}"
+
     return Verdict(
         len(tables), relations, sum(not known for known in facts.known), len(bounds),
         [say(t) for t in exact], [say(t) for t in near],

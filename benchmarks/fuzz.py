@@ -35,7 +35,7 @@ PATIENCE = 120.0  # seconds
 SECRET = "hunter2-Zq81"
 TABLES = {
     "touches": ["customer_id,timestamp,touchpoint,cost,campaign"]
-    + [f"c{n % 7},2026-0{1 + n % 5}-{10 + n}T08:1{n % 9}:00Z,{'ad email spa'.split()[n % 3]},"
+    + [f"c{n % 7},2026-0{1 + n % 5}-{10 + n}T08:1{n % 9}:00Z,{('ad', 'email', 'spa')[n % 3]},"
        f"{n / 10},x{n % 2}" for n in range(18)],
     "outcomes": ["customer_id,timestamp,outcome,value"]
     + [f"c{n},2026-06-1{n}T09:00:00Z,{'churn' if n == 3 else 'conversion'},{10 * n}.5"
@@ -46,46 +46,53 @@ TABLES = {
     + [f"c{n},2026-06-0{n + 1},ad,nps,{n + 3}" for n in range(6)],
 }  # fmt: skip
 CELLS = [
-    "", " ", "-", "NA", "null", "None", "nan", "inf", "-inf", "1e400", "-0", "0", "1e5", "1,5", "1.234,56",
-    "1'000", "$12", "12 %", "true", "31/02/2026", "2026-13-01", "1767225600", "1767225600000", "0000-00-00",
-    "9999-12-31", "0001-01-01", "2026-01-01T00:00:00+99:00", "2026-01-01 24:00", "20260101", "T", "=1+1",
-    '"', "'", '""', "\\", "\x00", "\x1b[2J", "\u200b", "\u2028", "\ud7ff", "\U0001f600", "é" * 300, "x" * 70_000,
-    "customer_id", "a > b", "; DROP TABLE touches; --", "${HOME}", "../../x", "[1]", '{"a": 1}', "99999999999999999999",
+    "", " ", "-", "NA", "null", "None", "nan", "inf", "-inf", "1e400", "-0", "0", "1e5", "1,5",
+    "1.234,56", "1'000", "$12", "12 %", "true", "31/02/2026", "2026-13-01", "1767225600",
+    "1767225600000", "0000-00-00", "9999-12-31", "0001-01-01", "2026-01-01T00:00:00+99:00",
+    "2026-01-01 24:00", "20260101", "T", "=1+1", '"', "'", '""', "\\", "\x00", "\x1b[2J", "\u200b",
+    "\u2028", "\ud7ff", "\U0001f600", "é" * 300, "x" * 70_000, "customer_id", "a > b",
+    "; DROP TABLE touches; --", "${HOME}", "../../x", "[1]", '{"a": 1}', "99999999999999999999",
 ]  # fmt: skip
 TOML = [
-    "touches", "outcomes", "customers", "surveys", "data", "report", "sweep.a", "clean", "names", "paths", "x",
-    "touchpoint", "timestamp", "where", "except", "one_per", "table", "format", "map", "address", "source",
-    "outcome", "lookback", "segment", "min_customers", "from", "until", "models", "costs", "notebooks", "gap", "traits",
+    "touches", "outcomes", "customers", "surveys", "data", "report", "sweep.a", "clean", "names",
+    "paths", "x", "touchpoint", "timestamp", "where", "except", "one_per", "table", "format",
+    "map", "address", "source", "outcome", "lookback", "segment", "min_customers", "from", "until",
+    "models", "costs", "notebooks", "gap", "traits",
 ]  # fmt: skip
 VALUES = [
-    "''", "'touches'", "'customer_id'", "0", "-1", "1e400", "nan", "true", "[]", "[[[]]]", "{}", "{a = 1}",
-    "{ region = 'north' }", "2026-01-01", "1979-05-27T07:32:00+99:00", "07:32:00", "'30D'", "'-1D'",
-    "'\\u0000'", "'../../etc/passwd'", "['a', 1]", "'ga4'", "'duckdb:///etc/passwd'", "'${FUZZ_SECRET}'",
-    "\"\"\"\n\"\"\"", "9999999999999999999999", "'conversion'", "[1, 'x', {}]", "{ from = 'x', format = '%Q' }",
+    "''", "'touches'", "'customer_id'", "0", "-1", "1e400", "nan", "true", "[]", "[[[]]]", "{}",
+    "{a = 1}", "{ region = 'north' }", "2026-01-01", "1979-05-27T07:32:00+99:00", "07:32:00",
+    "'30D'", "'-1D'", "'\\u0000'", "'../../etc/passwd'", "['a', 1]", "'ga4'",
+    "'duckdb:///etc/passwd'", "'${FUZZ_SECRET}'", "\"\"\"\n\"\"\"", "9999999999999999999999",
+    "'conversion'", "[1, 'x', {}]", "{ from = 'x', format = '%Q' }",
     "{ from = 'score', map = { a = 'b' } }", "'(('", "'1 = 1) --'", "[" * 300 + "]" * 300, "",
 ]  # fmt: skip
 ADDRESSES = [
-    "postgres://u:{s}@127.0.0.1:1/db", "postgres://127.0.0.1:1/db?password={s}", "postgres:/u:{s}@127.0.0.1/db",
-    "postgres//u:{s}@h/db", "postgres://u:{s}", "PoStGrEs://u:{s}@127.0.0.1:1/x", "postgres://[::1/x",
-    "postgres://u:{s}@[::g]:1/x", "postgres://u:{s}@127.0.0.1:99999/x", "postgres://u:{s}@127.0.0.1:x/x",
-    "postgres://u%3A{s}%40127.0.0.1:1/x", "postgres://u:{s}@@127.0.0.1:1/x", "postgres:///x?host=127.0.0.1&port=1",
-    "spark://u:{s}@127.0.0.1:1", "spark://127.0.0.1:1/?token={s}", "sc://127.0.0.1:1/;token={s}", "duckdb://x",
-    "duckdb:///tmp/none/x.duckdb?access_mode=x", "duckdb://:memory:?secret={s}", "md:?motherduck_token={s}",
-    "sqlite:///x?key={s}", "memtable://x", "util://x", "random://", "options://x", "read_csv://x",
-    "mysql://u:{s}@127.0.0.1/x", "http://u:{s}@127.0.0.1/x.csv", "s3://k:{s}@b/x.parquet", "file:///x",
-    "://u:{s}@h", "postgres://{s}@", "postgres://", "postgres://u:p w{s}@h/x", "postgres://u:{s}\n@h/x", "jdbc:postgresql://u:{s}@h/x",
-    "${FUZZ_SECRET}://h/x", "postgres://${FUZZ_SECRET}@127.0.0.1:1/x", "postgres://u@127.0.0.1:1/${FUZZ_SECRET}",
-    "postgres://u@127.0.0.1:1/x?options=${FUZZ_SECRET}",
+    "postgres://u:{s}@127.0.0.1:1/db", "postgres://127.0.0.1:1/db?password={s}",
+    "postgres:/u:{s}@127.0.0.1/db", "postgres//u:{s}@h/db", "postgres://u:{s}",
+    "PoStGrEs://u:{s}@127.0.0.1:1/x", "postgres://[::1/x", "postgres://u:{s}@[::g]:1/x",
+    "postgres://u:{s}@127.0.0.1:99999/x", "postgres://u:{s}@127.0.0.1:x/x",
+    "postgres://u%3A{s}%40127.0.0.1:1/x", "postgres://u:{s}@@127.0.0.1:1/x",
+    "postgres:///x?host=127.0.0.1&port=1", "spark://u:{s}@127.0.0.1:1",
+    "spark://127.0.0.1:1/?token={s}", "sc://127.0.0.1:1/;token={s}", "duckdb://x",
+    "duckdb:///tmp/none/x.duckdb?access_mode=x", "duckdb://:memory:?secret={s}",
+    "md:?motherduck_token={s}", "sqlite:///x?key={s}", "memtable://x", "util://x", "random://",
+    "options://x", "read_csv://x", "mysql://u:{s}@127.0.0.1/x", "http://u:{s}@127.0.0.1/x.csv",
+    "s3://k:{s}@b/x.parquet", "file:///x", "://u:{s}@h", "postgres://{s}@", "postgres://",
+    "postgres://u:p w{s}@h/x", "postgres://u:{s}\n@h/x", "jdbc:postgresql://u:{s}@h/x",
+    "${FUZZ_SECRET}://h/x", "postgres://${FUZZ_SECRET}@127.0.0.1:1/x",
+    "postgres://u@127.0.0.1:1/${FUZZ_SECRET}", "postgres://u@127.0.0.1:1/x?options=${FUZZ_SECRET}",
 ]  # fmt: skip
 
 
 def tables(luck: random.Random, folder: Path) -> None:
-    """Write tables in which some lines, cells, columns, bytes or names are not as they should be."""
+    """Write tables in which some cells, columns, bytes or names are not as they should be."""
     for name, lines in TABLES.items():
         if name not in ("touches", "outcomes") and luck.random() < 0.4:
             continue
         text = "\n".join(mangled(luck, lines)) + luck.choice(["\n", "", "\r\n", "\n\n\n"])
-        raw = text.encode(luck.choice(["utf-8"] * 6 + ["utf-16", "latin-1", "utf-8-sig"]), "replace")
+        coded = luck.choice(["utf-8"] * 6 + ["utf-16", "latin-1", "utf-8-sig"])
+        raw = text.encode(coded, "replace")
         if luck.random() < 0.1:
             place = luck.randrange(len(raw) + 1)
             raw = raw[:place] + luck.randbytes(luck.choice([1, 5, 300])) + raw[place:]
@@ -146,11 +153,12 @@ def a_record(luck: random.Random, folder: Path) -> str:
         return said(["report", str(folder), "--out", str(folder / "o"), "--only", "no such page"])
     page = {"name": "01_a", "title": "Q?", "answer": "a.", "seconds": 1.0, "status": "complete"}
     failure = {"notebook": "01_a", "cell": 1, "error": "E", "message": "m", "source": ""}
+    first = {"first": "2026-01-01"}
     record = {
-        "run_id": "20260101T000000Z-shop", "status": "complete", "started": "2026-01-01T00:00:00+00:00",
-        "seconds": 3.0, "data": "shop", "parameters": {"outcome": "x"}, "pages": [page, dict(page)],
-        "versions": {"touchlab": "1"}, "fingerprint": "f", "window": {"first": "2026-01-01"}, "key": "k",
-        "failure": failure, "part": "",
+        "run_id": "20260101T000000Z-shop", "status": "complete", "data": "shop", "seconds": 3.0,
+        "started": "2026-01-01T00:00:00+00:00", "parameters": {"outcome": "x"}, "part": "",
+        "pages": [page, dict(page)], "versions": {"touchlab": "1"}, "fingerprint": "f",
+        "window": first, "key": "k", "failure": failure,
     }  # fmt: skip
     for _ in range(luck.choice([1, 1, 2, 4])):
         at = luck.choice([record, record, page, failure])
@@ -181,7 +189,8 @@ def an_address(luck: random.Random, folder: Path) -> str:
     address = luck.choice(ADDRESSES).replace("{s}", SECRET)
     if luck.random() < 0.3:
         place = luck.randrange(len(address))
-        address = address[:place] + luck.choice(["%", "\\", " ", "\n", "#", "?", "@", "é", "["]) + address[place:]
+        odd = luck.choice(["%", "\\", " ", "\n", "#", "?", "@", "é", "["])
+        address = address[:place] + odd + address[place:]
     if luck.random() < 0.5:
         return said(["check", address])
     (folder / "touchlab.toml").write_text(f"[data]\naddress = {json.dumps(address)}\n")
@@ -211,10 +220,10 @@ def fuzz(kind: str, seed: int) -> str:
         except TouchlabError as problem:
             shown = str(problem)
         except Exception as error:  # what this is looking for
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            ours = [f for f in traceback.extract_tb(error.__traceback__) if "touchlab/" in f.filename]
-            at = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else str(where)
-            return f"{type(error).__name__} at {at}: {str(error)[:200]}"
+            steps = traceback.extract_tb(error.__traceback__)
+            at = next((s for s in steps[::-1] if "touchlab/" in s.filename), steps[-1])
+            place = f"{Path(at.filename).name}:{at.lineno}"
+            return f"{type(error).__name__} at {place}: {str(error)[:200]}"
     if SECRET in shown:
         return f"a secret is printed: {shown[:300]!r}"
     if "Traceback" in shown:

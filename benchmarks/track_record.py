@@ -17,11 +17,12 @@ import pandas as pd
 import touchlab as tl
 from touchlab.forecasts.grade import GRADED, Record
 from touchlab.forecasts.ledger import read_ledger, with_forecasts
-from touchlab.simulate import World, company_world, simulate
+from touchlab.simulate import OutcomeSpec, TouchpointSpec, World, company_world, simulate
 
 Tables = dict[str, pd.DataFrame]
 RUNS = pd.date_range("2025-06-30", periods=7, freq="ME") + pd.Timedelta(days=1)
 BREAK = RUNS[-2]
+NUMBERS = ("forecast", "by_drivers", "by_last_touch")
 STEADY = {"season": (), "late_share": 0.0}
 
 
@@ -80,6 +81,24 @@ def record_of(tables: Tables, folder: Path, seed: int) -> list[Record]:
     return seen
 
 
+def more_of_an_idle_one(seed: int) -> dict[str, float]:
+    """In the last month an ad that does nothing comes four times as often: what is made of it?"""
+    ad = TouchpointSpec("ad", rate=0.03)
+    mail = TouchpointSpec("mail", rate=0.03, effects={"conversion": 1.0})
+    orders = {"conversion": OutcomeSpec(0.006)}
+    world = World((ad, mail), customers=2000, days=365, outcomes=orders)
+    louder = replace(world, touchpoints=(replace(ad, rate=0.12), mail))
+    usual, then = (simulate(one, seed=seed).tables for one in (world, louder))
+    data = tl.open_data(until(usual, BREAK))
+    found = tl.forecast(data, tl.fit_drivers(data, seed=seed), seed=seed)
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = Path(folder) / "forecasts.jsonl"
+        ledger.write_text(with_forecasts(ledger, found, "run", f"{BREAK:%Y-%m-%d}"))
+        later = tl.open_data(until(spliced(usual, then, BREAK), RUNS[-1]))
+        row = tl.grade_forecasts(later, ledger).given_touches.iloc[0]
+    return {"seed": seed} | {n: float(row[n]) for n in ("came", *NUMBERS)}
+
+
 def main(seeds: int = 4, customers: int = 4000) -> None:
     rows = []
     for kind, world in worlds(customers).items():
@@ -96,7 +115,7 @@ def main(seeds: int = 4, customers: int = 4000) -> None:
                 usual = graded if what == "as it is" else before
                 given = last.given_touches
                 own = {name: (given[name] - given.came).abs().sum() / given.came.sum()
-                       for name in ("forecast", "by_drivers", "by_last_touch")}  # fmt: skip
+                       for name in NUMBERS}  # fmt: skip
                 alarms = [bool(len(one.broken)) for one in seen[1:]]
                 row = {"world": kind, "data": what, "seed": seed, "written": len(table)}
                 row |= {"graded": len(usual), "held": int(usual.held.sum())}
@@ -109,6 +128,7 @@ def main(seeds: int = 4, customers: int = 4000) -> None:
                     print(last.graded.drop(columns=["until", "status", "afterwards"]).to_string())
                     print(last.given_touches.to_string(), last.sentence(), sep="\n", flush=True)
     table = pd.DataFrame(rows)
+    print(pd.DataFrame([more_of_an_idle_one(seed) for seed in range(1, seeds + 1)]).to_string())
     print(table.groupby(["world", "data"]).sum(numeric_only=True).drop(columns="seed").to_string())
 
 

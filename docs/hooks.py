@@ -82,9 +82,6 @@ plots.plot_cost_per_incremental(costs, outcome="conversion")""",
     "Where money should move": """\
 plan = tl.reallocate(drivers, checks=checks, seed=1)
 plots.plot_reallocation(plan.table, plan.gain)""",
-    "Which experiment comes next": """\
-queue = tl.plan_experiments(data, drivers, checks=checks)
-plots.plot_queue(queue.table, outcome="conversion")""",
     "How long customers stay": 'plots.plot_survival(tl.survival_curves(data, by="plan"))',
     "Who comes back": """\
 cohorts = tl.cohort_table(data, outcome="conversion", after="conversion")

@@ -12,7 +12,7 @@ from scipy import integrate, stats
 
 import touchlab as tl
 from touchlab.cli import main
-from touchlab.drivers.lifts import as_replicates, carried, cluster_difference, clusters_of
+from touchlab.drivers.arms import as_replicates, carried, cluster_difference, clusters_of
 from touchlab.errors import MissingInput, ParameterError, TooThin
 from touchlab.experiments.design import sample_weeks, simulate_power, value_of_information
 from touchlab.experiments.plan import granted_bias
@@ -198,7 +198,7 @@ def test_stores_are_held_back_whole(shop: tl.Dataset) -> None:
 def test_what_cannot_be_handed_out_is_refused_by_name(shop: tl.Dataset) -> None:
     with pytest.raises(ParameterError, match="'mial' is not in touches; did you mean 'mail'"):
         tl.assign_experiment(shop, "mial")
-    with pytest.raises(ParameterError, match="'help' cannot be held back"):
+    with pytest.raises(ParameterError, match="'help' is the customer's own"):
         tl.assign_experiment(shop, "help")
     with pytest.raises(ParameterError, match=r"share: 0\.7"):
         tl.assign_experiment(shop, "mail", share=0.7)

@@ -41,7 +41,8 @@ def test_what_fell_once(fuzz: ModuleType, tmp_path: Path) -> None:
     """Each of these had got out: a foreign error, or a password that a mistyped address held."""
     (tmp_path / "a").mkdir()
     for name, lines in fuzz.TABLES.items():
-        (tmp_path / "a" / f"{name}.csv").write_text("\n".join(lines[: 1 if name == "surveys" else 99]))
+        kept = lines[:1] if name == "surveys" else lines
+        (tmp_path / "a" / f"{name}.csv").write_text("\n".join(kept))
     assert "keeps the contract" in fuzz.said(["check", str(tmp_path / "a")])
     for address in (
         "postgres//u:{}@h/db", "postgres://u%3A{}%40127.0.0.1:1/x", "sc://127.0.0.1:1/;token={}",

@@ -1213,7 +1213,7 @@ ODD = [
         "Settings",
         "[clean] with a key that is not known",
         Files({"touchlab.toml": '[clean]\nname = ["trim"]\n'}),
-        refused=("  it holds names, ids, duplicates, rates",),
+        refused=("  it holds names, ids, duplicates, rates, refunds, first",),
     ),
 ]
 KINDS = list(dict.fromkeys(odd.kind for odd in ODD))

@@ -5,8 +5,12 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import yaml
@@ -54,8 +58,26 @@ def test_lock_pins_every_dependency_with_hashes_and_holds_no_address() -> None:
 
 def test_what_sets_up_is_pinned_with_hashes_too() -> None:
     pins = (ROOT / "locks" / "uv.txt").read_text()
-    assert re.fullmatch(r"(#.*\n)*uv==[\d.]+ \\\n( +--hash=sha256:[0-9a-f]{64}( \\)?\n)+( +#.*\n)*", pins)
+    hashed = r"uv==[\d.]+ \\\n( +--hash=sha256:[0-9a-f]{64}( \\)?\n)+"
+    assert re.fullmatch(rf"(#.*\n)*{hashed}( +#.*\n)*", pins)
     assert "--require-hashes -r locks/uv.txt" in (ROOT / "Makefile").read_text()
+
+
+def test_the_wheel_holds_the_notebooks_and_nothing_that_lies_beside_them(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling", reason="builds the wheel")
+    for name in ("touchlab", "examples", "notebooks"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+        beside = tmp_path / name / ".ipynb_checkpoints"
+        beside.mkdir(exist_ok=True)
+        (beside / "left-checkpoint.ipynb").write_text("{}")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", "made"]
+    subprocess.run(build, check=True, cwd=tmp_path, capture_output=True)
+    (wheel,) = (tmp_path / "made").glob("*.whl")
+    held = ZipFile(wheel).namelist()
+    assert {f"touchlab/_notebooks/{path.name}" for path in NOTEBOOKS} <= {*held}
+    assert not [name for name in held if "checkpoint" in name or "__pycache__" in name]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

@@ -22,7 +22,7 @@ BREAK = ENDS[-2]
 
 
 def company() -> dict[str, pd.DataFrame]:
-    """Customers whose orders halve a month before the data ends."""
+    """Customers whose orders fall to a quarter a month before the data ends."""
     ad = TouchpointSpec("ad", rate=0.02, effects={"conversion": 0.5})
     mail = TouchpointSpec("mail", rate=0.03, effects={"conversion": 1.0})
     world = World((ad, mail), customers=900, days=305)

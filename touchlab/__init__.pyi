@@ -21,6 +21,8 @@ from .errors import (
     TouchlabError,
     TouchlabWarning,
 )
+from .experience.changes import ChangeEffects, change_effects
+from .experience.comments import comment_themes
 from .experience.followup import responders, scores_and_outcomes
 from .experience.key_drivers import key_drivers, weak_links
 from .experience.map import audit_map, propose_map, touch_shares, touchpoint_map
@@ -50,6 +52,7 @@ from .retention.validation import validate_lifetime
 __version__: str
 
 __all__ = [
+    "ChangeEffects",
     "DataError",
     "Dataset",
     "Drivers",
@@ -71,12 +74,14 @@ __all__ = [
     "budget_scenarios",
     "build_journeys",
     "calibrate",
+    "change_effects",
     "channel_consistency",
     "check_drivers",
     "check_experiments",
     "check_prediction",
     "choose_order",
     "cohort_table",
+    "comment_themes",
     "compare_groups",
     "cost_per_incremental",
     "coverage_by_segment",

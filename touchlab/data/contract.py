@@ -96,6 +96,7 @@ ID = partial(Column, kind="text", required=False, nullable=True, checked_only=Tr
 CUSTOMER, WHEN = Column("customer_id", "id"), Column("timestamp", "time")
 TOUCHPOINT = Column("touchpoint", "text")
 optional = partial(Column, required=False, nullable=True)
+COST = optional("cost", "number", minimum=0)
 
 _SPECS = (
     Spec(
@@ -104,7 +105,7 @@ _SPECS = (
             CUSTOMER,
             WHEN,
             TOUCHPOINT,
-            optional("cost", "number", minimum=0),
+            COST,
             optional("campaign", "text"),
             optional("direction", "text", choices=("in", "out")),
             ID("touch_id"),
@@ -202,6 +203,11 @@ _SPECS = (
             Column("cost", "number", minimum=0),
             optional("campaign", "text"),
         ),
+    ),
+    Spec(
+        "changes",
+        (WHEN, TOUCHPOINT, Column("what", "text"), optional("segment", "text"), COST),
+        key=("timestamp", "touchpoint", "what"),
     ),
 )
 TABLES = {spec.name: spec for spec in _SPECS}

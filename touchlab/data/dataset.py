@@ -172,8 +172,8 @@ def open_data(
         Ibis tables. Passwords come from the environment:
         ``postgres://user:${NAME}@host/database``. ``touches`` and ``outcomes`` are
         needed (or ``paths`` in their place); ``customers``, ``surveys``, ``touchpoints``,
-        ``experiments`` and ``lifts`` are used where they are there. A ``touchlab.toml`` in the
-        folder maps column names.
+        ``experiments``, ``lifts``, ``changes`` are used where they are there. A ``touchlab.toml``
+        in the folder maps column names.
     level
         ``"campaign"`` makes each campaign a touchpoint, named ``"touchpoint: campaign"``:
         credit, drivers and costs are then by campaign (see `touchlab.data.level`).
@@ -394,7 +394,7 @@ def _names_apart(checked: Mapping[str, Checked]) -> list[Note]:
     """Note names of touchpoints that differ from those of touches by how they are written."""
     known = {fold(name): name for name in checked["touches"].names}
     notes = []
-    for table in ("surveys", "touchpoints", "experiments", "lifts"):
+    for table in ("surveys", "touchpoints", "experiments", "lifts", "changes"):
         names = checked[table].names if table in checked else {}
         strange = [name for name in names if known.get(fold(name), name) != name]
         pairs = [(name, known[fold(name)]) for name in strange if name not in known.values()]

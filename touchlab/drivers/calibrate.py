@@ -15,12 +15,12 @@ from scipy import optimize
 
 from touchlab.data.contract import listing
 from touchlab.data.customers import DAY_SECONDS
+from touchlab.drivers.arms import as_replicates, carried
 from touchlab.drivers.design import Columns
 from touchlab.drivers.effects import Ahead, Ratios
 from touchlab.drivers.experiments import ARMS, Holdouts, by_group
 from touchlab.drivers.hazard import LARGEST
 from touchlab.drivers.lead import SEEN, lead_test
-from touchlab.drivers.lifts import as_replicates, carried
 from touchlab.drivers.model import NEGLIGIBLE, Model, between, chance, ratios, saturate
 from touchlab.drivers.result import Drivers
 from touchlab.errors import ParameterError

@@ -13,13 +13,15 @@ from scipy import stats
 
 from touchlab.data.customers import directions, seconds, trait_groups
 from touchlab.data.dataset import Dataset
-from touchlab.drivers.arms import KEYS, counted, group_sums
-from touchlab.drivers.lifts import (
+from touchlab.drivers.arms import (
+    KEYS,
     LIFT_COLUMNS,
     cluster_changes,
     cluster_difference,
     clusters_of,
+    counted,
     given_lifts,
+    group_sums,
 )
 from touchlab.errors import MissingInput, ParameterError, TooThin
 from touchlab.moments.risk import Risk, comes_again, find_risk
@@ -33,8 +35,7 @@ UNEVEN = 4.0
 KEPT = 0.5
 """A holdout touched this often, relative to the treated, was not kept."""
 FEWEST = 2
-FEWEST_CLUSTERS = 3
-"""In each arm, to tell what differs between them from what the arms do."""
+FEWEST_CLUSTERS = 3  # in each arm
 ARMS = ("treated", "holdout")
 Compared = tuple[float, float, float]
 _NO_LIFTS = pd.DataFrame(columns=LIFT_COLUMNS)
@@ -56,7 +57,7 @@ class Holdouts(Result):
     measure: str
     notes: tuple[str, ...]
     lifts: pd.DataFrame = field(default_factory=_NO_LIFTS.copy)
-    """Results that are no comparison of single customers, a row a touchpoint; see `lifts`."""
+    """Results that are no comparison of single customers, a row a touchpoint; see `arms`."""
 
     def sentence(self) -> str:
         """Say what each experiment found, with its interval, or that it could not see it."""
@@ -73,7 +74,7 @@ class Holdouts(Result):
         """What each experiment says by itself, and what the arms did."""
         columns = ["touchpoint", "incremental", "ci_low", "ci_high", "rate_treated"]
         columns += ["rate_holdout", "n_treated", "n_holdout", "could_see"]
-        table = self.table[[*columns, *["source"] * len(self.lifts[:1])]]
+        table = self.table.reindex(columns=[*columns, *["source"] * len(self.lifts[:1])])
         if self.measure == "count":
             return table
         return table.rename(columns=lambda name: name.replace("rate_", "value_"))
@@ -268,8 +269,7 @@ def _given(row: Any) -> dict[str, Any]:
     """List a lift as an effect: only what it says."""
     low, high = row.lift - Z * row.se, row.lift + Z * row.se
     found = {"touchpoint": row.touchpoint, "incremental": row.lift, "ci_low": low, "ci_high": high}
-    seen = Z + stats.norm.ppf(POWER)
-    return found | {"could_see": seen * row.se, "source": row.source}
+    return found | {"could_see": (Z + stats.norm.ppf(POWER)) * row.se, "source": row.source}
 
 
 def _effect(

@@ -342,9 +342,12 @@ class Drivers(Result):
         table = self.incremental(total=False)
         if not (table.ci_low > 0).any():
             raise TooThin(NOTHING_BROUGHT)
-        own = credit[credit.touchpoint != NO_TOUCH]
-        own = own.pivot_table(index="touchpoint", columns="model", values="credit").reset_index()
-        return own.merge(table[["touchpoint", "incremental"]], on="touchpoint")
+        own = credit.pivot_table(index="touchpoint", columns="model", values="credit")
+        told = {m: {"touchpoint": [*own.index], "credit": [*own[m]]} for m in own}
+        both = own.drop(index=NO_TOUCH, errors="ignore").reset_index()
+        both = both.merge(table[["touchpoint", "incremental"]], on="touchpoint")
+        both.attrs["stands_on"] = told  # hidden wherever the credit of that model is
+        return both
 
     def with_touch_rate(self) -> pd.DataFrame:
         """Incremental outcomes, and what they are with customers' touch rate as a control.

@@ -17,8 +17,7 @@ from touchlab.experiments.design import at_the_end, need_clusters
 from touchlab.experiments.plan import held_back
 from touchlab.moments.risk import Risk
 
-FEWEST = 10
-"""Customers held out below which no experiment is handed out."""
+FEWEST = 10  # customers held out
 COLUMNS = ["customer_id", "touchpoint", "arm", "start", "end", "share", "stratum"]
 
 
@@ -71,7 +70,7 @@ def assign_experiment(
     known, cannot = touchpoint_names(data), held_back(data, by)
     need_name("touchpoint", touchpoint, known, "is not in touches")
     free = [one for one in known if one not in cannot]
-    what = f"cannot be held back from customers: {cannot.get(touchpoint)}"
+    what = "is the customer's own, or only comes in, and cannot be held back"
     need_name("touchpoint", touchpoint, free, what, offer="what can be:")
     if not (0 < share <= 0.5 and 0 < weeks < np.inf):
         mend = "give a share above 0, up to 0.5, held out, and a length above 0"

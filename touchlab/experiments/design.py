@@ -11,20 +11,16 @@ from scipy import stats
 
 from touchlab.data.customers import DAY_SECONDS
 from touchlab.data.dataset import Dataset
-from touchlab.drivers.arms import counted, places, with_amounts
+from touchlab.drivers.arms import cluster_changes, cluster_difference, counted, places, with_amounts
 from touchlab.drivers.experiments import FEWEST_CLUSTERS, POWER
-from touchlab.drivers.lifts import cluster_changes, cluster_difference
 from touchlab.errors import TooThin
 from touchlab.moments.risk import Risk, risk_windows
 from touchlab.numeric import LEVEL, Floats
 
 WEEK = 7.0
-CLUSTERS = 10
-"""Groups of customers below which none is planned: chance between them drowns what the arms do."""
-FEWEST_LEFT = 5
-"""Outcomes expected among those held out, if the effect is as large as can just be found."""
-ROUNDS = 8
-"""Of finding the smallest effect: held-out customers vary less, as they have fewer outcomes."""
+CLUSTERS = 10  # fewer groups of customers are not held back: chance drowns what the arms do
+FEWEST_LEFT = 5  # outcomes among those held out, if the effect is as large as can just be found
+ROUNDS = 8  # of finding the smallest effect: held-out customers vary less, having fewer outcomes
 
 
 @dataclass(frozen=True)
@@ -35,11 +31,9 @@ class Sample:
     customers: int
     """At risk at the end of the data: who could be in an experiment now."""
     amount: Floats
-    chance: Floats
-    """Share of customers who had so many."""
-    change: Floats
-    sizes: Floats
-    """By cluster, where customers are not split: change of the rate, and customers."""
+    chance: Floats  # share of customers who had so many
+    change: Floats  # by cluster, where customers are not split: of the rate
+    sizes: Floats  # their customers
 
     @property
     def mean(self) -> float:
@@ -61,8 +55,6 @@ class Sample:
     def without(self, effect: float) -> Floats:
         """Chances where each outcome is left out at random, until `effect` a customer is gone."""
         lost = float(np.clip(effect / self.mean, 0, 1)) if self.mean > 0 else 0.0
-        if lost == 0:
-            return self.chance
         kept = stats.binom.pmf(self.amount[:, None], self.amount[None], 1 - lost)
         return np.asarray(kept @ self.chance)
 

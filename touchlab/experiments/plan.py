@@ -13,10 +13,10 @@ from touchlab.budget.costs import find_costs, wanted
 from touchlab.data.contract import listing
 from touchlab.data.customers import need_group, traits
 from touchlab.data.dataset import Dataset
+from touchlab.drivers.arms import carried
 from touchlab.drivers.calibrate import DOUBT
 from touchlab.drivers.checks import DESCRIPTIVE, RANDOMISED
 from touchlab.drivers.experiments import never_sent_out
-from touchlab.drivers.lifts import carried
 from touchlab.drivers.result import UNCHECKED, Drivers
 from touchlab.errors import MissingInput, ParameterError, TooThin
 from touchlab.experiments.design import WEEK, Sample, sample_weeks
@@ -37,7 +37,6 @@ class ExperimentPlan(Result):
 
     table: pd.DataFrame
     designs: pd.DataFrame
-    """The same for every share and length that was looked at."""
     outcome: str
     horizon_days: int
     notes: tuple[str, ...]
@@ -53,10 +52,13 @@ class ExperimentPlan(Result):
         return sentences.about_queue(self.table, self.outcome, self.horizon_days)
 
     def plot(self) -> Any:
-        """Draw what each experiment is worth against the outcomes forgone for it."""
+        """Draw what each experiment is worth, less what is forgone for it."""
         from touchlab import plots
 
-        return plots.plot_queue(self.table, outcome=self.outcome)
+        table = self.table.assign(ci_low=np.nan, ci_high=np.nan)
+        title = f"{(table.net > 0).sum()} of {len(table)} experiments are worth what they forgo"
+        what = {"label": f"worth less outcomes forgone, in {self.outcome} outcomes", "title": title}
+        return plots.plot_intervals(table, value="net", names="touchpoint", percent=False, **what)
 
 
 @one_thread
@@ -103,7 +105,7 @@ def plan_experiments(
     Raises
     ------
     MissingInput, TooThin, ParameterError
-        If nothing can be held back; for too short data, too few groups, and what cannot be.
+        If nothing can be held back; for too short data, too few groups.
 
     Notes
     -----
@@ -158,16 +160,13 @@ def plan_experiments(
     return ExperimentPlan(best, designs, outcome, horizon_days, notes)
 
 
-def held_back(data: Dataset, by: str | None = None) -> dict[str, str]:
-    """Why touchpoints cannot be held back: by name, those that customers run or come in by.
-
-    What comes in can still be switched off for whole groups of customers.
-    """
-    found = {} if by else dict.fromkeys(never_sent_out(data), "only customers start it")
+def held_back(data: Dataset, by: str | None = None) -> set[str]:
+    """Touchpoints that cannot be held back: the customer's own, and what comes in from customers,
+    though that can be switched off for whole groups of them."""
+    found = set() if by else never_sent_out(data)
     if data.has("touchpoints") and "owner" in data.tables["touchpoints"].columns:
-        rows = data.tables["touchpoints"].select("touchpoint", "owner").to_pandas()
-        own = rows.touchpoint[rows.owner == "customer"]
-        found |= dict.fromkeys(own, "it belongs to the customer")
+        own = data.tables["touchpoints"].filter(lambda t: t.owner == "customer")
+        found |= set(own.select("touchpoint").to_pandas().touchpoint)
     return found
 
 

@@ -16,11 +16,8 @@ from touchlab.errors import MissingInput
 from touchlab.numeric import LEVEL, Floats
 from touchlab.results import Result
 
-MISMATCH = 0.001
-"""Chance of arms so far from the share drawn below which something went wrong, not luck
-[Fabijan et al. 2019]."""
-LEAK = 0.1
-"""Touches of a held-out customer, as a part of those of a treated one, from which arms leak."""
+MISMATCH = 0.001  # chance below which arms so far from the share drawn are no luck [Fabijan 2019]
+LEAK = 0.1  # of the holdout touched, over that of the treated, from which the arms are not kept
 UNTESTED, OVER = "untested", 0.99
 COLUMNS = ["touchpoint", "start", "end", "elapsed", "n_treated", "n_holdout", "mismatch_p", "arms"]
 COLUMNS += ["touched_treated", "touched_holdout", "leak", "incremental", "ci_low", "ci_high"]
@@ -50,8 +47,7 @@ class Watched(Result):
 def check_experiments(data: Dataset, *, outcome: str = "conversion") -> Watched:
     """Is each experiment sound, and what does it say so far, however often one looks?
 
-    It does not say whether to stop one early: an interval beyond zero may be looked for each day,
-    but an effect that takes weeks is not over when it is first seen.
+    It does not say whether to stop one early: an effect that takes weeks is seen before it is over.
 
     Parameters
     ----------
@@ -62,12 +58,11 @@ def check_experiments(data: Dataset, *, outcome: str = "conversion") -> Watched:
     -------
     Watched
         ``.table``, a row a touchpoint: ``touchpoint, start, end, elapsed`` (share of its planned
-        time), ``n_treated, n_holdout, mismatch_p`` (of the arms' sizes under the `share` drawn,
-        within `stratum`; missing without one), ``arms`` (as drawn, mismatch, untested),
-        ``touched_treated, touched_holdout`` (shares with a touch of it), ``leak`` (the second as
-        a part of the first), ``incremental, ci_low, ci_high`` (among the treated; an interval for
-        one look, at the planned end), ``always_low, always_high`` (valid at all looks together),
-        ``could_see`` (an effect that four in five find by now), ``verdict``; ``.notes``.
+        time), ``n_treated, n_holdout, mismatch_p`` (of their sizes under the `share` drawn),
+        ``arms`` (as drawn, mismatch, untested), ``touched_treated, touched_holdout, leak`` (shares
+        with a touch of it, and their ratio), ``incremental, ci_low, ci_high`` (of the treated, for
+        one look), ``always_low, always_high`` (for all looks), ``could_see`` (an effect that four
+        in five find by now), ``verdict``; ``.notes``.
 
     Raises
     ------

@@ -19,6 +19,7 @@ from touchlab.forecasts.happened import HORIZON, Happened, What, what_happened
 from touchlab.forecasts.ledger import read_ledger
 from touchlab.moments.risk import AFTER
 from touchlab.numeric import LEVEL, Z
+from touchlab.privacy.shown import safe
 from touchlab.results import Result
 
 GRADED, PENDING = "graded", "to come"
@@ -54,13 +55,13 @@ class Record(Result):
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """How good they were: a row a kind of forecast.
+        """How good they were, by what was foretold; small counts are left out.
 
         `coverage` as if they were independent [Clopper-Pearson], `bias` over what came, `skill` 1
         less their misses over those of the month before, `one_sided` chance of so many to a side.
         """
         rows = []
-        for (outcome, what), own in self.graded.groupby(["outcome", "what"]):
+        for (outcome, what), own in safe(self.graded).groupby(["outcome", "what"]):
             n, held, came = len(own), int(own.held.sum()), max(own.came.sum(), 1.0)
             ends = stats.binomtest(held, n).proportion_ci(LEVEL)
             naive = (own.came - own.before).abs().sum()

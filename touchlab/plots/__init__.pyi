@@ -14,8 +14,14 @@ from .drivers import (
     plot_scores,
     plot_waterfall,
 )
-from .experience import plot_flow, plot_gaps, plot_importance, plot_map, plot_survey_scores
-from .experiments import plot_queue
+from .experience import (
+    plot_changes,
+    plot_flow,
+    plot_gaps,
+    plot_importance,
+    plot_map,
+    plot_survey_scores,
+)
 from .forecasts import plot_record
 from .journeys import plot_first_steps, plot_lengths, plot_months, plot_steps, plot_times
 from .parts import plot_intervals, plot_lines
@@ -28,6 +34,7 @@ from .retention import (
 )
 
 __all__ = [
+    "plot_changes",
     "plot_cohorts",
     "plot_cost_per_incremental",
     "plot_credit",
@@ -50,7 +57,6 @@ __all__ = [
     "plot_months",
     "plot_moves",
     "plot_positions",
-    "plot_queue",
     "plot_reallocation",
     "plot_record",
     "plot_removal",

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from touchlab.data.contract import STAGES
+from touchlab.errors import TooThin
 from touchlab.experience.key_drivers import KeyDrivers, called, quadrants, weak_links
 from touchlab.plots.parts import (
     TRUST,
@@ -24,6 +25,7 @@ from touchlab.plots.parts import (
     name_rows,
     name_some,
     percent_axis,
+    plot_intervals,
     short,
     trust,
     whole_per_cent,
@@ -419,3 +421,16 @@ def _draw_row(axes: Axes, sheet: Sheet, row: pd.Series, y: float) -> None:
         amount = f"{row[effect]:+,.0f}".replace("-", "−")
         on_hover(mark, [f"{row.touchpoint}: {amount} {effect}, badge {badge}"])
         axes.text(x - 0.1, y, amount, va="center", fontsize=8 if narrow else 9)
+
+
+def plot_changes(table: pd.DataFrame) -> Picture:
+    """Show what each change brought, with its interval and badge (`change_effects`)."""
+    rows = table[table.change.notna()]
+    if rows.empty:
+        raise TooThin("No change has enough before and after it to be drawn.")
+    names = rows.what + ", " + rows.touchpoint + ", " + rows.date.dt.strftime("%Y-%m-%d")
+    unit = "points of 100" if (rows.measure == "score").all() else "outcomes within the watch"
+    label, clear = f"after less expected, {unit}, 95 % interval", rows.ci_low * rows.ci_high > 0
+    title = f"{int(clear.sum())} of {len(rows)} changes show a clear move"
+    given: dict[str, Any] = {"value": "change", "names": "name", "label": label, "title": title}
+    return plot_intervals(rows.assign(name=names), **given, percent=False)

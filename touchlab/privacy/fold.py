@@ -29,7 +29,7 @@ def fold_rare(data: Dataset, *, k: int = MIN_CUSTOMERS) -> Dataset:
     So every touchpoint that a report names is one of `k` customers or more, and of the 60 that most
     customers meet. Where all that is
     folded is of fewer than `k` customers too, touches of rare touchpoints are dropped, rare
-    campaigns and levels become missing. Rare touchpoints leave the map, experiments and lifts.
+    campaigns and levels become missing. Rare touchpoints leave those tables too.
     It does not look into combinations, such as a touchpoint within a segment: tables do, see
     `suppress`. Traits that are numbers or times stay as they are.
 
@@ -100,7 +100,7 @@ def _fold_touchpoints(tables: dict[str, ir.Table], notes: list[Note], k: int) ->
     else:
         tables["touches"] = _with(touches, "touchpoint", rare, OTHER)
         notes.append(Note("touches", rows, f"{few}, {INTO}"))
-    for name in tables.keys() & {"touchpoints", "experiments", "lifts"}:
+    for name in tables.keys() & {"touchpoints", "experiments", "lifts", "changes"}:
         tables[name] = tables[name].filter(~tables[name].touchpoint.isin(rare))
 
 

@@ -30,6 +30,7 @@ LEVELS = 20
 """Values of a trait of numbers or times up to which it makes segments: a salary tells of one."""
 _TIMES = {
     "touches": "timestamp", "outcomes": "timestamp", "surveys": "timestamp", "experiments": "start",
+    "changes": "timestamp",
 }  # fmt: skip
 
 

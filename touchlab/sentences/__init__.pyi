@@ -11,6 +11,7 @@ from .budget import (
     costs_in_brief,
     plan_in_brief,
 )
+from .changes import about_improvements, about_themes
 from .drivers import (
     DESCRIPTIVE,
     about_agreement,
@@ -37,7 +38,7 @@ from .experience import (
     map_in_brief,
     scores_in_brief,
 )
-from .experiments import about_queue, about_running, how_to_hand_out
+from .experiments import about_queue, about_running
 from .forecasts import about_forecasts, about_given_touches, about_record, in_a_line
 from .journeys import (
     about_data,
@@ -88,6 +89,7 @@ __all__ = [
     "about_forecasts",
     "about_gaps",
     "about_given_touches",
+    "about_improvements",
     "about_inactivity",
     "about_intent",
     "about_journeys",
@@ -117,13 +119,13 @@ __all__ = [
     "about_running",
     "about_scores",
     "about_survival",
+    "about_themes",
     "about_ties",
     "about_touches",
     "about_unexplained",
     "about_validation",
     "about_value",
     "costs_in_brief",
-    "how_to_hand_out",
     "in_a_line",
     "in_brief",
     "in_figures",

@@ -45,12 +45,3 @@ def about_running(table: pd.DataFrame, outcome: str) -> str:
             "an interval that holds however often one looks."
         )
     return " ".join(said)
-
-
-def how_to_hand_out(table: pd.DataFrame, data: str) -> str:
-    """Write the command that hands out the first experiment of the queue."""
-    row = table.iloc[0]
-    return (
-        f"To hand it out: touchlab experiment {data} {row.touchpoint} --share {row['share']:g} "
-        f"--weeks {row.weeks} --out {row.touchpoint}.csv"
-    )
