@@ -36,6 +36,8 @@ from .forecasts.grade import grade_forecasts
 from .journeys.build import Journeys, build_journeys
 from .journeys.counts import Rule, transition_matrix
 from .journeys.describe import time_to_outcome
+from .next.touch import next_touch
+from .next.whom import whom_to_treat
 from .privacy.fold import fold_rare
 from .privacy.pseudonyms import pseudonymise
 from .retention.churn import cohort_table, inactivity_rules, with_churn, with_inactivity_churn
@@ -96,6 +98,7 @@ __all__ = [
     "inactivity_rules",
     "key_drivers",
     "open_data",
+    "next_touch",
     "plan_experiments",
     "position",
     "propose_map",
@@ -119,6 +122,7 @@ __all__ = [
     "validate_lifetime",
     "value_by_exposure",
     "weak_links",
+    "whom_to_treat",
     "with_churn",
     "with_inactivity_churn",
 ]

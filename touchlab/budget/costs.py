@@ -64,7 +64,7 @@ def find_costs(drivers: Drivers, given: Mapping[str, float] | None) -> Costs:
         raise MissingInput(NO_COSTS)
     owned = owners(drivers.moments.data)
     paid = paid.assign(n=paid.n.astype(int), owner=[owned.get(name, "") for name in paid.index])
-    return Costs(paid, _value(drivers), tuple(table.index[table.cost == 0]))
+    return Costs(paid, mean_value(drivers), tuple(table.index[table.cost == 0]))
 
 
 def wanted(drivers: Drivers) -> int:
@@ -92,7 +92,7 @@ def _check(given: Mapping[str, float], known: list[str]) -> None:
             raise ParameterError(f"costs: {name!r} costs {amount}\n  give amounts of at least 0")
 
 
-def _value(drivers: Drivers) -> float:
+def mean_value(drivers: Drivers) -> float:
     outcomes = drivers.moments.data.outcomes
     if "value" not in outcomes.columns:
         return np.nan

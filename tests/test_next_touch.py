@@ -1,0 +1,77 @@
+"""The next touch by state: integrals by hand, none where it tires, never under a weak badge."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_fatigue import WORLD, opened
+
+import touchlab as tl
+from touchlab.drivers.checks import Checks
+from touchlab.next.touch import NONE, NextTouch, features, one_more
+
+
+def badged(badge: str) -> Checks:
+    table = pd.DataFrame({"touchpoint": ["advert", "mail"], "badge": badge})
+    return Checks(table, (), "conversion")
+
+
+@pytest.fixture(scope="module")
+def tired() -> tl.Drivers:
+    return tl.fit_drivers(opened(WORLD, 3))
+
+
+@pytest.fixture(scope="module")
+def found(tired: tl.Drivers) -> NextTouch:
+    return tl.next_touch(tired.moments.data, tired, checks=badged("adjusted"))
+
+
+def test_one_more_touch_is_the_hazard_over_its_decay(tired: tl.Drivers) -> None:
+    model, given = tired.model, tired.parameters
+    place = list(tired.moments.touchpoints).index("mail")
+    (fatigue,) = given.synergies
+    life, effect = 2 ** given.log_half_lives[place], given.effects[place]
+    seen = model.exposure(given)
+    at = int(seen[place].argmax())
+    stock = np.expm1(seen[place, at])
+    days = (np.arange(200_000) + 0.5) * 40 * life / 200_000
+    g = np.log1p(stock + 0.5 ** (days / life))
+    ratio = np.exp(effect * (g - seen[place, at]) + fatigue * (g**2 - seen[place, at] ** 2))
+    terms = given.effects @ seen[:, at] + fatigue * seen[place, at] ** 2
+    hazard = np.exp(model.controls.matrix[at] @ given.controls + terms)
+    by_hand = hazard * (ratio - 1).sum() * 40 * life / 200_000
+    assert one_more(model, given, None)[place, at] == pytest.approx(by_hand, rel=1e-3)
+
+
+def test_none_of_it_for_those_who_had_much(tired: tl.Drivers, found: NextTouch) -> None:
+    assert tired.model.pairs
+    frame = found.customers().set_index("customer_id")
+    assert not set(frame.next[frame["mail lately"] > 5]) & {"mail"}
+    most = found.table[found.table.touchpoint == "mail"].per_1000
+    assert most.min() < 0 < most.max()
+    assert found.gain.ci_low[0] > 0
+
+
+def test_states_cover_everybody_once(tired: tl.Drivers, found: NextTouch) -> None:
+    assert found.policy.share.sum() == pytest.approx(1)
+    frame = found.customers()
+    assert frame.customer_id.is_unique and set(frame.state) <= set(found.policy.state)
+    names, known = features(tired, tired.moments)
+    assert len(names) == known.shape[1]
+    assert "customer_id" not in found.summary() and "c-" not in repr(found)
+
+
+@pytest.mark.parametrize("badge", ["untested", "descriptive", "unchecked"])
+def test_nothing_is_next_under_a_weak_badge(tired: tl.Drivers, badge: str) -> None:
+    weak = tl.next_touch(tired.moments.data, tired, checks=badged(badge))
+    assert set(weak.policy.next) == {NONE} and weak.gain.gain[0] == 0
+    assert weak.sentence().startswith("No next touch is advised for anybody")
+
+
+def test_a_touch_that_costs_more_than_it_brings_is_not_next(tired: tl.Drivers) -> None:
+    asked = {"checks": badged("adjusted"), "costs": {"advert": 1e9, "mail": 1e9}, "value": 1.0}
+    dear = tl.next_touch(tired.moments.data, tired, **asked)
+    assert set(dear.policy.next) == {NONE}
+    with pytest.raises(tl.ParameterError, match="states: 1"):
+        tl.next_touch(tired.moments.data, tired, checks=badged("adjusted"), states=1)
