@@ -321,7 +321,7 @@ def _gain(means: Floats, weighed: Any, sent: Floats) -> pd.DataFrame:
     for drawn in means[0] + np.einsum("dg,gsk->dsk", leaning, rest):
         other = _choose(drawn, *weighed)
         excess.append(beyond(drawn, other) - beyond(means[0], other))
-    gain = beyond(means[0], choice) - np.mean(excess)
-    low, high = interval(gain, np.std(excess, ddof=1))
+    gain = beyond(means[0], choice) - float(np.mean(excess))
+    low, high = interval(gain, float(np.std(excess, ddof=1)))
     row = np.array([[gain, low, high, np.mean(excess)]], dtype=float)
     return pd.DataFrame(row, columns=["gain", "ci_low", "ci_high", "flattered"])

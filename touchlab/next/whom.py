@@ -111,8 +111,9 @@ def whom_to_treat(
     gains = np.zeros((2, 2, 2))
     for half in (0, 1):
         chosen, single, *_ = _learn(*each[:, 1 - half])
-        gains[0, half] = _compare(*each[:, half], chosen, single)
-        gains[1, half] = _compare(*each[:, half], single, 0 * single)
+        n, total, squares = each[:, half]
+        gains[0, half] = _compare(n, total, squares, chosen, single)
+        gains[1, half] = _compare(n, total, squares, single, 0 * single)
     part = each[0].sum(axis=(1, 2)) / each[0].sum()
     ends = _ends(gains[:, :, 0] @ part, gains[:, :, 1] @ part**2)
     gain = pd.DataFrame({"compared": ["by segment, with best arm for all", "that, with none"]})
