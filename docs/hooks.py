@@ -21,6 +21,7 @@ TITLES = {
     "experience": "Experience",
     "budget": "Budget",
     "experiments": "Experiments",
+    "next": "The next touch",
     "forecasts": "Forecasts and their grades",
     "privacy": "Privacy",
     "errors": "Errors",

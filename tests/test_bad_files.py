@@ -20,8 +20,8 @@ AS_HEADER = "  give every row the columns of the header; quote values with a del
 WHOLE_FILE = "  give a whole Parquet file, or a CSV file in UTF-8 with one header line"
 FOLDER = "  give a folder with touches.parquet (or .csv) and outcomes.parquet"
 SECTIONS = (
-    "  the sections are touches, outcomes, customers, surveys, touchpoints, experiments, spend, "
-    "paths, identities, names, report, sweep, data and clean"
+    "  the sections are touches, outcomes, customers, surveys, touchpoints, experiments, lifts, "
+    "spend, changes, paths, identities, names, report, sweep, data and clean"
 )
 OWN_NAMES = TOUCHES_CSV.replace("customer_id,timestamp,touchpoint", "who,when,what")
 MAPPED = '[touches]\ncustomer_id = "who"\ntimestamp = "when"\n'

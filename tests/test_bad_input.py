@@ -223,7 +223,7 @@ REFUSED = {
         [
             "touch: is not a table of the contract; did you mean 'touches'?",
             "  the tables are touches, outcomes, customers, surveys, touchpoints, experiments, "
-            "spend, paths, identities",
+            "lifts, spend, changes, paths, identities",
         ],
     ),
     "table that is a list": (

@@ -63,8 +63,8 @@ def assign_experiment(
     >>> import touchlab as tl
     >>> data = tl.open_data("data/sample")
     >>> arms = tl.assign_experiment(data, "display", share=0.2, weeks=6, strata=["plan"])
-    >>> round((arms.arm == "holdout").mean(), 3), str(arms.end[0] - arms.start[0])
-    (0.2, '42 days 00:00:00')
+    >>> int((arms.arm == "holdout").mean() * 1000), str(arms.end[0] - arms.start[0])
+    (200, '42 days 00:00:00')
     """
     named = [*strata, *([by] if by else [])]
     known, cannot = touchpoint_names(data), held_back(data, by)

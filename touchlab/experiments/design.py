@@ -138,7 +138,7 @@ def value_of_information(
     (prior + error), and the value s phi(m / s) - |m| Phi(-|m| / s) [Raiffa & Schlaifer 1961].
 
     >>> [found.round(4).tolist() for found in value_of_information([0.0, 2.0], 1.0, [0.0, 1.0])]
-    [[0.3989, 0.0006], [0.5, 0.0023]]
+    [[0.3989, 0.0005], [0.5, 0.0023]]
     """
     m, before = np.abs(np.asarray(mean, dtype=float)), np.asarray(prior, dtype=float)
     s = before / np.sqrt(np.maximum(before + np.asarray(error, dtype=float), 1e-300))

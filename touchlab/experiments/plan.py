@@ -27,6 +27,7 @@ from touchlab.results import Result
 
 SHARES, WEEKS, HORIZON = (0.05, 0.1, 0.2, 0.3, 0.5), (2, 4, 8, 12), 365
 AT_BREAK_EVEN = "each is taken to cost what it brings, and whether a result turns it is not said"
+OUT_OF_REACH = 10.0  # times the expected effect, beyond which no part of it is told
 FOR_READING = ["touchpoint", "badge", "share", "weeks", "detectable", "part", "forgone"]
 FOR_READING += ["worth", "probability"]
 
@@ -96,8 +97,8 @@ def plan_experiments(
         ``.table``, the most rewarding first: ``touchpoint, badge, share`` (held out), ``weeks,
         customers`` (in the experiment), ``detectable`` (smallest effect that four experiments in
         five find, in outcomes of all these customers), ``part`` (of the drivers' estimate of
-        that), ``forgone`` (outcomes meanwhile, if that is right), ``worth`` (expected gain by
-        deciding after it, in outcomes over the horizon),
+        that; missing beyond ten times), ``forgone`` (outcomes meanwhile, if that is right),
+        ``worth`` (expected gain by deciding after it, in outcomes over the horizon),
         ``probability`` (that it turns the decision round), ``net`` (`worth` less `forgone`),
         ``simulated`` (share of experiments on the data's own customers that found
         `detectable`); ``.designs`` (the others), ``.notes``.
@@ -219,7 +220,8 @@ def _rows(believed: pd.DataFrame, sample: Sample, share: float, horizon: int) ->
     table = believed[["badge"]].rename_axis("touchpoint").reset_index()
     table = table.assign(share=share, weeks=sample.weeks, customers=sample.customers)
     table["detectable"] = detectable * sample.customers
-    table["part"] = detectable / np.where(each > 0, each, np.nan)
+    part = detectable / np.where(each > 0, each, np.nan)
+    table["part"] = np.where(part <= OUT_OF_REACH, part, np.nan)
     table["forgone"] = share * sample.customers * each.clip(min=0)
     table["worth"] = worth * (1 - days / horizon)
     table["probability"] = np.where(believed.weighed, chance, np.nan)

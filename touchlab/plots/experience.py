@@ -423,6 +423,7 @@ def _draw_row(axes: Axes, sheet: Sheet, row: pd.Series, y: float) -> None:
         axes.text(x - 0.1, y, amount, va="center", fontsize=8 if narrow else 9)
 
 
+@safe_picture
 def plot_changes(table: pd.DataFrame) -> Picture:
     """Show what each change brought, with its interval and badge (`change_effects`)."""
     rows = table[table.change.notna()]

@@ -8,14 +8,17 @@ from touchlab.data.contract import listing
 from touchlab.moments.risk import ENDING
 from touchlab.show import counted, per_cent, ranged, safe_sentence
 
+WORTHWHILE = 1.0
+"""Outcomes that knowing a result must bring beyond what is forgone, to be proposed."""
+
 
 @safe_sentence
 def about_queue(table: pd.DataFrame, outcome: str, horizon_days: int) -> str:
     """Answer which experiment to run next, and why; `table` is that of `plan_experiments`."""
-    worth = table[table.net > 0]
+    worth = table[table.net >= WORTHWHILE]
     if worth.empty:
-        first = table.touchpoint.iloc[0]
-        return f"No experiment is worth what it forgoes now; the least dear is one on {first}."
+        most = f"{WORTHWHILE:.0f} {outcome} outcome more than it forgoes over {horizon_days} days"
+        return f"No experiment is proposed now: of none is the result worth {most}."
     first, kind = worth.iloc[0], "kept" if outcome in ENDING else outcome
     found = f"{counted(first.detectable)} {outcome} outcomes"
     turns = ", and what it costs is not known"
