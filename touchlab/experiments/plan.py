@@ -27,6 +27,7 @@ from touchlab.results import Result
 
 SHARES, WEEKS, HORIZON = (0.05, 0.1, 0.2, 0.3, 0.5), (2, 4, 8, 12), 365
 AT_BREAK_EVEN = "each is taken to cost what it brings, and whether a result turns it is not said"
+WORTHWHILE = 1.0  # outcomes that a result must bring beyond what is forgone, to be proposed
 OUT_OF_REACH = 10.0  # times the expected effect, beyond which no part of it is told
 FOR_READING = ["touchpoint", "badge", "share", "weeks", "detectable", "part", "forgone"]
 FOR_READING += ["worth", "probability"]
@@ -57,7 +58,8 @@ class ExperimentPlan(Result):
         from touchlab import plots
 
         table = self.table.assign(ci_low=np.nan, ci_high=np.nan)
-        title = f"{(table.net > 0).sum()} of {len(table)} experiments are worth what they forgo"
+        pay = (table.net >= WORTHWHILE).sum()
+        title = f"{pay} of {len(table)} experiments pay by what they could turn round"
         what = {"label": f"worth less outcomes forgone, in {self.outcome} outcomes", "title": title}
         return plots.plot_intervals(table, value="net", names="touchpoint", percent=False, **what)
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from touchlab.data.contract import listing
+from touchlab.experiments.plan import WORTHWHILE
 from touchlab.moments.risk import ENDING
 from touchlab.show import counted, per_cent, ranged, safe_sentence
-
-WORTHWHILE = 1.0
-"""Outcomes that knowing a result must bring beyond what is forgone, to be proposed."""
 
 
 @safe_sentence
@@ -18,7 +16,11 @@ def about_queue(table: pd.DataFrame, outcome: str, horizon_days: int) -> str:
     worth = table[table.net >= WORTHWHILE]
     if worth.empty:
         most = f"{WORTHWHILE:.0f} {outcome} outcome more than it forgoes over {horizon_days} days"
-        return f"No experiment is proposed now: of none is the result worth {most}."
+        return (
+            "No holdout is expected to pay by turning a decision to keep or stop a touchpoint "
+            f"round: of none is the result worth {most}. How much to spend on one that is kept is "
+            "another question (page 07)."
+        )
     first, kind = worth.iloc[0], "kept" if outcome in ENDING else outcome
     found = f"{counted(first.detectable)} {outcome} outcomes"
     turns = ", and what it costs is not known"
