@@ -51,6 +51,9 @@ def test_none_of_it_for_those_who_had_much(tired: tl.Drivers, found: NextTouch) 
     most = found.table[found.table.touchpoint == "mail"].per_1000
     assert most.min() < 0 < most.max()
     assert found.gain.ci_low[0] > 0
+    assert (
+        found.sentence().startswith("Next touch: advert for ") and "; mail for " in found.sentence()
+    )
 
 
 def test_states_cover_everybody_once(tired: tl.Drivers, found: NextTouch) -> None:

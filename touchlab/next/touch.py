@@ -120,10 +120,11 @@ class NextTouch(Result):
         if (own.next == NONE).all():
             return "No next touch is advised for anybody: none is clear of 0 under a sound badge."
         who = own.segment + ": " + own.who if "segment" in own else own.who
-        parts = [f"{name} for {'; '.join(rows)}" for name, rows in who.groupby(own.next)]
+        parts = [f"{name} for {' or '.join(rows)}" for name, rows in who.groupby(own.next)]
+        parts = parts if len(parts) > 1 else [f"{own.next.iloc[0]} for everybody"]
         ends = f"{row.outcome} outcomes: {row.gain:,.1f} ({row.ci_low:,.1f} to {row.ci_high:,.1f})"
         verb = "gain, costs set off," if row.ci_low > 0 else "are not shown to gain"
-        return f"Next touch: {' | '.join(parts)}. 1,000 touches sent so, not as now, {verb} {ends}."
+        return f"Next touch: {'; '.join(parts)}. 1,000 touches sent so, not as now, {verb} {ends}."
 
     def plot(self) -> Any:
         """Draw what the best touch of each state brings."""
