@@ -342,3 +342,24 @@ def test_lifts_that_say_nothing_are_named() -> None:
     both = [row | {"standard_error": 3.0, "end": "2025-02-20"}, row | {"standard_error": 4.0}]
     found = tl.holdout_effects(tl.open_data(frames(SHOP) | {"lifts": pd.DataFrame(both)}))
     assert len(found.table) == 1 and found.notes[0].startswith("1 lifts without")
+
+
+def test_customers_who_differ_in_nothing_give_no_interval() -> None:
+    """Everybody buys once, held out or not: nothing varies, and nothing is made up."""
+    day = pd.Timestamp("2026-03-01", tz="UTC")
+    people = pd.DataFrame({"customer_id": [f"c{i}" for i in range(400)]})
+    window = {"observed_from": day, "observed_to": day + pd.Timedelta("30D")}
+    arms = people.assign(touchpoint="mail", arm=["treated", "holdout"] * 200)
+    mails = people[::2].assign(timestamp=day, touchpoint="mail")
+    bought = people.assign(timestamp=day + pd.Timedelta("3D"), outcome="conversion")
+    start, end = window.values()
+    data = tl.open_data(
+        {
+            "touches": mails, "outcomes": bought, "customers": people.assign(**window),
+            "experiments": arms.assign(start=start, end=end),
+        }
+    )  # fmt: skip
+    said = tl.check_experiments(data).sentence()
+    assert said == "mail: customers differ in nothing, so no interval is made."
+    with pytest.raises(tl.MissingInput, match="no touch was sent at a moment at risk"):
+        tl.next_touch(data, tl.fit_drivers(data))

@@ -165,7 +165,8 @@ def within_strata(group: pd.Series, stratum: pd.Series, value: pd.Series) -> Mov
                 total[i] = (LEFT_OUT > 0) @ sums.reshape(GROUPS, len(names))
         mean /= np.maximum(n, 1)
         weight = n[0] * n[1] / np.maximum(n[0] + n[1], 1)
-        return np.asarray((weight * (mean[1] - mean[0])).sum(axis=1) / weight.sum(axis=1))
+        with np.errstate(invalid="ignore"):  # no stratum on both sides: nothing to compare
+            return np.asarray((weight * (mean[1] - mean[0])).sum(axis=1) / weight.sum(axis=1))
 
     return move
 

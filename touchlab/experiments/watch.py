@@ -108,7 +108,8 @@ def always_reach(error: Floats, elapsed: Floats) -> Floats:
     alpha, v = 1 - LEVEL, error**2
     end = v / np.clip(elapsed, 1e-9, 1.0)  # outcomes add up about evenly
     r = end / (-2 * np.log(alpha) + np.log(1 - 2 * np.log(alpha)))
-    return np.asarray(np.sqrt((v + r) * np.log((v + r) / np.maximum(r * alpha**2, 1e-300))))
+    with np.errstate(invalid="ignore", divide="ignore"):  # nothing varies: there is no interval
+        return np.asarray(np.sqrt((v + r) * np.log((v + r) / np.maximum(r * alpha**2, 1e-300))))
 
 
 def _times(data: Dataset) -> pd.DataFrame:

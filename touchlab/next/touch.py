@@ -225,6 +225,8 @@ def next_touch(
             means.append((each @ own / own.sum(axis=0)).T)
     error = jackknife(means[0], np.array(means[1:]))[0]
     points, n = sample_touches(drivers.moments, most=MOST_TOUCHES)
+    if points.table.empty:
+        raise MissingInput("next touch: no touch was sent at a moment at risk, so none is next")
     met = pd.crosstab(found.of(points), points.table.touchpoint)
     met = met.reindex(index=range(len(cells.T)), columns=choices.index).fillna(0)
     sent = (met / met.sum().clip(lower=1) * n.reindex(choices.index)).round().to_numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from touchlab.data.contract import listing
@@ -43,6 +44,9 @@ def about_running(table: pd.DataFrame, outcome: str) -> str:
     """Say of each experiment whether it is sound, and what it says by now."""
     said = []
     for row in table.itertuples():
+        if not np.isfinite(row.always_low + row.always_high):
+            said.append(f"{row.touchpoint}: customers differ in nothing, so no interval is made.")
+            continue
         effect = ranged(row.incremental, row.always_low, row.always_high)
         untested = "; whether its arms are as drawn is untested" if row.arms == "untested" else ""
         said.append(

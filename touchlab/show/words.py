@@ -143,7 +143,11 @@ def ranged(value: float, low: float, high: float, name: str = "") -> str:
 
     >>> ranged(391.4, 231.3, 551.5), ranged(59.2, 27.1, 91.3), ranged(8.3, 3.3, 13.3)
     ('390 (230 to 550)', '59 (27 to 91)', '8.3 (3.3 to 13.3)')
+    >>> ranged(4.0, float("nan"), float("nan"))
+    'not known'
     """
+    if not isfinite(value + low + high):
+        return "not known"
     width = (high - low) / FINE
     step = 10.0 ** max(floor(log10(width)), -1) if isfinite(width) and width > 0 else 1.0
     rounded = [floor(end / step + 0.5) * step for end in (value, low, high)]
