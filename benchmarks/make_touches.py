@@ -48,7 +48,8 @@ def make_touches(
         "touchpoint": names.take(pa.array(touchpoint[shuffled])),
     }
     converts = np.flatnonzero(random.random(journeys) < CONVERTING)
-    end = time[(first + length - 1)[converts]] + random.integers(1, 600, len(converts)) * MINUTE
+    wait = 60 + random.exponential(2 * 24 * 60, len(converts)).astype("int64")  # no session's end
+    end = time[(first + length - 1)[converts]] + wait * MINUTE
     outcomes = {
         "customer_id": _ids(customer[converts], ids),
         "timestamp": pa.array(end, pa.timestamp("us", tz="UTC")),
