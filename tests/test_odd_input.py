@@ -867,10 +867,10 @@ ODD = [
     Odd(
         "Units",
         "an order below zero",
-        tables(outcomes=outcomes(value=[-5.0])),
+        tables(outcomes=outcomes(value=[-5.5])),
         refused=(
             "outcomes.value: 1 of 1 rows are below 0",
-            "  first: row 1, customer 'a', value -5.0",
+            "  first: row 1, customer 'a', value -5.5",
             "  give values of at least 0; for refunds, "
             'refunds = "net" (or "apart") under [clean] in touchlab.toml',
         ),
