@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -99,6 +101,7 @@ def about_lookback(table: pd.DataFrame) -> str:
 
 FEWEST = 50
 """Outcomes below which no effect stands first."""
+MOST_NAMED = 3
 LEANS = 0.05
 """Share of all outcomes that a figure may move the baseline by without a word."""
 
@@ -168,13 +171,23 @@ def leans_on(table: pd.DataFrame, n: float) -> list[str]:
     return table.touchpoint[~table.badge.isin(CAUSAL) & (most > LEANS * n)].tolist()
 
 
+def some(names: Sequence[str] | pd.Series[str]) -> str:
+    """Name a few, and count the others.
+
+    >>> some(["ad", "mail"]), some(["ad", "mail", "shop", "app", "call"])
+    ('ad, mail', 'ad, mail, shop and 2 more')
+    """
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return listing(names[:MOST_NAMED]) + more
+
+
 def about_baseline(base: pd.Series, outcome: str, table: pd.DataFrame) -> str:
     """Say how many outcomes would have come anyway, and on whose figures that leans."""
     held = " (touchpoints together hold some back)" if base.ci_low > base.n else ""
     share = per_cent(min(base["share"], 1.0) if held else base["share"])
     anyway = ranged(base.baseline, base.ci_low, base.ci_high, "95\N{NO-BREAK SPACE}% range ")
     unsure = leans_on(table, base.n)
-    leaning = f", as far as the figures of {listing(unsure, most=3)} hold" if unsure else ""
+    leaning = f", as far as the figures of {some(unsure)} hold" if unsure else ""
     return (
         f"{share} of {base.n:,.0f} {outcome} outcomes would have come without any "
         f"touchpoint{held}: {anyway}{leaning}"

@@ -15,7 +15,7 @@ from touchlab.data.dataset import Dataset
 from touchlab.drivers.checks import CAUSAL, DESCRIPTIVE
 from touchlab.errors import MissingInput
 from touchlab.moments.risk import ENDING
-from touchlab.sentences.drivers import about_baseline, backed, leading, no_headline
+from touchlab.sentences.drivers import about_baseline, backed, leading, no_headline, some
 from touchlab.sentences.journeys import day
 from touchlab.show import count, counted, in_words, money, per_cent, ranged, safe_sentence
 
@@ -215,10 +215,10 @@ def _money(gain: pd.DataFrame, moves: pd.DataFrame, *, outcome: str, currency: s
 
 @safe_sentence
 def _unknown(drivers: pd.DataFrame, table: pd.DataFrame, **_: str) -> str:
-    open_cases = _some(drivers.touchpoint[~drivers.badge.isin(CAUSAL)])
+    open_cases = some(drivers.touchpoint[~drivers.badge.isin(CAUSAL)])
     asked = "score" in table and table.score.notna().any()
     used = table[table.touches > 0]
-    silent = _some(used.touchpoint[used.score.isna()]) if asked else ""
+    silent = some(used.touchpoint[used.score.isna()]) if asked else ""
     said = [f"what {open_cases} bring by themselves"] * bool(open_cases)
     said += [f"how customers find {silent}, which no survey covers"] * bool(silent)
     return f"Not known: {'; '.join(said)}." if said else ""
@@ -226,11 +226,6 @@ def _unknown(drivers: pd.DataFrame, table: pd.DataFrame, **_: str) -> str:
 
 def _record(record: pd.DataFrame, **_: str) -> str:
     return str(record.said.iloc[0]) if len(record) else ""  # what the track record says of itself
-
-
-def _some(names: pd.Series) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return listing(names[:MOST_NAMED]) + more
 
 
 OF_EFFECTS = (_anyway, _brings, _money, _unknown)
