@@ -37,6 +37,7 @@ from touchlab.drivers.model import (
     between,
     saturate,
     some_of,
+    unsaturated,
 )
 from touchlab.drivers.result import Drivers
 from touchlab.errors import MissingInput, ParameterError
@@ -360,7 +361,7 @@ class Responses:
         for place, own in zip(self.places, known, strict=True):
             life = given.log_half_lives[place : place + 1]
             g = between(own.saturated[None], grid, life)[0][0]
-            exposure = np.expm1(g) if saturation == "log" else -np.log1p(-g)
+            exposure = unsaturated(g, saturation)
             met = exposure > NEGLIGIBLE
             squares = exposure_at(own.exposure[:, met], grid, 0.5 * 2 ** life[0])
             effect, fatigue = float(given.effects[place]), tired.get((place, place), 0.0)

@@ -136,6 +136,11 @@ def saturate(exposure: Any, saturation: str) -> Any:
     return np.log1p(exposure) if saturation == "log" else -np.expm1(-exposure)
 
 
+def unsaturated(seen: Any, saturation: str) -> Any:
+    """Exposure A of s(A), the inverse of `saturate`."""
+    return np.expm1(seen) if saturation == "log" else -np.log1p(-seen.clip(max=1 - 1e-7))
+
+
 def between(
     saturated: npt.NDArray[np.float32], half_lives: tuple[float, ...], log_half_lives: Floats
 ) -> tuple[Floats, Floats]:

@@ -20,7 +20,7 @@ from touchlab.drivers.checks import CAUSAL, check_drivers
 from touchlab.drivers.effects import MOST, Ahead
 from touchlab.drivers.experiments import never_sent_out
 from touchlab.drivers.fit import EXTREME
-from touchlab.drivers.model import Model, Parameters, between, saturate
+from touchlab.drivers.model import Model, Parameters, between, saturate, unsaturated
 from touchlab.drivers.result import Drivers
 from touchlab.errors import MissingInput, ParameterError, listing
 from touchlab.moments.look import PRIOR, look, trait_columns
@@ -81,11 +81,6 @@ def find_states(drivers: Drivers, points: Any, net: Floats, by: str | None, most
 def _segments(points: Any, column: str | None) -> Any:
     own = points.table[column] if column else points.table.group * 0
     return own.astype("string").fillna(UNKNOWN)
-
-
-def unsaturated(seen: Any, saturation: str) -> Any:
-    """Exposure A of s(A), the inverse of `saturate`."""
-    return np.expm1(seen) if saturation == "log" else -np.log1p(-seen.clip(max=1 - 1e-7))
 
 
 def features(drivers: Drivers, points: Any) -> tuple[list[str], Floats]:
