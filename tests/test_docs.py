@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import re
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -30,8 +31,11 @@ def hooks() -> ModuleType:
 
 
 @pytest.mark.parametrize("page", [page for page, blocks in EXAMPLES.items() if blocks])
-def test_examples_of_a_page_run_in_their_order(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+def test_examples_of_a_page_run_in_their_order(
+    page: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "data", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)  # some write files
     known: dict[str, object] = {}
     for block in EXAMPLES[page]:
         exec(compile(block, page, "exec"), known)

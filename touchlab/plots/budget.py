@@ -24,7 +24,7 @@ from touchlab.plots.parts import (
     short,
     whole_or_tenths,
 )
-from touchlab.show import NARROW, Picture, Theme, counted, money, ranged, safe_picture
+from touchlab.show import NARROW, Picture, Theme, counted, money, ranged, safe_picture, styled
 
 FLAT = 0.95
 """Share of proportional growth above which returns hardly fall."""
@@ -44,7 +44,7 @@ def plot_cost_per_incremental(
     title = _cost_title(rows, outcome, credit, currency)
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 0.34 * len(rows) + 1.6)
+        figure, axes = canvas(theme, width, 0.34 * len(rows) + 1.6)
         axes.set_xscale("log")
         axes.set_xlim(*ends)
         y = np.arange(len(rows))
@@ -171,7 +171,7 @@ def plot_reallocation(
     )
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 0.42 * len(rows) + 1.4)
+        figure, axes = canvas(theme, width, 0.42 * len(rows) + 1.4)
         y = np.arange(len(rows))
         axes.hlines(y, rows.cost_now, rows.cost_planned, color=theme.line, lw=5, zorder=1)
         axes.scatter(
@@ -206,6 +206,7 @@ def _move(one: Any) -> str:
     return f"{signed(one.change)}, direction {'clear' if sure >= SURE else 'unclear'}"
 
 
+@styled
 def plot_moves(moves: pd.DataFrame, *, outcome: str, currency: str = "euro") -> Picture:
     """Show what each move of a plan gains or loses by itself; `moves` is ``plan.moves(curves)``."""
     first, safe = moves.iloc[0], int(moves.safe.sum())

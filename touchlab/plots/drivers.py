@@ -55,7 +55,7 @@ def plot_credit(credit: pd.DataFrame) -> Picture:
     )
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 0.34 * len(shares) + 1.5)
+        figure, axes = canvas(theme, width, 0.34 * len(shares) + 1.5)
         rows = np.arange(len(shares))
         axes.hlines(rows, shares.min(axis=1), shares.max(axis=1), color=theme.line, lw=5, zorder=1)
         for i, model in enumerate(shares.columns):
@@ -118,7 +118,7 @@ def plot_positions(credit: pd.DataFrame) -> Picture:
     )
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 0.36 * len(shares) + 1.5)
+        figure, axes = canvas(theme, width, 0.36 * len(shares) + 1.5)
         fill_map(axes, theme, shares, width)
         axes.set_yticklabels([short(str(t), 22) for t in shares.index], rotation=0)
         axes.set(xlabel="position of the touch, in per cent of the touchpoint's credit", ylabel="")
@@ -217,7 +217,7 @@ def plot_credit_and_drivers(both: pd.DataFrame) -> Picture:
     falls = (rows[columns[0]] - rows.incremental).idxmax()
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 0.26 * len(rows) + 1.8)
+        figure, axes = canvas(theme, width, 0.26 * len(rows) + 1.8)
         x = np.arange(len(columns))
         for place, row in rows[columns].iterrows():
             strong = place == falls
@@ -270,7 +270,7 @@ def plot_scores(scores: pd.DataFrame) -> Picture:
     )
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 0.34 * len(wide) + 1.6)
+        figure, axes = canvas(theme, width, 0.34 * len(wide) + 1.6)
         y = np.arange(len(wide))
         for i, world in enumerate(wide.columns):
             axes.scatter(
@@ -305,7 +305,7 @@ def plot_waterfall(drivers: pd.DataFrame, baseline: pd.DataFrame) -> Picture:
         title = f"Added up, touchpoints would bring more than the {what} that there are"
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 0.3 * len(rows) + 1.3)
+        figure, axes = canvas(theme, width, 0.3 * len(rows) + 1.3)
         y = np.arange(len(rows))[::-1]
         looks = [
             {"facecolor": theme.shade, "edgecolor": theme.shade, "lw": 1.4}

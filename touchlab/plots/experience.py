@@ -39,6 +39,7 @@ from touchlab.show import (
     on_hover,
     per_cent,
     safe_picture,
+    styled,
 )
 
 SCALES = {"nps": (-100.0, 100.0), "csat": (0.0, 100.0), "ces": (1.0, 7.0), "scale": (0.0, 100.0)}
@@ -51,6 +52,7 @@ LABELS = {
 MOST_ROWS = 40
 
 
+@styled
 def plot_survey_scores(scores: pd.DataFrame) -> Picture:
     """Show scores of `survey_scores` with their intervals, a panel a metric, answers beside them.
 
@@ -146,7 +148,7 @@ def plot_gaps(gaps: pd.DataFrame, *, outcome: str) -> Picture:
     title = _gaps_title(gaps, outcome)
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 0.4 * len(rows) + 1.2)
+        figure, axes = canvas(theme, width, 0.4 * len(rows) + 1.2)
         axes.axvline(0, color=theme.soft, lw=0.9, ls="--")
         _dots(axes, theme, rows, "metric", "difference", rows.clear)
         name_rows(axes, rows.metric.str.upper())
@@ -169,6 +171,7 @@ def _gaps_title(gaps: pd.DataFrame, outcome: str) -> str:
     )
 
 
+@styled
 def plot_importance(drivers: KeyDrivers) -> Picture:
     """Set importance beside performance: weak links are important and poor."""
     table, links = drivers.table, weak_links(drivers)
@@ -182,7 +185,7 @@ def plot_importance(drivers: KeyDrivers) -> Picture:
     )
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 4.6)
+        figure, axes = canvas(theme, width, 4.6)
         for kind, marker, colour in ((False, "o", theme.accent), (True, "D", theme.palette[1])):
             own = table[links.weak == kind]
             x, y = own.performance, own.importance
@@ -243,7 +246,7 @@ def plot_flow(flow: pd.DataFrame) -> Picture:
         )
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 0.4 * len(rows) + 1.1)
+        figure, axes = canvas(theme, width, 0.4 * len(rows) + 1.1)
         _dots(axes, theme, rows, "stage", "rate", pd.Series(True, index=rows.index))
         name_rows(axes, rows.stage)
         axes.set_xlim(0, 1)
@@ -371,8 +374,7 @@ class Sheet:
 def _draw(sheet: Sheet) -> tuple[Figure, Axes]:
     stages, theme = _by_stage(sheet.rows), sheet.theme
     height = HEAD + sum(HEAD + ROW * max(min(len(own), MOST + 1), 1) for _, own in stages)
-    figure = Figure(figsize=(sheet.width, height + 1.1))
-    axes = figure.subplots()
+    figure, axes = canvas(theme, sheet.width, height + 1.1)
     axes.set(xlim=(0, sheet.width), ylim=(height, 0))
     axes.axis("off")
     for name, x in sheet.places.items():

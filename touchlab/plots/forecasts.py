@@ -28,7 +28,7 @@ def plot_record(record: pd.DataFrame, forecasts: pd.DataFrame) -> Picture:
         title = f"{held} of {len(over)} past forecasts of {what} in all held"
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 3.6)
+        figure, axes = canvas(theme, width, 3.6)
         axes.vlines(rows.index, ends[ENDS[1]], ends[ENDS[2]], theme.accent, lw=7, alpha=0.3)
         told = axes.scatter(
             rows.index, rows.forecast, s=140, marker="_", color=theme.accent, label="foretold, 95 %"

@@ -30,6 +30,7 @@ from touchlab.show import (
     on_hover,
     per_cent,
     safe_picture,
+    styled,
 )
 
 
@@ -112,7 +113,7 @@ def plot_steps(steps: pd.DataFrame, *, top: int = 9) -> Picture:
     )
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 0.42 * len(sources) + 2.2)
+        figure, axes = canvas(theme, width, 0.42 * len(sources) + 2.2)
         fill_map(axes, theme, matrix, width, vmax=60)
         axes.set_xticklabels(
             [short(t, 22) for t in targets], rotation=40, ha="right", rotation_mode="anchor"
@@ -135,7 +136,7 @@ def plot_times(times: pd.DataFrame) -> Picture:
     )
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 0.32 * len(rows) + 1.1)
+        figure, axes = canvas(theme, width, 0.32 * len(rows) + 1.1)
         y = np.arange(len(rows))
         axes.hlines(y, rows.p25_days, rows.p75_days, color=theme.accent, lw=6, alpha=0.3)
         dots = axes.scatter(rows.median_days, y, s=36, color=theme.accent, zorder=2)
@@ -155,6 +156,7 @@ NODE, GAP = 0.09, 0.012
 """Width of a touchpoint in steps, and the room between two, as a share of all journeys."""
 
 
+@styled
 def plot_first_steps(steps: pd.DataFrame, *, outcome: str) -> Picture:
     """Show how journeys flow in their first steps, those with the outcome beside those without.
 

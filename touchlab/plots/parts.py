@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -14,10 +14,11 @@ from matplotlib.ticker import MaxNLocator
 
 from touchlab.show import (
     NARROW,
+    Guest,
     Picture,
     Theme,
-    begun,
     counted,
+    entitle,
     in_words,
     on_hover,
     per_cent,
@@ -62,7 +63,7 @@ def plot_intervals(
     form = per_cent if percent else counted
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 0.32 * len(rows) + 1.1)
+        figure, axes = canvas(theme, width, 0.32 * len(rows) + 1.1)
         marks: dict[str, Any] = {"color": theme.accent}
         if "badge" in rows:
             looks = pd.DataFrame([trust(theme, str(badge)) for badge in rows.badge])
@@ -92,7 +93,7 @@ def plot_lines(
     wide = table.pivot_table(index=x, columns=lines, values=y, sort=False)[list(largest)]
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 3.6)
+        figure, axes = canvas(theme, width, 3.6)
         places = np.arange(len(wide))
         for i, name in enumerate(wide.columns):
             axes.plot(
@@ -109,7 +110,10 @@ def plot_lines(
     return Picture(draw, f"{title}.", wide.reset_index())
 
 
-def canvas(width: float, height: float) -> tuple[Figure, Axes]:
+def canvas(theme: Theme, width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes, or what stands for it where the axes are the reader's."""
+    if theme.axes:
+        return cast(Figure, Guest(theme.axes)), theme.axes
     figure = Figure(figsize=(width, max(height, 2.4)))
     return figure, figure.subplots()
 
@@ -118,8 +122,7 @@ def finish(figure: Figure, axes: Axes, title: str, width: float) -> Figure:
     """Put the title over a figure; long words in title and label take more lines."""
     lines = in_words(axes.get_xlabel()).split("\n")
     axes.set_xlabel("\n".join(textwrap.fill(line, int(width * 10)) for line in lines))
-    title = textwrap.fill(begun(in_words(title)), int(width * 9.2))
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
+    entitle(figure, title, width)
     return figure
 
 

@@ -26,7 +26,7 @@ from touchlab.plots.parts import (
     whole_per_cent,
 )
 from touchlab.privacy.shown import min_customers
-from touchlab.show import NARROW, Picture, Theme, counted, per_cent, safe, safe_picture
+from touchlab.show import NARROW, Picture, Theme, counted, per_cent, safe, safe_picture, styled
 
 MOST_CURVES = 6
 FEWEST_AT_RISK = 10
@@ -71,6 +71,7 @@ def whole_months(cohorts: pd.DataFrame) -> pd.DataFrame:
     return sums.assign(rate=sums.active / sums.customers)
 
 
+@styled
 def plot_cohorts(cohorts: pd.DataFrame, *, outcome: str = "conversion") -> Picture:
     """Show the share of each cohort that is active, month by month, as a map."""
     whole = whole_months(cohorts)
@@ -97,7 +98,7 @@ def _plot_cohorts(
     strokes = [[(x + a, y + b), (x + b, y + a)] for x, y in cells for a, b in HATCH]
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 0.34 * len(rates) + 1.6)
+        figure, axes = canvas(theme, width, 0.34 * len(rates) + 1.6)
         fill_map(axes, theme, rates, width)
         names = [f"{cohort} ({sizes[cohort]:,})" for cohort in rates.index]
         axes.set_yticks(np.arange(len(names)) + 0.5, names, rotation=0)
@@ -162,7 +163,7 @@ def _picture(rows: pd.DataFrame, names: str, value: str, label: str, title: str)
     below = order if names == "group" else order[:1]  # outcomes have the same customers at risk
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 3.8)
+        figure, axes = canvas(theme, width, 3.8)
         ends, alpha = [], 0.18 if len(order) <= 3 else 0.09
         for i, name in enumerate(order):
             own, colour = rows[rows[names] == name], theme.palette[i]
@@ -267,7 +268,7 @@ def plot_validation(weeks: pd.DataFrame, total: pd.DataFrame) -> Picture:
     )
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 3.6)
+        figure, axes = canvas(theme, width, 3.6)
         axes.axvspan(split, held.week.iloc[-1], color=theme.line, alpha=0.35, lw=0)
         axes.fill_between(
             held.week, held.ci_low, held.ci_high, color=theme.accent, alpha=0.25, lw=0,
@@ -299,21 +300,22 @@ def plot_validation(weeks: pd.DataFrame, total: pd.DataFrame) -> Picture:
 
 
 @safe_picture
-def plot_lifetime_value(table: pd.DataFrame) -> Picture:
+def plot_lifetime_value(table: pd.DataFrame, *, currency: str = "") -> Picture:
     """Show what a customer of each group is worth, with its interval; months in their order."""
     if table.value.isna().all():
         raise MissingInput("Orders carry no value. With it, what customers are worth is shown.")
     top = table.loc[table.value.idxmax()]
     below = int((table.ci_high < top.ci_low).sum())
     ends = f"({counted(top.ci_low)} to {counted(top.ci_high)})"
+    most = f"{counted(top.value)} {currency}".rstrip()
     title = (
-        f"{short(top.group)} customers are worth most: {counted(top.value)} each {ends}; "
+        f"{short(top.group)} customers are worth most: {most} each {ends}; "
         f"{below} of {len(table) - 1} other groups are surely worth less"
         if below
         else f"No group is surely worth more than another: {counted(table.value.min())} to "
-        f"{counted(top.value)} a customer"
+        f"{most} a customer"
     )
-    label = "expected value of a customer, discounted, 95 % interval"
+    label = f"expected value of a customer{currency and f', {currency}'}, discounted, 95 % interval"
     if not table.group.str.fullmatch(MONTH).all():
         return plot_intervals(
             table, value="value", names="group", label=label, title=title, percent=False
@@ -321,7 +323,7 @@ def plot_lifetime_value(table: pd.DataFrame) -> Picture:
     rows = table.sort_values("group", ascending=False, ignore_index=True)
 
     def draw(theme: Theme, width: float) -> Figure:
-        figure, axes = canvas(width, 0.32 * len(rows) + 1.1)
+        figure, axes = canvas(theme, width, 0.32 * len(rows) + 1.1)
         draw_intervals(axes, theme, rows, "group", "value", counted, s=34, color=theme.accent)
         name_rows(axes, rows.group)
         axes.set_xlim(left=0)

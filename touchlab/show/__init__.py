@@ -14,7 +14,18 @@ from touchlab.data.dataset import Dataset
 from touchlab.errors import MissingInput, TouchlabWarning
 from touchlab.privacy import shown
 from touchlab.privacy.shown import count, safe
-from touchlab.show.figures import LIGHT, NARROW, WIDE, Picture, Theme, on_hover, safe_picture
+from touchlab.show.figures import (
+    LIGHT,
+    NARROW,
+    WIDE,
+    Guest,
+    Picture,
+    Theme,
+    entitle,
+    on_hover,
+    safe_picture,
+    styled,
+)
 from touchlab.show.notes import Notes, Sentence, answer, note, safe_sentence, takeaway
 from touchlab.show.tables import HIDDEN, Table, keep, provenance, readable, show_frames
 from touchlab.show.words import (
@@ -32,10 +43,11 @@ from touchlab.show.words import (
 )
 
 __all__ = [
-    "BACKED", "HIDDEN", "LIGHT", "NARROW", "WIDE", "Picture", "Sentence", "Table", "Theme",
-    "answer", "begun", "count", "counted", "data_called", "in_words", "install", "keep", "lead",
-    "money", "note", "on_hover", "per_cent", "protect", "provenance", "ranged", "readable", "safe",
-    "safe_picture", "safe_sentence", "takeaway", "uninstall",
+    "BACKED", "HIDDEN", "LIGHT", "NARROW", "WIDE", "Guest", "Picture", "Sentence", "Table",
+    "Theme", "answer", "begun", "count", "counted", "data_called", "entitle", "in_words",
+    "install", "keep", "lead", "money", "note", "on_hover", "per_cent", "protect", "provenance",
+    "ranged", "readable", "safe", "safe_picture", "safe_sentence", "styled", "takeaway",
+    "uninstall",
 ]  # fmt: skip
 
 

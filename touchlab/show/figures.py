@@ -11,25 +11,34 @@ import io
 import re
 import textwrap
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
+from inspect import Parameter, signature
+from itertools import cycle, islice
+from os import PathLike
+from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from cycler import cycler
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import Collection
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
+from touchlab.errors import ParameterError
 from touchlab.privacy.shown import all_safe, why_hidden
-from touchlab.show.notes import Show, note
+from touchlab.show.notes import note
 from touchlab.show.tables import numbers_of
-from touchlab.show.words import in_words
+from touchlab.show.words import begun, in_words
 
 MARGIN = 0.12
 """Inches around a figure."""
@@ -62,6 +71,23 @@ class Theme:
     accent: str
     shade: str
     palette: tuple[str, ...]
+    axes: Axes | None = None
+    """Of somebody's own figure, to draw on."""
+
+    def in_colours(self, palette: str | Sequence[str]) -> Theme:
+        """Take the colours of a list, or of a name that matplotlib knows, such as ``"Set2"``."""
+        try:
+            names = mpl.color_sequences[palette] if isinstance(palette, str) else palette
+            own = [to_hex(colour) for colour in names]
+            paler = to_hex(0.55 + 0.45 * np.array(to_rgb(own[0])))  # ink is read on it
+        except (IndexError, KeyError, TypeError, ValueError):
+            known = ", ".join(sorted(mpl.color_sequences))
+            raise ParameterError(
+                f"palette: {palette!r} is neither a list of colours nor a name of one\n"
+                f"  give colours, as ['#0b6e99', 'orange'], or any of {known}"
+            ) from None
+        more = tuple(islice(cycle(own), len(self.palette)))
+        return replace(self, accent=own[0], shade=paler, palette=more)
 
     @property
     def shades(self) -> LinearSegmentedColormap:
@@ -81,22 +107,75 @@ class Picture:
     """A figure that draws itself for wide and narrow screens, with words.
 
     `draw` takes a theme and a width in inches; `alt` says what there is to see;
-    `table` holds the numbers drawn; `left_out` says what is not.
+    `table` holds the numbers drawn; `left_out` says what is not. A `title` of the reader's takes
+    the place of the computed one; `theme` has the colours.
     """
 
     draw: Callable[[Theme, float], Figure]
     alt: str
     table: pd.DataFrame
     left_out: str = ""
+    title: str | None = None
+    theme: Theme = LIGHT
 
     def svg(self, width: float = WIDE) -> str:
         """Draw the picture; the same picture gives the same text."""
         salt = {"svg.hashsalt": f"{self.alt}{width}"}  # ids must differ between those of a page
         with mpl.rc_context(STYLE | salt), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*missing from.*font.*")
-            drawn = _painted(self.draw(LIGHT, width))
+            drawn = _painted(self._drawn(self.theme, width))
         below = textwrap.wrap(self.left_out, int(width * LETTERS))
         return tostring(_plain_drawing(drawn, below), encoding="unicode")
+
+    def savefig(self, path: str | PathLike[str], *, width: float = WIDE, dpi: float = 200) -> None:
+        """Write the picture to a file, as its name ends: ``.svg``, ``.png`` or ``.pdf``.
+
+        `width` is in inches; the height follows from what there is to see. What is left out, as
+        few customers stand behind it, is said below the picture in the file too.
+
+        Raises
+        ------
+        ParameterError
+            If the name ends otherwise.
+        """
+        kind = Path(path).suffix.lower()
+        if kind not in (".svg", ".png", ".pdf"):
+            raise ParameterError(
+                f"savefig: {str(path)!r} is no picture's name\n  let it end on .svg, .png or .pdf"
+            )
+        if kind == ".svg":
+            Path(path).write_text(self.svg(width), encoding="utf-8")
+            return
+        undated = {"CreationDate": None} if kind == ".pdf" else {}
+        with mpl.rc_context(STYLE):
+            figure = self._drawn(self.theme, width)
+            for text in figure.findobj(Text):
+                text.set_text(in_words(text.get_text()))
+            below = textwrap.fill(self.left_out, int(width * LETTERS))
+            figure.text(0.01, -0.02, below, va="top", size=SMALL_PRINT, color=self.theme.soft)
+            region, paper = _room(figure), self.theme.paper
+            figure.savefig(
+                path, dpi=dpi, facecolor=paper, bbox_inches=region, metadata=undated
+            )  # fmt: skip
+
+    def on(self, axes: Axes) -> None:
+        """Draw on axes of somebody's own figure, of which nothing else is touched."""
+        inches = axes.get_window_extent().width / axes.figure.dpi
+        with mpl.rc_context(STYLE):
+            drawn: Any = self._drawn(replace(self.theme, axes=axes), inches)
+        if not isinstance(drawn, Guest):
+            raise ParameterError(
+                "ax: this figure has several panels, which one pair of axes cannot hold\n"
+                "  leave ax out, and write it with .savefig(path)"
+            )
+        if self.left_out:
+            axes.set_xlabel("\n".join(filter(None, [axes.get_xlabel(), self.left_out])), wrap=True)
+
+    def _drawn(self, theme: Theme, width: float) -> Figure:
+        figure = self.draw(theme, width)
+        if self.title is not None:
+            entitle(figure, self.title, width)
+        return figure
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         alt = in_words(f"{self.alt} {self.left_out}".strip())
@@ -104,9 +183,62 @@ class Picture:
         return {"image/svg+xml": self.svg(), "text/plain": alt}, {"image/svg+xml": more}
 
 
-def safe_picture(plot: Show) -> Show:
+@dataclass(frozen=True)
+class Guest:
+    """Axes of somebody's own figure, where a plot asks for a figure of its own."""
+
+    axes: Axes
+
+    def suptitle(self, title: str, **looks: Any) -> None:
+        self.axes.set_title(title, loc="left", **{n: looks[n] for n in ("fontsize", "fontweight")})
+
+    def supxlabel(self, text: str, *, x: float, **looks: Any) -> None:
+        self.axes.text(x, 0, text, va="top", transform=self.axes.transAxes, **looks)
+
+    def legend(self, *, loc: str, **looks: Any) -> None:
+        self.axes.legend(loc="upper left", bbox_to_anchor=(0, -0.15), **looks)
+
+
+def entitle(figure: Figure, title: str, width: float) -> None:
+    """Put a title over a figure; a long one takes more lines."""
+    title = textwrap.fill(begun(in_words(title)), int(width * 9.2))
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
+
+
+def styled(plot: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function that draws take `title`, `palette` and `ax`, as its signature says then."""
+    own = signature(plot)
+    types = {"title": "str", "palette": "str | Sequence[str]", "ax": "Axes"}
+    added = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=f"{kind} | None")
+        for name, kind in types.items()
+        if name not in own.parameters
+    ]
+
+    @wraps(plot)
+    def drawn(*given: Any, palette: Any = None, ax: Axes | None = None, **choices: Any) -> Any:
+        title = None if "title" in own.parameters else choices.pop("title", None)
+        picture = plot(*given, **choices)
+        if not isinstance(picture, Picture):  # a note, as all of it is hidden
+            return picture
+        theme = picture.theme if palette is None else picture.theme.in_colours(palette)
+        alt = picture.alt if title is None else f"{title.rstrip('.')}. {picture.alt}"
+        picture = replace(picture, title=title or picture.title, alt=alt, theme=theme)
+        if ax is not None:
+            picture.on(ax)
+        return picture
+
+    # what is wrapped is said of functions that leave rows out, and is the plain plot
+    vars(drawn).pop("__wrapped__")
+    vars(drawn).update(vars(plot))
+    drawn.__signature__ = own.replace(parameters=[*own.parameters.values(), *added])  # type: ignore[attr-defined]
+    return drawn
+
+
+def safe_picture(plot: Callable[..., Any]) -> Callable[..., Any]:
     """Let a function that draws see safe rows only; the picture says what is left out."""
 
+    @styled
     @wraps(plot)
     def drawn(*frames: Any, **choices: Any) -> Any:
         given, left_out, empty = all_safe(frames)
@@ -119,7 +251,7 @@ def safe_picture(plot: Show) -> Show:
         said = f"Left out ({rows}): {why_hidden()}. The title speaks of what is drawn."
         return replace(picture, left_out=said)
 
-    return drawn  # type: ignore[return-value]
+    return drawn
 
 
 def on_hover(marks: Collection, words: Iterable[str]) -> None:
@@ -127,14 +259,17 @@ def on_hover(marks: Collection, words: Iterable[str]) -> None:
     marks.set_urls([word or None for word in words])  # `_plain` makes titles of them
 
 
-def _painted(figure: Figure) -> str:
-    """Find room for all parts of a figure, and draw the region that holds them."""
-    FigureCanvasSVG(figure)
+def _room(figure: Figure) -> Bbox:
+    """Find room for all parts of a figure: the region that holds them."""
     if figure.axes:
         ConstrainedLayoutEngine().execute(figure)
+    return figure.get_tightbbox().padded(MARGIN)
+
+
+def _painted(figure: Figure) -> str:
+    FigureCanvasSVG(figure)
     drawn = io.StringIO()
-    region = figure.get_tightbbox().padded(MARGIN)
-    figure.savefig(drawn, format="svg", bbox_inches=region)
+    figure.savefig(drawn, format="svg", bbox_inches=_room(figure))
     return drawn.getvalue()
 
 
