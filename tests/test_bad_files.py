@@ -21,7 +21,7 @@ WHOLE_FILE = "  give a whole Parquet file, or a CSV file in UTF-8 with one heade
 FOLDER = "  give a folder with touches.parquet (or .csv) and outcomes.parquet"
 SECTIONS = (
     "  the sections are touches, outcomes, customers, surveys, touchpoints, experiments, lifts, "
-    "spend, changes, paths, identities, names, report, sweep, data and clean"
+    "spend, changes, paths, identities, names, brand, report, sweep, data and clean"
 )
 OWN_NAMES = TOUCHES_CSV.replace("customer_id,timestamp,touchpoint", "who,when,what")
 MAPPED = '[touches]\ncustomer_id = "who"\ntimestamp = "when"\n'
@@ -138,7 +138,7 @@ REFUSED: dict[str, tuple[dict[str, str | bytes], list[str]]] = {
             "touches.campain: touchlab.toml maps a column that the table does not have; "
             "did you mean 'campaign'?",
             "  its columns are customer_id, timestamp, touchpoint, cost, campaign, direction, "
-            "touch_id, currency",
+            "agent, team, duration, result, touch_id, currency",
             "touches.touchpoint: the column is missing; found customer_id, timestamp, campain",
             '  rename one, or map it in touchlab.toml: [touches] touchpoint = "your_name"',
         ],

@@ -26,6 +26,7 @@ from .experience.comments import comment_themes
 from .experience.followup import responders, scores_and_outcomes
 from .experience.key_drivers import key_drivers, weak_links
 from .experience.map import audit_map, propose_map, touch_shares, touchpoint_map
+from .experience.service import ServiceEffects, service_effects
 from .experience.stages import channel_consistency, coverage_by_segment, stage_flow
 from .experience.surveys import survey_scores
 from .experiments.assign import assign_experiment
@@ -47,6 +48,7 @@ from .retention.cox import fit_cox
 from .retention.curves import survival_curves
 from .retention.landmark import touched_survival, value_by_exposure
 from .retention.lifetime import Lifetime, fit_lifetime
+from .retention.referrals import ReferralWorth, referral_links, referral_worth
 from .retention.validation import validate_lifetime
 
 __version__: str
@@ -62,9 +64,11 @@ __all__ = [
     "MissingInput",
     "ParameterError",
     "Reallocation",
+    "ReferralWorth",
     "Renewals",
     "ReportError",
     "Rule",
+    "ServiceEffects",
     "TooThin",
     "TouchlabError",
     "TouchlabWarning",
@@ -104,11 +108,14 @@ __all__ = [
     "propose_map",
     "pseudonymise",
     "reallocate",
+    "referral_links",
+    "referral_worth",
     "removal_effects",
     "responders",
     "response_curves",
     "return_on_cost",
     "scores_and_outcomes",
+    "service_effects",
     "stage_flow",
     "survey_scores",
     "survival_curves",

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import ibis
 import ibis.expr.types as ir
 
-from touchlab.data.contract import IDENTITIES, Note, Problem
+from touchlab.data.contract import IDENTITIES, PEOPLE, Note, Problem
 from touchlab.data.formats import as_text
 from touchlab.data.locate import Located
 from touchlab.data.readers import keep
@@ -55,6 +55,8 @@ def merge_identities(located: Located) -> None:
     located.notes.append(Note(IDENTITIES.name, _rows(pairs), EXCHANGED))
     for name, table in [*located.tables.items()]:
         if "customer_id" in table.columns:
+            for column in [c for c in PEOPLE[1:] if c in table.columns]:
+                table = _exchanged(table, pairs, column).drop("exchanged")
             table = _exchanged(table, pairs)
             table = _one_row_each(table) if name == "customers" else table.drop("exchanged")
             located.hold(name, table)
@@ -77,13 +79,13 @@ def _to_the_end(pairs: ir.Table) -> ir.Table:
     return pairs
 
 
-def _exchanged(table: ir.Table, pairs: ir.Table) -> ir.Table:
+def _exchanged(table: ir.Table, pairs: ir.Table, column: str = "customer_id") -> ir.Table:
     """Give each row the id of its customer, and say whether that is another one."""
-    table = table.mutate(customer_id=as_text(table.customer_id))
+    table = table.mutate(**{column: as_text(table[column])})
     meant = pairs.select(other=pairs.other, meant=pairs.customer_id)
-    joined = table.left_join(meant, table.customer_id == meant.other)
-    columns = {"customer_id": ibis.coalesce(joined.meant, joined.customer_id)}
-    columns |= {c: joined[c] for c in table.columns if c != "customer_id"}
+    joined = table.left_join(meant, table[column] == meant.other)
+    columns = {column: ibis.coalesce(joined.meant, joined[column])}
+    columns |= {c: joined[c] for c in table.columns if c != column}
     return joined.select(**columns, exchanged=joined.meant.notnull())
 
 

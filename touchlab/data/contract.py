@@ -97,6 +97,8 @@ CUSTOMER, WHEN = Column("customer_id", "id"), Column("timestamp", "time")
 TOUCHPOINT = Column("touchpoint", "text")
 optional = partial(Column, required=False, nullable=True)
 COST = optional("cost", "number", minimum=0)
+PEOPLE = ("customer_id", "referred_by", "referred_id")
+"""Columns that hold ids of customers: they are compared, exchanged and hidden alike."""
 
 _SPECS = (
     Spec(
@@ -108,6 +110,10 @@ _SPECS = (
             COST,
             optional("campaign", "text"),
             optional("direction", "text", choices=("in", "out")),
+            optional("agent", "text"),
+            optional("team", "text"),
+            optional("duration", "number", minimum=0),
+            optional("result", "text"),
             ID("touch_id"),
             ID("currency"),
         ),
@@ -121,6 +127,7 @@ _SPECS = (
             WHEN,
             Column("outcome", "text"),
             optional("value", "number", minimum=0),
+            optional("referred_id", "id"),
             ID("order_id"),
             ID("currency"),
         ),
@@ -134,6 +141,7 @@ _SPECS = (
             CUSTOMER,
             Column("observed_from", "time"),
             Column("observed_to", "time", nullable=True, until=True),
+            optional("referred_by", "id"),
         ),
         key=("customer_id",),
         unique=True,

@@ -15,7 +15,7 @@ import pandas as pd
 
 from touchlab.data.alike import fold, fold_id, mend_of, read_clean
 from touchlab.data.alongside import merge_identities, spread_spend
-from touchlab.data.contract import ALONE, NEEDED, PATHS, TABLES, Note, Problem
+from touchlab.data.contract import ALONE, NEEDED, PATHS, PEOPLE, TABLES, Note, Problem
 from touchlab.data.level import at_level
 from touchlab.data.locate import Located, locate
 from touchlab.data.odd import close_ends, count
@@ -304,11 +304,13 @@ def _refuse(problems: list[Problem], name: str) -> None:
 
 def _same_ids(tables: dict[str, ir.Table]) -> dict[str, ir.Table]:
     """Ids are compared between tables: text everywhere as soon as one table has text."""
-    named = {name: t for name, t in tables.items() if "customer_id" in t.columns}
-    if not any(t.customer_id.type().is_string() for t in named.values()):
+    ids = {name: [c for c in PEOPLE if c in t.columns] for name, t in tables.items()}
+    if not any(tables[name][c].type().is_string() for name, own in ids.items() for c in own):
         return tables
     return tables | {
-        name: t.mutate(customer_id=t.customer_id.cast("string")) for name, t in named.items()
+        name: tables[name].mutate(**{c: tables[name][c].cast("string") for c in own})
+        for name, own in ids.items()
+        if own
     }
 
 

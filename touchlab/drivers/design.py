@@ -91,6 +91,20 @@ def build_controls(
     return Controls(matrix, tuple(kept), notes, tuple(makers), centre, spread)
 
 
+def columns_of(table: pd.DataFrame, traits: Sequence[str], *, clocks: bool) -> Floats:
+    """The same columns for events other than moments: traits, and clocks by their `day`.
+
+    Independent, centred and scaled, without an intercept; (rows, columns).
+    """
+    makers = [_intercept, *(_trait(name, table[name]) for name in traits)]
+    if clocks:
+        makers.append(_spline("calendar", table.day, "day", pieces=6))
+        makers += [partial(_waves, name, days) for name, days in CYCLES]
+    raw = _make(makers, Points(table, np.zeros((0, 0, len(table)), dtype=np.float32)))
+    kept, centre, spread = _independent(raw)
+    return ((np.column_stack([raw[name] for name in kept]) - centre) / spread)[:, 1:]
+
+
 def _make(makers: tuple[Maker, ...] | list[Maker], points: Points) -> Columns:
     columns: Columns = {}
     for maker in makers:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hmac
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import ibis
 import pyarrow as pa
 
+from touchlab.data.contract import PEOPLE
 from touchlab.data.dataset import Dataset, open_data
 from touchlab.data.readers import write_parquet
 from touchlab.errors import MissingInput, ParameterError
@@ -20,8 +22,15 @@ LENGTH = 32
 """Hexadecimal characters kept: 128 bits, at which two customers never meet."""
 
 
+NAMED = (*PEOPLE, "agent")
+SHORT = 8
+"""Characters by which agents are told apart on a page."""
+
+
 def pseudonymise(data: Dataset, *, key: str | None = None) -> Dataset:
     """Replace every customer id by a pseudonym that only the holder of the key can make again.
+
+    Names of agents are replaced likewise, and ids of customers who referred another.
 
     A pseudonym is the start of HMAC-SHA256 of the id under the key [RFC 2104], so it joins
     tables and later deliveries under one key, and cannot be undone by trying ids without the
@@ -56,23 +65,37 @@ def pseudonymise(data: Dataset, *, key: str | None = None) -> Dataset:
     '0008bbee6d7980133e331ca07613bab5'
     """
     secret = _secret(key)
-    named = {n: t for n, t in data.tables.items() if "customer_id" in t.columns}
-    if not named:
+    places = [(n, c) for n, table in data.tables.items() for c in NAMED if c in table.columns]
+    if not places:
         raise MissingInput("pseudonymise: a paths table has no customers; there is nothing to do")
-    ids: set[object] = set()
-    for table in named.values():
-        column = table.select("customer_id").distinct().to_pyarrow().column(0)
-        ids |= set(column.drop_null().to_pylist())
-    known = list(ids)
-    pairs = pa.table({"customer_id": known, "pseudonym": _hashed(known, secret)})
-    names = ibis.memtable(pairs)
-    tables = {
-        name: table.left_join(names, "customer_id")
-        .mutate(customer_id=ibis._.pseudonym)
-        .select(table.columns)
-        for name, table in named.items()
-    }
-    return replace(data, tables={**data.tables, **tables})
+    ids: dict[bool, set[object]] = {True: set(), False: set()}
+    for name, column in places:
+        own = data.tables[name].select(column).distinct().to_pyarrow().column(0)
+        ids[column in PEOPLE] |= set(own.drop_null().to_pylist())
+    names = {}
+    for people, some in ids.items():
+        known = list(some) or [""]  # a table of nothing has no type to join by
+        pairs = pa.table({"plain": known, "pseudonym": _hashed(known, secret)})
+        names[people] = ibis.memtable(pairs)
+    tables = dict(data.tables)
+    for name, column in places:
+        joined = tables[name].left_join(names[column in PEOPLE], [(column, "plain")])
+        joined = joined.mutate(**{column: joined.pseudonym})
+        tables[name] = joined.select(tables[name].columns)
+    return replace(data, tables=tables)
+
+
+def code_names(names: Sequence[str], what: str) -> list[str]:
+    """Call people by pseudonyms: with a key in the environment the same in every report.
+
+    Without one by their place, which the order of `names` alone tells.
+
+    >>> code_names(["Ann", "Bob"], "agent")
+    ['agent 1', 'agent 2']
+    """
+    if os.environ.get(KEY):
+        return [f"{what} {one[:SHORT]}" for one in _hashed(list(names), _secret(None))]
+    return [f"{what} {place}" for place in range(1, len(names) + 1)]
 
 
 def pseudonymise_folder(

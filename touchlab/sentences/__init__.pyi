@@ -57,6 +57,7 @@ from .overview import (
     in_figures,
     propose_actions,
 )
+from .referrals import about_brought, about_referral_worth
 from .retention import (
     about_churn,
     about_cohorts,
@@ -70,11 +71,13 @@ from .retention import (
     about_survival,
     about_validation,
 )
+from .service import about_service, about_training
 
 __all__ = [
     "ASSOCIATION",
     "DESCRIPTIVE",
     "about_agreement",
+    "about_brought",
     "about_changes",
     "about_churn",
     "about_cohorts",
@@ -110,6 +113,7 @@ __all__ = [
     "about_queue",
     "about_reach",
     "about_record",
+    "about_referral_worth",
     "about_referrals",
     "about_removal",
     "about_renewals",
@@ -118,10 +122,12 @@ __all__ = [
     "about_risk",
     "about_running",
     "about_scores",
+    "about_service",
     "about_survival",
     "about_themes",
     "about_ties",
     "about_touches",
+    "about_training",
     "about_unexplained",
     "about_validation",
     "about_value",
