@@ -18,10 +18,12 @@ from scipy.optimize import linprog
 import touchlab as tl
 from touchlab import plots, sentences
 from touchlab.errors import MissingInput, ParameterError
-from touchlab.privacy.fold import fold_rare
+from touchlab.privacy.fold import MOST_TOUCHPOINTS, fold_rare
 from touchlab.privacy.pseudonyms import pseudonymise, pseudonymise_folder
 from touchlab.privacy.shown import safe
 from touchlab.privacy.suppress import complement, computable, hidden_cells, suppress
+from touchlab.retention import orders
+from touchlab.retention.curves import MOST_GROUPS
 
 KEY = "a key for tests only"
 
@@ -302,12 +304,19 @@ def test_of_very_many_touchpoints_those_most_met_are_kept(open_paths: Any) -> No
     ):
         table = data.tables.get("touches", data.tables.get("steps"))
         kept = sorted(set(table.touchpoint.to_pandas()))
-        assert kept == ["(other)", *(f"t{t:03d}" for t in range(60))]
+        assert kept == ["(other)", *(f"t{t:03d}" for t in range(50))]
         what = "journeys" if "steps" in data.tables else "customers"
         assert [note[2] for note in tiny.notes(data) if "names" in note[2]] == [
-            f"touchpoint: 40 names of touchpoint with fewer than 4 {what} each, or beyond the 60 "
+            f"touchpoint: 50 names of touchpoint with fewer than 4 {what} each, or beyond the 50 "
             "most met, folded into (other)"
         ]
+        # every page says it, where it says what data it received
+        assert "50 names of touchpoint" in sentences.about_repairs(data)
+
+
+def test_what_is_kept_fits_all_that_is_told_by_touchpoint() -> None:
+    groups = MOST_TOUCHPOINTS + 2  # by first touchpoint: the kept, the other, customers without
+    assert groups <= MOST_GROUPS and MOST_TOUCHPOINTS + 1 <= orders.MOST_TOUCHPOINTS
 
 
 def test_touchpoints_of_few_answers_alone_are_folded_too() -> None:

@@ -15,9 +15,10 @@ from touchlab.data.dataset import Dataset, notes_table
 from touchlab.once import once
 from touchlab.privacy.suppress import MIN_CUSTOMERS, check_k
 
-MOST_TOUCHPOINTS = 60
+MOST_TOUCHPOINTS = 50
 """More than these are folded too, those that fewest customers meet: what a report computes grows
-with their number to the fourth, and nobody reads a list of them."""
+with their number to the fourth, and nobody reads a list of them. With `OTHER` and customers without
+a touch they stay below the 60 groups that curves and values are told of."""
 OTHER = "(other)"
 INTO = f"folded into {OTHER}"
 MISSING = "taken as missing"
@@ -26,10 +27,10 @@ MISSING = "taken as missing"
 def fold_rare(data: Dataset, *, k: int = MIN_CUSTOMERS) -> Dataset:
     """Fold touchpoints, campaigns and trait levels of fewer than `k` customers into ``(other)``.
 
-    So every touchpoint that a report names is one of `k` customers or more, and of the 60 that most
-    customers meet. Where all that is
-    folded is of fewer than `k` customers too, touches of rare touchpoints are dropped, rare
-    campaigns and levels become missing. Rare touchpoints leave those tables too.
+    So every touchpoint that a report names is one of `k` customers or more, and of the 50 that most
+    customers meet. Where all that is folded is of fewer than `k` customers too, touches of rare
+    touchpoints are dropped, rare campaigns and levels become missing. Rare touchpoints leave the
+    other tables too.
     It does not look into combinations, such as a touchpoint within a segment: tables do, see
     `suppress`. Traits that are numbers or times stay as they are.
 

@@ -36,11 +36,12 @@ def about_data(data: Dataset) -> str:
 
 
 def about_repairs(data: Dataset) -> str:
-    """Say how much was dropped on the way in."""
-    dropped = data.notes[data.notes.note.str.contains("dropped", regex=False)]
+    """Say how much was dropped on the way in, and how much is folded into others."""
+    dropped = data.notes[data.notes.note.str.contains("dropped|folded into")]
     if dropped.empty:
         return "Nothing of it was dropped when it was opened."
-    return "; ".join(f"{row.rows:,} {row.table}: {row.note}" for row in dropped.itertuples()) + "."
+    said = dropped.rows.map(lambda n: f"{n:,} " if n else "") + dropped.table + ": " + dropped.note
+    return "; ".join(said) + "."
 
 
 def notes_in_brief(data: Dataset) -> pd.DataFrame:
