@@ -5,21 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from runpy import run_path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any
 
 import click
 
 from touchlab.errors import ParameterError, TouchlabError, visible
+from touchlab.reporting.progress import shown
 from touchlab.reporting.record import EXIT_CODES
-
-if TYPE_CHECKING:
-    from touchlab.reporting.run import Progress, Step
 
 PROBLEM = 2
 """Exit code where touchlab refuses: bad data, bad parameters; a report has more of its own."""
@@ -273,18 +269,24 @@ def share(run: str, out: str | None, no_notebooks: bool, **settings: Any) -> Non
     print(f"to send: {shared.path} ({len(shared.files)} files)")
 
 
-@touchlab.command(short_help="write the tables of a run as one spreadsheet")
+@touchlab.command(short_help="write a run as slides, its tables as one spreadsheet")
 @click.argument("run")
-@click.option("--xlsx", required=True, metavar="FILE", help="the spreadsheet to write")
+@click.option("--pptx", metavar="FILE", help="slides: each answer, each figure with its sentence")
+@click.option("--xlsx", metavar="FILE", help="spreadsheet: each table as a sheet")
 @click.option("--force", is_flag=True, help="replace a file of that name")
-def export(run: str, xlsx: str, force: bool) -> None:
-    """Write every table of RUN (folder of a run, or reports/latest) as a sheet of one FILE."""
+def export(run: str, force: bool, **files: str | None) -> None:
+    """Write RUN (folder of a run, or reports/latest) as slides, as a spreadsheet, or both."""
     from touchlab.reporting.export import write_xlsx
+    from touchlab.reporting.slides import write_pptx
 
-    target = Path(xlsx)
-    if target.exists() and not force:
-        raise ParameterError(f"export: {xlsx!r} is there already\n  give another, or --force")
-    print(f"written: {target} ({write_xlsx(run, target)} tables)")
+    asked = {kind: Path(name) for kind, name in files.items() if name}
+    if not asked:
+        raise ParameterError("export: nothing to write\n  give --pptx FILE, --xlsx FILE or both")
+    if there := [str(target) for target in asked.values() if target.exists() and not force]:
+        raise ParameterError(f"export: {there[0]!r} is there already\n  give another, or --force")
+    for kind, target in asked.items():
+        count = write_pptx(run, target) if kind == "pptx" else write_xlsx(run, target)
+        print(f"written: {target} ({count} {'slides' if kind == 'pptx' else 'tables'})")
 
 
 @touchlab.command(short_help="draw who is held back from a touchpoint, as a file for the CRM")
@@ -327,6 +329,18 @@ def simulate(folder: str, **chosen: int | None) -> None:
     given = {name: value for name, value in chosen.items() if value is not None}
     for path in write_company(folder, **given).values():
         print(path)
+
+
+@touchlab.command(short_help="write the sample data that the documentation speaks of")
+@click.argument("folder")
+def sample(folder: str) -> None:
+    """Write the sample data, files of a simulated company, to the new FOLDER."""
+    from touchlab.simulate import write_company
+
+    if Path(folder).is_dir() and any(Path(folder).iterdir()):
+        raise ParameterError(f"sample: {folder!r} is not empty\n  give a new folder")
+    write_company(folder)
+    print(f"written: {folder}\nnext: touchlab report {folder}")
 
 
 @touchlab.group("map", short_help="propose a map of the touchpoints, to be edited")
@@ -385,55 +399,6 @@ def examples() -> dict[str, Path]:
     packed = package / "_examples"
     folder = packed if packed.is_dir() else package.parent / "examples"
     return {path.stem.replace("_", ""): path for path in sorted(folder.glob("*.py"))}
-
-
-# --- how a run is going -------------------------------------------------------------------
-
-
-@contextmanager
-def shown(stream: TextIO | None = None) -> Iterator[Progress]:
-    """Show steps the way `stream` (stdout if not given) can take it: a bar, or plain lines."""
-    stream = stream or sys.stdout
-    if stream.isatty():
-        with _bar(stream) as progress:
-            yield progress
-    else:
-        yield lambda step: _line(step, stream)
-
-
-def _line(step: Step, stream: TextIO) -> None:
-    """Write one plain line with the time of day; starts are left out."""
-    took = f"{step.seconds:>8.1f} s  " if step.word in ("done", "failed") else " " * 12
-    clock = f"{datetime.now(UTC):%H:%M:%S}"
-    if not step.name:
-        stream.write(f"{clock}  {step.word}\n")
-    elif step.word != "started":
-        stream.write(f"{clock}  {step.name:<28}{took}{step.word}\n")
-    stream.flush()
-
-
-@contextmanager
-def _bar(stream: TextIO) -> Iterator[Callable[[Step], None]]:
-    from tqdm import tqdm
-
-    running: list[str] = []
-    form = "{l_bar}{bar:24}| {n_fmt} of {total_fmt} [{elapsed}{postfix}]"
-    with tqdm(file=stream, bar_format=form, desc="report", dynamic_ncols=True, leave=False) as bar:
-
-        def progress(step: Step) -> None:
-            if step.total:
-                bar.reset(total=step.total)
-            if step.word == "started":
-                running.append(step.name)
-            elif step.name in running and step.ended:
-                running.remove(step.name)
-            if step.ended:
-                bar.update()
-            if step.word in ("failed", "retried") or not (step.name or step.total):
-                bar.write(f"{step.name} {step.word}".strip(), file=stream)
-            bar.set_postfix_str(", ".join(running))
-
-        yield progress
 
 
 if __name__ == "__main__":

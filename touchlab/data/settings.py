@@ -18,7 +18,8 @@ from touchlab.data.contract import SPECS
 from touchlab.errors import DataError, listing, nearest
 
 SETTINGS = "touchlab.toml"
-REPORT, SWEEP, DATA, CLEAN, NAMES = "report", "sweep", "data", "clean", "names"
+REPORT, SWEEP, DATA, CLEAN = "report", "sweep", "data", "clean"
+NAMES, BRAND = "names", "brand"
 SOURCES = files(__package__) / "sources"
 KNOW = "know"
 """Section of a source: the columns by which `touchlab init` knows its tables."""
@@ -68,10 +69,11 @@ def read_settings(folder: Path) -> dict[str, Any]:
         raise DataError(f"{SETTINGS}: it is not UTF-8 text\n  save it again in UTF-8") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise DataError(f"{SETTINGS}: {error}\n  give valid TOML, such as name = 'text'") from None
+    known = (*SPECS, NAMES, BRAND, REPORT, SWEEP, DATA, CLEAN)
     for section, values in settings.items():
-        if section not in (*SPECS, REPORT, SWEEP, DATA, CLEAN, NAMES):
-            rule = f"[{section}] is not a section" + nearest(section, [*SPECS])
-            mend = f"the sections are {', '.join(SPECS)}, names, report, sweep, data and clean"
+        if section not in known:
+            rule = f"[{section}] is not a section" + nearest(section, known)
+            mend = f"the sections are {', '.join(known[:-1])} and {known[-1]}"
             raise DataError(f"{SETTINGS}: {rule}\n  {mend}")
         several = section in SPECS and isinstance(values, list)
         if not all(isinstance(v, dict) for v in (values if several else [values])):

@@ -46,6 +46,7 @@ def write_index(out: Path) -> Path:
     page = render_page(
         "index.html.j2",
         scripts=("page.js", "runs.js"),
+        brand=good.brand if good else None,
         title="Reports",
         newest=runs[0] if runs else None,
         good=good,
@@ -84,7 +85,7 @@ def write_run_page(run: Run) -> None:
     link = partial(_link, run.folder)
     page = render_page(
         "run.html.j2", scripts=(), title=title, run=run, link=link, thumbnail=thumbnail,
-        figures=key_figures(run, None),
+        brand=run.brand, figures=key_figures(run, None),
     )  # fmt: skip
     run.page.write_text(page, encoding="utf-8")
 

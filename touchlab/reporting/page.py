@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from touchlab.reporting.brand import known, style_of
 from touchlab.reporting.clean import (
     CLASSES,
     TABLE,
@@ -80,6 +81,7 @@ def export_html(
     place = names.index(name) if name in names else len(names)
     return render_page(
         "notebook.html.j2",
+        brand=run.brand if run else None,
         title=title_of(notebook, name),
         name=name,
         run=run,
@@ -138,8 +140,13 @@ def first_drawing(page: str) -> Markup:
 
 def answer_of(blocks: Iterable[Block]) -> str:
     """Read the computed answers of a page, as one line; empty if it has none."""
+    return " ".join(answers_of(blocks))
+
+
+def answers_of(blocks: Iterable[Block]) -> list[str]:
+    """Read the computed answers of a page, each line of it."""
     found = (_ANSWER.finditer(block.html) for block in blocks if block.kind == "html")
-    return " ".join(plain(answer[2]) for answers in found for answer in answers)
+    return [plain(answer[2]) for answers in found for answer in answers]
 
 
 def _cell_blocks(cell: Any) -> Iterator[Block]:
@@ -293,9 +300,17 @@ def _placed(
     return placed, headings
 
 
-def render_page(template: str, *, scripts: Sequence[str] = ("page.js",), **values: Any) -> str:
+def render_page(
+    template: str,
+    *,
+    scripts: Sequence[str] = ("page.js",),
+    brand: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> str:
     """Render a template; its policy allows this very style, these scripts and embedded pictures."""
-    style, sources = source("report.css"), [source(name) for name in scripts]
+    style, values["logo"] = source("report.css"), known(brand or {}).get("logo", "")
+    style += style_of(brand or {})
+    sources = [source(name) for name in scripts]
     allowed = " ".join(map(_digest, sources)) or "'none'"
     policy = (
         f"default-src 'none'; img-src data:; style-src {_digest(style)}; "

@@ -105,6 +105,7 @@ class Run:
     key: str = ""  # of all that the run was made from; empty if that is not known
     part: str = ""  # numbers of its notebooks, where it is not all of them
     ledger: str = ""  # the seal of the ledger of forecasts as it left it
+    brand: Mapping[str, str] = field(default_factory=dict)  # as touchlab.reporting.brand reads it
 
     @property
     def page(self) -> Path:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from touchlab.errors import ParameterError
 from touchlab.forecasts.ledger import seal_of, with_forecasts
+from touchlab.reporting.brand import read_brand
 from touchlab.reporting.files import write_tables
 from touchlab.reporting.index import write_run_page
 from touchlab.reporting.notebooks import Plan, Task, choose_tasks, notebooks_folder
@@ -147,7 +148,7 @@ def run_plan(
     progress: Progress | None = None,
 ) -> Run:
     """Run what was chosen and checked; see `run_report`."""
-    tell = progress or (lambda _: None)
+    tell, brand = progress or (lambda _: None), read_brand(source.place)
     name, out = out, made(out)
     waiting = Step("", f"another run is writing to {out.name!r}: waiting for its end")
     try:
@@ -155,7 +156,7 @@ def run_plan(
             versions = {"Python": ".".join(map(str, sys.version_info[:3]))}
             versions |= {package: version(package) for package in _PACKAGES}
             content = data_key(source.place)
-            key = run_key(plan.tasks, source, content, versions)
+            key = run_key(plan.tasks, source, content, versions, brand)
             good = [r for r in read_records(out) if (r.status, r.data) == ("complete", source.name)]
             newest = next((r for r in good if r.part == plan.part), None)
             seal = seal_of(ledger_of(out, source.name))
@@ -175,6 +176,7 @@ def run_plan(
                 versions=versions,
                 key=key,
                 part=plan.part,
+                brand=brand,
             )
             with workspace(out) as work:
                 run = _Execution(run, source, work, plan, limits, tell).run(content)
@@ -187,7 +189,11 @@ def run_plan(
 
 
 def run_key(
-    tasks: Sequence[Task], source: Source, content: str, versions: Mapping[str, str]
+    tasks: Sequence[Task],
+    source: Source,
+    content: str,
+    versions: Mapping[str, str],
+    brand: Mapping[str, str],
 ) -> str:
     """Hash all that a run is made from; empty if the `content` of the data is not known."""
     if not content:
@@ -200,7 +206,7 @@ def run_key(
         ]
         for task in tasks
     ]
-    return digest([made_of, source.name, content, str(source.cut), versions, code_key()])
+    return digest([made_of, source.name, content, str(source.cut), versions, brand, code_key()])
 
 
 def ledger_of(out: Path, name: str) -> Path:

@@ -20,6 +20,7 @@ from typing import Any
 from touchlab.data.dataset import Dataset, open_data
 from touchlab.data.settings import REPORT, SETTINGS, SWEEP, settings_of
 from touchlab.errors import ParameterError
+from touchlab.reporting.brand import read_brand
 from touchlab.reporting.index import write_index
 from touchlab.reporting.notebooks import Plan, choose_tasks, notebooks_folder
 from touchlab.reporting.parameters import check_names
@@ -95,8 +96,9 @@ def run_sweep(
 
 
 def check_beside(place: str, data: Dataset) -> None:
-    """Hold what a folder says of reports, [report] and [sweep.name], against its data."""
+    """Hold what a folder says of reports, [report], [brand] and [sweep.name], against its data."""
     folder = notebooks_folder()
+    read_brand(place)
     given = settings_of(place, REPORT)
     mine = given.pop("notebooks", None)  # read for their parameters, and not run
     mine = Path(place, mine) if mine else None

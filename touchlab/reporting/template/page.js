@@ -1,4 +1,4 @@
-// Tables sort by the press of a button in their headers.
+// Tables sort by the press of a button in their headers; figures are saved by one below them.
 // Without this script a page still reads.
 "use strict";
 {
@@ -51,4 +51,56 @@
   };
 
   document.querySelectorAll(".scroll > table:not(.unsorted)").forEach(prepare);
+
+  // Figures are saved light, as on paper, whatever the screen: documents are white.
+  const light = {};
+  for (const rule of document.styleSheets[0].cssRules) {
+    if (rule.selectorText !== ":root") continue;
+    for (const name of rule.style) light[name] = rule.style.getPropertyValue(name).trim();
+  }
+
+  const save = (blob, name) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  };
+
+  const drawn = (svg) => {
+    const copy = svg.cloneNode(true);
+    copy.removeAttribute("class");
+    copy.setAttribute("font-family", getComputedStyle(document.body).fontFamily);
+    const text = new XMLSerializer().serializeToString(copy);
+    return text.replace(/var\((--figure-\w+)\)/g, (_, name) => light[name]);
+  };
+
+  const kinds = {
+    SVG: (svg, name) => save(new Blob([drawn(svg)], { type: "image/svg+xml" }), `${name}.svg`),
+    PNG: (svg, name) => {
+      const picture = new Image();
+      picture.onload = () => {
+        const canvas = document.createElement("canvas");
+        [canvas.width, canvas.height] = [3 * picture.width, 3 * picture.height];
+        canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+        canvas.toBlob((blob) => save(blob, `${name}.png`));
+      };
+      picture.src = `data:image/svg+xml,${encodeURIComponent(drawn(svg))}`;
+    },
+  };
+
+  document.querySelectorAll("figure:has(.drawing > svg)").forEach((figure, place) => {
+    const line = figure.querySelector(".data") ?? document.createElement("p");
+    const name = line.querySelector("a")?.download.replace(/\.csv$/, "") ?? `figure-${place + 1}`;
+    line.className = "data";
+    for (const [kind, take] of Object.entries(kinds)) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = kind;
+      button.setAttribute("aria-label", `${kind} of this figure: ${name}`);
+      button.addEventListener("click", () => take(figure.querySelector("svg"), name));
+      line.append(" ", button);
+    }
+    figure.append(line);
+  });
 }
