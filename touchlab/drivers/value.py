@@ -300,11 +300,11 @@ class Value:
         table.attrs["notes"] = list(self.notes)
         return table
 
-    def sentence(self) -> str:
+    def sentence(self, currency: str = "") -> str:
         """Say what would be missing of the value, and whether outcomes are more or larger."""
         from touchlab import sentences
 
-        return sentences.about_value(self.table, self.baseline)
+        return sentences.about_value(self.table, self.baseline, currency)
 
     def beside(self, table: pd.DataFrame) -> pd.DataFrame:
         """Outcomes by touchpoint with what they are worth: value, value_low, value_high."""

@@ -65,12 +65,14 @@ class Lifetime(Result):
     def summary(self) -> pd.DataFrame:
         return self.value()
 
-    def sentence(self, *, horizon_days: float = 365, discount_rate: float = 0.1) -> str:
+    def sentence(
+        self, *, horizon_days: float = 365, discount_rate: float = 0.1, currency: str = ""
+    ) -> str:
         """Say what a customer is expected to order, and what that is worth today."""
         from touchlab import sentences
 
         value = self.value(horizon_days=horizon_days, discount_rate=discount_rate)
-        return sentences.about_lifetime(value, horizon_days)
+        return sentences.about_lifetime(value, horizon_days, currency)
 
     def plot(self, *, by: str = "first_touchpoint") -> Any:
         """Draw what customers of each group are worth."""

@@ -133,7 +133,7 @@ NEAR = 0.1
 
 
 @safe_sentence
-def about_lifetime(value: pd.DataFrame, horizon_days: float = 365) -> str:
+def about_lifetime(value: pd.DataFrame, horizon_days: float = 365, currency: str = "") -> str:
     """Answer what a customer is worth; `value` is `Lifetime.value()` over all customers."""
     row = value.iloc[0]
     said = (
@@ -142,10 +142,10 @@ def about_lifetime(value: pd.DataFrame, horizon_days: float = 365) -> str:
     )
     if pd.isna(row.value):
         return f"{said}; what orders are worth is not known. {row.n:,} customers."
-    whole = row.value * row.n
+    whole, unit = counted(row.value * row.n), f" {currency}".rstrip()
     return (
-        f"{said}, worth {counted(row.value)} today ({counted(row.ci_low)} to "
-        f"{counted(row.ci_high)}); the {row.n:,} customers together {counted(whole)}. That is "
+        f"{said}, worth {counted(row.value)}{unit} today ({counted(row.ci_low)} to "
+        f"{counted(row.ci_high)}); the {row.n:,} customers together {whole}{unit}. That is "
         "what they are likely to order, no profit, and without customers yet to come."
     )
 
@@ -182,7 +182,7 @@ def about_risk(at_risk: pd.DataFrame) -> str:
 
 
 @safe_sentence
-def about_exposure(table: pd.DataFrame, landmark_days: int = 30) -> str:
+def about_exposure(table: pd.DataFrame, landmark_days: int = 30, currency: str = "") -> str:
     """Say which early touchpoints go with more value, as an association."""
     apart = table[(table.ci_low > 0) | (table.ci_high < 0)]
     early = f"in the first {landmark_days} days after the first order"
@@ -190,7 +190,7 @@ def about_exposure(table: pd.DataFrame, landmark_days: int = 30) -> str:
     if apart.empty:
         return f"No touchpoint met {early} goes with clearly more or less value later. {caution}"
     first = apart.loc[apart.difference.abs().idxmax()]
-    more = "more" if first.difference > 0 else "less"
+    more = f"{currency} {'more' if first.difference > 0 else 'less'}".strip()
     low, high = sorted((abs(first.ci_low), abs(first.ci_high)))
     return (
         f"Customers who met {first.touchpoint} {early} are worth {counted(abs(first.difference))} "
