@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 
 import touchlab as tl
-from touchlab.drivers.arrivals import draw_cohort, fit_arrivals, nodes
+from touchlab.drivers import arrivals
+from touchlab.drivers.arrivals import at_risk, draw_cohort, fit_arrivals, nodes
 from touchlab.drivers.intent import Joint
 from touchlab.drivers.prediction import REGRESSION
+from touchlab.moments import sample
 
 DAYS, STEP, CUSTOMERS = 60, 0.25, 4_000  # customers of each world, unless told
 EFFECTS = {"draws_none": 0.9, "follows": 0.0, "follows_too": 0.9, "idle": 0.0}
@@ -130,7 +132,7 @@ def test_what_was_learnt_from_an_outcome_does_not_foretell_it():
 def test_curve_is_the_slope_of_its_value_and_the_curvature_of_its_slope():
     tables, _ = world(3, intent=0.8, activity=1.0)
     plain = tl.fit_drivers(tl.open_data(tables), intent="ignore")
-    cohort = draw_cohort(plain.model)
+    cohort = draw_cohort(plain.model, at_risk(plain.model))
     joint = Joint(plain.model, cohort, fit_arrivals(cohort))
     at = np.concatenate([[0.4, -0.3], plain.parameters.packed])
     at[6:10] = 2.1  # between points of the grid, where exposures bend
@@ -169,6 +171,19 @@ def test_what_was_not_looked_for_is_not_said_to_be_absent():
 def test_intent_that_is_no_choice_is_refused():
     with pytest.raises(tl.ParameterError, match="intent: 'shared' is not a choice"):
         tl.fit_drivers(tl.open_data("data/sample"), intent="shared")
+
+
+def test_sample_of_large_data_tells_the_same(monkeypatch):
+    # with more outcomes than are sampled, customers with them alone were looked at
+    monkeypatch.setattr(sample, "MOST_EVENTS", 600)
+    monkeypatch.setattr(arrivals, "MOST_CUSTOMERS", 1_500)
+    tables, truth = world(5, intent=1.0, customers=10_000)
+    drivers = tl.fit_drivers(tl.open_data(tables))
+    plain = tl.fit_drivers(drivers.moments, intent="ignore")
+    assert drivers.moments.events_each > 2
+    assert drivers.intent.strength == pytest.approx(1.0, abs=3 * drivers.intent.error)
+    assert drivers.intent.error < 0.25
+    assert error(drivers, truth) < error(plain, truth) / 2
 
 
 @pytest.mark.slow

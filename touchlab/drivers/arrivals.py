@@ -28,9 +28,10 @@ FACTORS, NODES, RAREST_NODE = 2, (1, 21, 13), -16.0
 which a point is left out."""
 MOST_DRAWS, FEWEST_DRAWS, DRAWS = 400_000, 2, 12
 """Moments of all paths; the fewest and the most of each customer's."""
-MOST_COUNTED, MOST_REFITTED, PIECES, RAKES = 5_000, 20_000, 12, 5
-"""Customers whose counts are fitted first, and with what their outcomes tell; pieces of each clock
-of the rates, and rounds of raking."""
+MOST_CUSTOMERS, MOST_COUNTED = 20_000, 5_000
+"""Customers whose outcomes are fitted; and whose counts alone are fitted first."""
+PIECES, RAKES = 12, 5
+"""Pieces of each clock of the rates, and rounds of raking."""
 USUAL = 0.995
 """No customer counts for more touches than that share of those who have any."""
 LOADING_RIDGE, RATE_RIDGE = 1.0, 0.01
@@ -44,8 +45,8 @@ class Cohort:
     """Customers of the sample: when they are at risk, their touches, moments of their paths."""
 
     table: pd.DataFrame
-    """A row a customer, those with the outcome first: customer_id, group, start, stop, days,
-    weight (customers that it stands for), outcomes, until (the first of them, or stop)."""
+    """A row a customer: customer_id, group, start, stop, days, weight (customers that it stands
+    for), outcomes, until (the first of them, or stop), told (whether any of them is a moment)."""
     counts: Floats
     """(customers, touchpoints): touches at risk, before what the first outcome may change."""
     expected: Floats
@@ -60,10 +61,11 @@ class Cohort:
         return len(self.paths.moments.table) // len(self.table)
 
 
-def draw_cohort(model: Model) -> Cohort:
-    """Take every customer of the sample, and look at moments of their paths."""
+def at_risk(model: Model) -> pd.DataFrame:
+    """Every customer of the sample in an order by chance, as in `Cohort`."""
     moments = model.moments
-    known = moments.table.drop_duplicates("customer")[["customer", "group"]]
+    each = moments.table.groupby("customer", sort=False)
+    known = each.agg(group=("group", "first"), told=("event", "max")).reset_index()
     ids = ibis.memtable(known[["customer"]].rename(columns={"customer": "customer_id"}))
     windows = risk_windows(moments.data, moments.risk).semi_join(ids, "customer_id")
     events = risk_events(moments.data, windows, moments.risk)
@@ -71,13 +73,33 @@ def draw_cohort(model: Model) -> Cohort:
     table = known.rename(columns={"customer": "customer_id"}).merge(windows.to_pandas())
     table = table.merge(had.to_pandas(), how="left").fillna({"outcomes": 0.0})
     table["until"] = table.pop("first").fillna(table.stop)
-    missed = (1 - 1 / moments.events_each) ** table.outcomes
-    missed *= (1 - table.days / moments.days_each).clip(lower=0)
-    draw = np.random.default_rng([moments.seed, 6])
-    table = table.assign(weight=1 / (1 - missed), place=draw.random(len(table)))
-    table["without"] = table.outcomes == 0
-    table = table.sort_values(["without", "place", "customer_id"], ignore_index=True)
-    paths = _paths(model, table, draw)
+    missed = np.where(
+        table.outcomes > 0,
+        (1 - 1 / moments.events_each) ** table.outcomes,
+        (1 - table.days / moments.days_each).clip(lower=0),
+    )
+    place = np.random.default_rng([moments.seed, 6]).random(len(table))
+    table = table.assign(weight=1 / (1 - missed), place=place)
+    return table.sort_values(["place", "customer_id"], ignore_index=True).drop(columns="place")
+
+
+def some_of_both(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep so many customers with and without the outcome that they tell; they stand for all.
+
+    With it are those of whom an outcome is a moment.
+    """
+    parts, groups = [], (table.told == 1, table.outcomes == 0)
+    for own, others in (groups, groups[::-1]):
+        kept = table[own][: max(MOST_CUSTOMERS // 2, MOST_CUSTOMERS - others.sum())]
+        stands = table.weight[own].sum() / max(kept.weight.sum(), 1e-9)
+        parts.append(kept.assign(weight=kept.weight * stands))
+    return pd.concat(parts, ignore_index=True)
+
+
+def draw_cohort(model: Model, table: pd.DataFrame) -> Cohort:
+    """Look at moments of the paths of these customers, and count their touches."""
+    moments = model.moments
+    paths = _paths(model, table, np.random.default_rng([moments.seed, 8]))
     own = [i for i, n in enumerate(paths.controls.names) if n.split(": ")[0] in moments.traits]
     draws = len(paths.moments.table) // len(table)
     traits = np.column_stack([np.ones(len(table)), paths.controls.matrix[::draws, own]])
@@ -188,7 +210,8 @@ class Arrivals:
 
 def fit_arrivals(cohort: Cohort) -> Arrivals:
     """With as many factors as the counts call for, by the criterion of Schwarz [1978]."""
-    rows = _some(cohort, MOST_COUNTED)
+    draw = np.random.default_rng([cohort.paths.moments.seed, 7])
+    rows = np.sort(draw.permutation(len(cohort.table))[:MOST_COUNTED])
     price = cohort.counts.shape[1] * np.log(len(rows)) / 2
     best, told = _maximise(cohort, rows, _start(cohort, rows, 0))
     # two factors of one or two counts could not be told from one
@@ -202,13 +225,7 @@ def fit_arrivals(cohort: Cohort) -> Arrivals:
 
 def refit_arrivals(cohort: Cohort, given: Arrivals, outcomes: Floats) -> Arrivals:
     """Fit again with what outcomes tell of each customer, logs by node: counts end with them."""
-    rows = _some(cohort, MOST_REFITTED)
-    return _maximise(cohort, rows, given, outcomes[rows])[0]
-
-
-def _some(cohort: Cohort, most: int) -> Rows:
-    draw = np.random.default_rng([cohort.paths.moments.seed, 7])
-    return np.sort(draw.permutation(len(cohort.table))[:most])
+    return _maximise(cohort, np.arange(len(cohort.table)), given, outcomes)[0]
 
 
 def _weights(cohort: Cohort, rows: Rows) -> Floats:

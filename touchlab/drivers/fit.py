@@ -174,29 +174,36 @@ def _fitted(moments: Moments, choices: Choices) -> Drivers:
             f"drivers: {moments.events:,.0f} {moments.risk.outcome} outcomes at risk are too "
             f"few to tell what brings them\n  with {FEWEST_EVENTS} or more, this is answered"
         )
-    unheld: tuple[str, ...] = ()
     moments, parts = _without_occasions(moments)
-    drivers, troubles = _fit_once(moments, choices, parts, unheld)
+    first = _first_fit(moments, choices)
+    drivers, troubles = _with_intent(first, choices, parts)
     while wild := runaways(drivers):
+        unheld: tuple[str, ...] = ()
         if drivers.intent.found:
             unheld = tuple(wild)
         else:
             out = np.isin(moments.touchpoints, list(wild))
             moments, parts = _without(moments, out), [*parts, *wild.values()]
-        drivers, troubles = _fit_once(moments, choices, parts, unheld)
+            first = _first_fit(moments, choices)
+        drivers, troubles = _with_intent(first, choices, parts, unheld)
     for trouble in troubles:
         warnings.warn(trouble, TouchlabWarning, stacklevel=5)  # the line that asked for the fit
     return drivers
 
 
-def _fit_once(
-    moments: Moments, choices: Choices, parts: list[str], unheld: tuple[str, ...]
-) -> tuple[Drivers, list[str]]:
-    """Fit all that is in the moments; and the troubles that are left.
+@dataclass(frozen=True)
+class FirstFit:
+    """The fit to all that the data shows; and what it says."""
 
-    `parts` says what was left out before; `unheld` names touchpoints that ran away with a hidden
-    intent held constant, so that none is.
-    """
+    model: Model
+    parameters: Parameters
+    misfit: dict[str, str]
+    notes: tuple[str, ...]
+    troubles: list[str]
+
+
+def _first_fit(moments: Moments, choices: Choices) -> FirstFit:
+    """Fit all that is in the moments, before an intent that they do not show is looked for."""
     histories = go_by_outcomes(moments)
     controls = build_controls(
         moments, touch_rate=choices.touch_rate, traits=choices.traits, histories=histories
@@ -206,23 +213,36 @@ def _fit_once(
     model, parameters = learn_shrinkage(model)
     model, parameters, tired = let_tire(model, parameters)
     model, parameters, found = choose_pairs(model, parameters, choices.synergy)
-    # before intent is taken out: what is learnt of customers from their outcomes foretells none
+    # what is learnt of customers from their outcomes foretells none
     misfit = misfits(model, parameters)
+    free = () if histories else (FREE_OF_OUTCOMES,)
+    notes = (*controls.notes, *free, *_left_out(moments), *tired, *found)
+    troubles = [*_troubles_of_data(moments), *misfit.values()]
+    return FirstFit(model, parameters, misfit, notes, troubles)
+
+
+def _with_intent(
+    first: FirstFit, choices: Choices, parts: list[str], unheld: tuple[str, ...] = ()
+) -> tuple[Drivers, list[str]]:
+    """Hold an intent constant that the touches tell of; and the troubles that are left.
+
+    `parts` says what was left out before; `unheld` names touchpoints that ran away with an intent
+    held constant, so that none is.
+    """
+    model, parameters = first.model, first.parameters
     unseen, replicates = NOT_LOOKED_FOR, None
     if choices.intent == "auto" and not unheld:
         unseen, model, parameters, replicates = take_out(model, parameters)
-    troubles = _find_troubles(model, parameters, list(misfit.values()))
+    troubles = [*first.troubles, *_troubles_of_effects(model, parameters)]
     if unheld:
         troubles.append(
             "touches tell of an intent that lasts, but with it held constant the effect of "
             f"{listing(unheld)} would be beyond all outcomes; it was not held"
         )
-    free = () if histories else (FREE_OF_OUTCOMES,)
-    notes = (*controls.notes, *free, *_left_out(moments), *parts, *tired, *found, *troubles)
     if replicates is None:
         replicates = leave_group_out(model, parameters)
-    left_out, off = tuple(parts), (*misfit, *unheld)
-    return Drivers(model, parameters, replicates, notes, unseen, left_out, off), troubles
+    notes, off = (*first.notes, *parts, *troubles), (*first.misfit, *unheld)
+    return Drivers(model, parameters, replicates, notes, unseen, tuple(parts), off), troubles
 
 
 def _without_occasions(moments: Moments) -> tuple[Moments, list[str]]:
@@ -299,10 +319,9 @@ def _fixed(moments: Moments, given: tuple[tuple[str, float], ...] | None) -> Flo
     return np.array([float(half_lives[t]) for t in moments.touchpoints])
 
 
-def _find_troubles(model: Model, given: Parameters, misfit: list[str]) -> list[str]:
-    """Name what makes the result weak, a sentence each; `misfit` where the fit is off."""
-    moments, found = model.moments, []
-    outcome, events = moments.risk.outcome, int(model.event.sum())
+def _troubles_of_data(moments: Moments) -> list[str]:
+    """Name what makes any fit to these moments weak, a sentence each."""
+    found, outcome, events = [], moments.risk.outcome, int(moments.table.event.sum())
     if events < FEW_EVENTS:
         found.append(f"few events: {events} {outcome}; intervals are rough")
     if moments.customers < FEW_CUSTOMERS:
@@ -317,8 +336,12 @@ def _find_troubles(model: Model, given: Parameters, misfit: list[str]) -> list[s
             f"{met:,} of {events:,} {outcome} come at the very instant of a touch, "
             "which cannot count as earlier; give times to the second, and the touch first"
         )
-    found += about_concentration(moments.data) + misfit
-    exposure, names = model.exposure(given), np.array(moments.touchpoints, dtype=object)
+    return found + about_concentration(moments.data)
+
+
+def _troubles_of_effects(model: Model, given: Parameters) -> list[str]:
+    """Name what makes the effects of some touchpoints weak, a sentence each."""
+    exposure, names = model.exposure(given), np.array(model.moments.touchpoints, dtype=object)
     present = exposure > PRESENT
     few, always = present.sum(axis=1) < FEW_MOMENTS, present.mean(axis=1) > ALWAYS
     weak = {
@@ -328,7 +351,7 @@ def _find_troubles(model: Model, given: Parameters, misfit: list[str]) -> list[s
             np.abs(given.effects) > EXTREME
         ),
     }
-    found += [f"{listing(names[which])}: {rule}" for rule, which in weak.items() if which.any()]
+    found = [f"{listing(names[which])}: {rule}" for rule, which in weak.items() if which.any()]
     rule = "come together: fitted as one, each is given half of what they bring between them"
     pairs = [[shorten(names[place])[1:-1] for place in pair] for pair in model.twins]
     return found + [f"{one} and {other} {rule}" for one, other in pairs]

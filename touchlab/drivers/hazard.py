@@ -182,11 +182,17 @@ def learn_shrinkage(model: Model) -> tuple[Model, Parameters]:
 
 
 def descend(
-    curve: Curves, packed: Floats, low: Floats, high: Floats, free: Flags
+    curve: Curves,
+    packed: Floats,
+    low: Floats,
+    high: Floats,
+    free: Flags,
+    precision: float = PRECISION,
 ) -> tuple[Floats, Curve]:
     """Go to the least loss within the bounds by damped Newton steps; and the curve there.
 
-    Steps that lose are tried again with more damping [Levenberg 1944].
+    Steps that lose are tried again with more damping [Levenberg 1944]. The last one gains less than
+    `precision`.
     """
     packed = packed.clip(low, high)
     now, damping = curve(packed), 1e-3
@@ -202,7 +208,7 @@ def descend(
         else:  # no step gains: this is the optimum, to the precision of the sums
             break
         packed, now, damping = tried, then, damping / 10
-        if gained < PRECISION:
+        if gained < precision:
             break
     else:
         unfinished = f"drivers: the fit was still gaining {gained:.2g} after {MAX_STEPS} steps"

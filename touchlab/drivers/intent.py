@@ -24,10 +24,12 @@ from touchlab.drivers.arrivals import (
     STEEPEST,
     Arrivals,
     Cohort,
+    at_risk,
     draw_cohort,
     fit_arrivals,
     nodes,
     refit_arrivals,
+    some_of_both,
 )
 from touchlab.drivers.design import Columns
 from touchlab.drivers.hazard import (
@@ -46,8 +48,8 @@ from touchlab.moments.look import Points
 from touchlab.numeric import GROUPS, Floats, one_thread
 
 NAME = "intent seen in the touches"
-MOST_CUSTOMERS, FEWEST_EVENTS = 20_000, 100
-"""Customers whose outcomes are fitted; outcomes below which intent is not looked for."""
+FEWEST_EVENTS = 100
+"""Outcomes below which intent is not looked for."""
 RIDGE = 1.0
 """Pull of c to 0 (a prior of sd 1)."""
 FIRST, LARGEST = 0.1, 4.0
@@ -55,6 +57,9 @@ FIRST, LARGEST = 0.1, 4.0
 BEYOND_CHANCE = 0.001
 ROUNDS, SETTLED = 8, 0.01
 """Most turns of touches and outcomes, and the change of c at which they agree."""
+ENOUGH = 0.02
+"""Log likelihood to which c is sought: a fifth of a standard error. Four of five steps went on
+from there, between kinks of half-lives."""
 SHARED = 0.2
 """How much it draws a second touchpoint at least, in terms of the first."""
 
@@ -114,29 +119,28 @@ def take_out(model: Model, given: Parameters) -> tuple[Intent, Model, Parameters
     """
     if model.event.sum() < FEWEST_EVENTS or not model.touchpoints:
         return NOT_LOOKED_FOR, model, given, None
-    cohort = draw_cohort(model)
+    everyone = at_risk(model)
+    cohort = draw_cohort(model, some_of_both(everyone))
     arrivals = fit_arrivals(cohort)
     if not arrivals.factors:
         return NONE_SEEN, model, given, None
-    return Joint(model, cohort, arrivals).fit(given)
+    return Joint(model, cohort, arrivals).fit(given, everyone)
 
 
 class Joint:
     """Outcomes of a cohort given what its touches tell; parameters are c, then the model's."""
 
     def __init__(self, model: Model, cohort: Cohort, arrivals: Arrivals) -> None:
-        table, count = cohort.table, min(len(cohort.table), MOST_CUSTOMERS)
         self.model, self.cohort, self.arrivals = model, cohort, arrivals
         self.factors, (self.points, _) = arrivals.factors, nodes(arrivals.factors)
-        self.all = Seen.of(cohort, arrivals, len(table))
-        # those with the outcome come first; of the rest, some stand for all
-        weight, bare = table.weight.to_numpy(copy=True), table.outcomes.to_numpy() == 0
-        weight[bare] *= weight[bare].sum() / max(weight[:count][bare[:count]].sum(), 1e-9)
-        self.seen, self.weight = Seen.of(cohort, arrivals, count), weight[:count]
+        self.seen, table = Seen.of(cohort, arrivals), cohort.table
         self.norm = logsumexp(self.seen.touched, axis=1)
-        place = pd.Index(table.customer_id[:count]).get_indexer(model.moments.table.customer)
+        place = pd.Index(table.customer_id).get_indexer(model.moments.table.customer)
         chosen = np.flatnonzero((model.event == 1) & (place >= 0))
         self.events, self.customer = some_of(model, chosen), place[chosen]
+        # moments that are outcomes weigh 1 each, for chance is that of so many
+        weight = table.weight.to_numpy()
+        self.weight = weight * len(chosen) / (weight @ table.outcomes.to_numpy())
 
     def curve(self, packed: Floats) -> Curve:
         """Curvature, slope and value of the loss."""
@@ -157,10 +161,9 @@ class Joint:
 
         exposure, of_events = slopes(self.events, given)
         told = weight @ (logsumexp(at, axis=1) - self.norm)
-        scale = self.model.moments.events_each
-        told += scale * log_hazard(self.events, given, exposure).sum()
+        told += log_hazard(self.events, given, exposure).sum()
         adds = np.concatenate([moved.T * weight, -along * (weight * mean)])
-        np.add.at(adds[f:].T, self.customer, scale * of_events.T)
+        np.add.at(adds[f:].T, self.customer, of_events.T)
 
         penalty, target = penalty_of(self.model)
         info = np.zeros((len(packed), len(packed)))
@@ -176,14 +179,16 @@ class Joint:
         pull = np.concatenate([RIDGE * c, penalty @ away[f:]])
         return (info, pull - adds.sum(axis=1), float(pull @ away / 2 - told)), adds
 
-    def fit(self, given: Parameters) -> tuple[Intent, Model, Parameters, Floats | None]:
+    def fit(
+        self, given: Parameters, everyone: pd.DataFrame
+    ) -> tuple[Intent, Model, Parameters, Floats | None]:
         """Compare with an outcome that follows no intent; hold what is found constant."""
         f, (low, high, free) = self.factors, limits(self.model)
         low, high = np.append(np.full(f, -LARGEST), low), np.append(np.full(f, LARGEST), high)
         start, own = np.append(np.zeros(f), given.packed), np.append(np.zeros(f, bool), free)
-        null, (_, _, without) = descend(self.curve, start, low, high, own)
+        null, (_, _, without) = descend(self.curve, start, low, high, own, ENOUGH)
         own[:f], null[:f] = True, FIRST
-        packed, (_, _, loss) = descend(self.curve, null, low, high, own)
+        packed, (_, _, loss) = descend(self.curve, null, low, high, own, ENOUGH)
         p = float(stats.chi2.sf(2 * (without - loss), f))
         intent, _ = self._learnt(packed, own, p)
         if not intent.found:
@@ -192,15 +197,15 @@ class Joint:
         for _ in range(ROUNDS):
             arrivals = refit_arrivals(self.cohort, joint.arrivals, joint._of_outcomes(packed))
             joint, before = Joint(self.model, self.cohort, arrivals), packed
-            packed, _ = descend(joint.curve, packed, low, high, own)
+            packed, _ = descend(joint.curve, packed, low, high, own, ENOUGH)
             if np.abs(packed[:f] - before[:f]).max() < SETTLED:
                 break
         intent, inverse = joint._learnt(packed, own, p)
         strength, way = intent.strength, packed[:f] / intent.strength
-        group = self.cohort.table.group.to_numpy()[: len(self.weight)]
+        group = self.cohort.table.group.to_numpy()
         score = sum_by_group(joint.by_customer(packed)[1], group)
         left = (packed - score.T @ inverse * GROUPS / (GROUPS - 1)).clip(low, high)
-        told = joint._told(packed) / strength
+        told = joint._told(packed, everyone) / strength
         values = told.reindex(self.model.moments.table.customer).to_numpy()
         controls = self.model.controls.and_one(NAME, values, partial(_known, told), held=True)
         model = replace(self.model, controls=controls)
@@ -226,24 +231,24 @@ class Joint:
 
     def _of_outcomes(self, packed: Floats) -> Floats:
         """Log chance of every customer's outcomes at each node; (customers, nodes)."""
-        given, shift = self.model.parameters(packed[self.factors :]), self._shift(packed)
-        _, hazard = self.all.hazards(given, self.all.paths.exposure(given))
-        return self.all.posterior(hazard, shift)[0] - self.all.touched
+        return self._posterior(self.seen, packed)[0] - self.seen.touched
 
-    def _shift(self, packed: Floats) -> Floats:
-        return np.asarray(self.points @ packed[: self.factors])
-
-    def _told(self, packed: Floats) -> pd.Series:
+    def _told(self, packed: Floats, everyone: pd.DataFrame) -> pd.Series:
         """Log of what is expected of exp(c x), by customer."""
+        whole = len(everyone) == len(self.cohort.table)
+        cohort = self.cohort if whole else draw_cohort(self.model, everyone)
+        at, raised = self._posterior(Seen.of(cohort, self.arrivals), packed)
+        return pd.Series(np.log(softmax(at, axis=1) @ raised), cohort.table.customer_id)
+
+    def _posterior(self, seen: Seen, packed: Floats) -> tuple[Floats, Floats]:
         given = self.model.parameters(packed[self.factors :])
-        _, hazard = self.all.hazards(given, self.all.paths.exposure(given))
-        at, raised = self.all.posterior(hazard, self._shift(packed))
-        return pd.Series(np.log(softmax(at, axis=1) @ raised), self.cohort.table.customer_id)
+        _, hazard = seen.hazards(given, seen.paths.exposure(given))
+        return seen.posterior(hazard, self.points @ packed[: self.factors])
 
 
 @dataclass(frozen=True)
 class Seen:
-    """The first customers of a cohort: their paths, outcomes, and chance of their touches."""
+    """Customers of a cohort: their paths, outcomes, and chance of their touches."""
 
     paths: Model
     days: Floats
@@ -253,12 +258,11 @@ class Seen:
     """(customers, nodes)"""
 
     @classmethod
-    def of(cls, cohort: Cohort, arrivals: Arrivals, count: int) -> Seen:
-        table = cohort.table[:count]
+    def of(cls, cohort: Cohort, arrivals: Arrivals) -> Seen:
+        table = cohort.table
         days = np.repeat(table.days.to_numpy() / cohort.draws, cohort.draws)
-        paths = some_of(cohort.paths, slice(0, len(days)))
-        touched = arrivals.log_nodes(cohort, np.arange(count))
-        return cls(paths, days, table.outcomes.to_numpy(), touched)
+        touched = arrivals.log_nodes(cohort, np.arange(len(table)))
+        return cls(cohort.paths, days, table.outcomes.to_numpy(), touched)
 
     def hazards(self, given: Parameters, exposure: Floats) -> tuple[Floats, Floats]:
         """Outcomes expected where x is 0: (moments,), and (customers,)."""
