@@ -26,7 +26,7 @@ from touchlab.numeric import Floats
 FACTORS, NODES, RAREST_NODE = 2, (1, 21, 13), -16.0
 """Most factors; points of Gauss-Hermite quadrature along each, by their number; log weight below
 which a point is left out."""
-MOST_DRAWS, FEWEST_DRAWS, DRAWS = 400_000, 2, 12
+MOST_DRAWS, FEWEST_DRAWS, DRAWS = 120_000, 2, 12
 """Moments of all paths; the fewest and the most of each customer's."""
 MOST_CUSTOMERS, MOST_COUNTED = 20_000, 5_000
 """Customers whose outcomes are fitted; and whose counts alone are fitted first."""
