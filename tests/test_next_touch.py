@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.tree import DecisionTreeClassifier
 from test_fatigue import WORLD, opened
 
 import touchlab as tl
 from touchlab.drivers.checks import Checks
-from touchlab.next.touch import NONE, NextTouch, features, one_more
+from touchlab.next.touch import NONE, NextTouch, features, one_more, who
 
 
 def badged(badge: str) -> Checks:
@@ -63,6 +66,27 @@ def test_states_cover_everybody_once(tired: tl.Drivers, found: NextTouch) -> Non
     names, known = features(tired, tired.moments)
     assert len(names) == known.shape[1]
     assert "customer_id" not in found.summary() and "c-" not in repr(found)
+
+
+def test_a_state_is_said_by_its_splits_not_by_what_one_customer_has() -> None:
+    known = np.array([[0.0], [0.4], [3.1], [3.5], [7.0], [97.3]])
+    tree = DecisionTreeClassifier(random_state=0).fit(known, [0, 0, 1, 1, 2, 2])
+    said = who(tree.tree_, ["mail lately"])
+    leaves = dict.fromkeys(said[leaf] for leaf in tree.apply(known))
+    # halfway between neighbours: .4 and 3.1, 3.5 and 7
+    assert [*leaves] == [
+        "mail lately below 1.75", "mail lately 1.75 to 5.25", "mail lately above 5.25"
+    ]  # fmt: skip
+    alone = DecisionTreeClassifier(max_depth=1).fit(known, [0] * 6)
+    assert who(alone.tree_, ["mail lately"]) == ["everybody"]
+
+
+def test_a_state_of_few_customers_is_not_said(found: NextTouch) -> None:
+    few = found.policy.assign(customers=[3] + [900] * (len(found.policy) - 1))
+    said = replace(found, policy=few).sentence()
+    assert few.who[0] not in said and few.who.iloc[-1] in said
+    none = replace(found, policy=few.assign(customers=3)).sentence()
+    assert none.startswith("Not said, all of it is hidden")
 
 
 @pytest.mark.parametrize("badge", ["untested", "descriptive", "unchecked"])

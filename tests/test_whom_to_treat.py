@@ -8,6 +8,7 @@ import pytest
 from test_calibration import HILLSTROM, hillstrom
 
 import touchlab as tl
+from touchlab.next.whom import _classes
 
 
 def day(n: float) -> pd.Timestamp:
@@ -94,3 +95,10 @@ def test_hillstrom_by_what_was_bought() -> None:
     # in either half men's e-mail is best in every segment, so nothing is gained by choosing
     assert own.per_1000 == 0 and set(found.table.next) == {"mens_email"}
     assert best.ci_low < 76.5 < best.ci_high
+
+
+def test_classes_of_a_number_do_not_name_the_least_or_most() -> None:
+    ages = pd.Series([18.0, 25, 31, 40, 44, 52, 60, 71, 103, np.nan])
+    assert dict.fromkeys(_classes(ages, "age")) == dict.fromkeys(
+        ["age up to 37", "age 37 to 54.6667", "age above 54.6667", "age (unknown)"]
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import repeat
@@ -27,6 +27,7 @@ from touchlab.moments.look import PRIOR, look, trait_columns
 from touchlab.moments.risk import risk_windows
 from touchlab.moments.sample import sample_touches
 from touchlab.numeric import GROUPS, Floats, interval, jackknife, one_thread
+from touchlab.privacy.shown import safe, why_hidden
 from touchlab.results import Result
 
 NODES, MOST_MOMENTS, MOST_TOUCHES, DRAWS, NONE = 6, 6_000, 1_000, 200, "none"
@@ -69,13 +70,26 @@ def find_states(drivers: Drivers, points: Any, net: Floats, by: str | None, most
     least = max(FEWEST, int(LEAST * len(known)))
     tree = DecisionTreeClassifier(max_leaf_nodes=most, min_samples_leaf=least, random_state=0)
     tree.fit(known, worth.argmax(axis=0), sample_weight=lost)
-    leaf, said = tree.apply(known), []
-    for one in np.unique(leaf):
-        own = known[leaf == one][:, used := np.unique(tree.tree_.feature[tree.tree_.feature >= 0])]
-        ends = zip(used, own.min(axis=0), own.max(axis=0), strict=True)
-        said.append(", ".join(f"{names[f]} {a:.1f} to {b:.1f}" for f, a, b in ends) or "everybody")
-    table = pd.DataFrame([(a, b) for a in levels for b in said], columns=["segment", "who"])
-    return States(drivers, column, tree, np.unique(leaf), table)
+    leaves, said = np.unique(tree.apply(known)), who(tree.tree_, names)
+    rows = [(level, said[leaf]) for level in levels for leaf in leaves]
+    return States(drivers, column, tree, leaves, pd.DataFrame(rows, columns=["segment", "who"]))
+
+
+def who(tree: Any, names: Sequence[str]) -> list[str]:
+    """Say each node by the splits above it: the least and most of a state are one customer's."""
+    ends: list[dict[int, tuple[float, float]]] = [{} for _ in range(tree.node_count)]
+    for node in np.flatnonzero(tree.feature >= 0):  # parents come before their children
+        split, at = int(tree.feature[node]), float(tree.threshold[node])
+        low, high = ends[node].get(split, (-np.inf, np.inf))
+        ends[tree.children_left[node]] = ends[node] | {split: (low, at)}
+        ends[tree.children_right[node]] = ends[node] | {split: (at, high)}
+    return [", ".join(f"{names[f]} {_between(*of)}" for f, of in sorted(own.items())) or "everybody"
+            for own in ends]  # fmt: skip
+
+
+def _between(low: float, high: float) -> str:
+    a, b = (f"{round(end, 2):g}" for end in (low, high))
+    return f"below {b}" if low == -np.inf else f"above {a}" if high == np.inf else f"{a} to {b}"
 
 
 def _segments(points: Any, column: str | None) -> Any:
@@ -111,7 +125,9 @@ class NextTouch(Result):
 
     def sentence(self) -> str:
         """Say for which state which touch is next, for which none, and what that gains."""
-        own, row = self.policy, self.gain.iloc[0]
+        own, row = safe(self.policy), self.gain.iloc[0]
+        if own.empty:
+            return f"Not said, all of it is hidden: {why_hidden()}."
         if (own.next == NONE).all():
             return "No next touch is advised for anybody: none is clear of 0 under a sound badge."
         who = own.segment + ": " + own.who if "segment" in own else own.who

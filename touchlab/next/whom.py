@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -144,7 +145,15 @@ def _arms_of_one(rows: pd.DataFrame, asked: Sequence[str] | None) -> list[str]:
 
 def _classes(values: pd.Series, name: str) -> pd.Series:
     if pd.api.types.is_numeric_dtype(values) and values.nunique() > CLASSES:
-        values = pd.qcut(values, CLASSES, duplicates="drop")
+        cuts = values.quantile(np.arange(1, CLASSES) / CLASSES).unique()
+        ends = [f"{end:g}" for end in cuts]  # not the least and most, which are one customer's
+        said = [
+            f"up to {ends[0]}",
+            *(f"{a} to {b}" for a, b in pairwise(ends)),
+            f"above {ends[-1]}",
+        ]
+        known = pd.Series(np.array(said)[cuts.searchsorted(values)], index=values.index)
+        values = known.where(values.notna())
     return name + " " + values.astype("string").fillna(UNKNOWN)
 
 
