@@ -118,14 +118,14 @@ class Run:
         return next((first_sentence(page.answer) for page in self.pages if page.answer), "")
 
 
-def first_sentence(text: str) -> str:
-    """Cut a text after its first sentence (`U.S.` ends none), and a very long one after some words.
+def first_sentence(text: str, most: int = _LINE) -> str:
+    """Cut a text after its first sentence (`U.S.` ends none), and after `most` letters.
 
     >>> first_sentence("69 % would have come anyway (badge: adjusted). email keeps most. More.")
     '69 % would have come anyway (badge: adjusted).'
     """
     found = _SENTENCE.match(text)
-    return textwrap.shorten(found[0] if found else text, _LINE, placeholder=" …")
+    return textwrap.shorten(found[0] if found else text, most, placeholder=" …")
 
 
 def stopped(pages: Iterable[Page]) -> list[Page]:

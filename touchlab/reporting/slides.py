@@ -67,17 +67,32 @@ def slides_of(run: Run) -> Iterator[Slide]:
         blocks = [block for block in found if block.kind != "code"]
         said = answers_of(blocks)
         if said:
-            title = first_sentence(said[0])
+            title = first_sentence(said[0], len(said[0]))
             rest = (said[0].removeprefix(title).strip(), *said[1:])
             yield Slide(page.title, title, tuple(filter(None, rest)))
         unknown += [line for line in said if line.startswith("Not known")]
-        unknown += [": ".join(filter(None, one)) for one in missing]
+        unknown += [
+            f"{asked}{'' if asked.endswith('?') else ':'} {need}" for asked, need in missing
+        ]
         for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+            if actions := _actions(block):
+                yield Slide(page.title, "What to do next", actions)
             if block.kind == "figure" and (slide := _figure(block, page.title, colours)):
                 after = _TAKEAWAY.findall(following.html) if following else []
                 yield replace(slide, lines=tuple(map(plain, after)))
     if unknown:
         yield Slide("", UNKNOWN, tuple(dict.fromkeys(unknown)))
+
+
+def _actions(block: Block) -> tuple[str, ...]:
+    """Read the table of `propose_actions` as lines: what to do, what it brings, and its badge."""
+    from bs4 import BeautifulSoup
+
+    rows = BeautifulSoup(block.html, "html.parser").find_all("tr")
+    cells = [[plain(str(cell)) for cell in row.find_all(["td", "th"])] for row in rows]
+    if not cells or cells[0][:2] != ["action", "brings"]:
+        return ()
+    return tuple(f"{row[0]} {row[1]} ({row[-1]})" for row in cells[1:])
 
 
 def _figure(block: Block, question: str, colours: Mapping[str, str]) -> Slide | None:
@@ -116,7 +131,9 @@ def pixels_of(svg: str | bytes) -> bytes:
     text = svg if isinstance(svg, str) else svg.decode("utf-8-sig")
     folder = str(Path(get_data_path(), "fonts", "ttf"))
     return bytes(
-        resvg_py.svg_to_bytes(svg_string=text, width=PIXELS, dpi=96, font_dirs=[folder], **letters)
+        resvg_py.svg_to_bytes(
+            svg_string=text, width=PIXELS, dpi=96, background="white", font_dirs=[folder], **letters
+        )
     )
 
 
@@ -191,7 +208,7 @@ class _Deck:
             body = slide.placeholders[1]
             self._say(body, one.lines, _size(one.lines, _LINES), _at(TOP, FOOT - TOP), gap=10)
         if one.picture:
-            bottom = FOOT - 0.27 * sum(1 + len(line) // 135 for line in one.lines)
+            bottom = FOOT - 0.27 * sum(1 + len(line) // 110 for line in one.lines)
             self._show(slide, one, bottom - TOP)
             below = (EDGE, bottom, WIDTH - 2 * EDGE, FOOT - bottom)
             self._text(slide, one.lines, 14, below, INK)
