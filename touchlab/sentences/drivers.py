@@ -200,13 +200,13 @@ def backed(badge: str) -> str:
 
 
 @safe_sentence
-def about_value(table: pd.DataFrame, baseline: pd.DataFrame) -> str:
+def about_value(table: pd.DataFrame, baseline: pd.DataFrame, currency: str = "") -> str:
     """Answer what would be missing of the value, and what makes outcomes larger or smaller."""
     base = baseline.iloc[0]
     row, _, leads = leading(table, base.value)
     said = (
         f"{per_cent(base['share'])} of the value of {base.n:,.0f} {base.outcome} outcomes, "
-        f"{base.value:,.0f}, would be there without any touchpoint: "
+        f"{f'{base.value:,.0f} {currency}'.rstrip()}, would be there without any touchpoint: "
         f"{ranged(base.baseline, base.ci_low, base.ci_high)}."
     )
     if row is not None and not no_headline(table, base.value, base.outcome):
