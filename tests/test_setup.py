@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
+import venv
 from pathlib import Path
 from zipfile import ZipFile
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -63,8 +67,10 @@ def test_what_sets_up_is_pinned_with_hashes_too() -> None:
     assert "--require-hashes -r locks/uv.txt" in (ROOT / "Makefile").read_text()
 
 
-def test_the_wheel_holds_the_notebooks_and_nothing_that_lies_beside_them(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("hatchling", reason="builds the wheel")
+    tmp_path = tmp_path_factory.mktemp("clone")
     for name in ("touchlab", "examples", "notebooks"):
         shutil.copytree(ROOT / name, tmp_path / name)
         beside = tmp_path / name / ".ipynb_checkpoints"
@@ -74,10 +80,43 @@ def test_the_wheel_holds_the_notebooks_and_nothing_that_lies_beside_them(tmp_pat
         shutil.copy(ROOT / name, tmp_path)
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", "made"]
     subprocess.run(build, check=True, cwd=tmp_path, capture_output=True)
-    (wheel,) = (tmp_path / "made").glob("*.whl")
+    (made,) = (tmp_path / "made").glob("*.whl")
+    return made
+
+
+def test_the_wheel_holds_the_notebooks_and_nothing_that_lies_beside_them(wheel: Path) -> None:
     held = ZipFile(wheel).namelist()
     assert {f"touchlab/_notebooks/{path.name}" for path in NOTEBOOKS} <= {*held}
     assert not [name for name in held if "checkpoint" in name or "__pycache__" in name]
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_writes_the_sample(wheel: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "empty", with_pip=True, symlinks=os.name != "nt")
+    places = {"base": str(tmp_path / "empty"), "platbase": str(tmp_path / "empty")}
+    scripts, packages = (Path(sysconfig.get_path(n, vars=places)) for n in ("scripts", "purelib"))
+    # what it needs is on this machine already; what is editable there is not seen through this
+    (packages / "needed.pth").write_text(sysconfig.get_path("purelib"))
+
+    def run(*words: str) -> str:
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+        return f"{done.returncode}\n{done.stdout}{done.stderr}"
+
+    python, touchlab = str(scripts / "python"), str(scripts / "touchlab")
+    assert run(python, "-m", "pip", "install", "--no-deps", "--no-index", str(wheel))[0] == "0"
+    where = run(python, "-c", "import touchlab; print(touchlab.__file__)")
+    assert Path(where.split()[1]).is_relative_to(tmp_path)
+    assert run(touchlab, "sample", "mine") == "0\nwritten: mine\nnext: touchlab report mine\n"
+    ours = ROOT / "data/sample"
+    for path in [*ours.glob("*.parquet"), ours / "touchlab.toml"]:
+        made = tmp_path / "mine" / path.name
+        if path.suffix == ".parquet":
+            pd.testing.assert_frame_equal(pd.read_parquet(made), pd.read_parquet(path))
+        else:
+            assert made.read_text() == path.read_text()
+    assert run(touchlab, "sample", "mine") == (
+        "2\nParameterError: sample: 'mine' is not empty\n  give a new folder\n"
+    )
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

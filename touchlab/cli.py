@@ -133,11 +133,9 @@ def init(files: tuple[str, ...]) -> None:
 @_ALLOW
 @click.option("--out", default="reports", help="folder of the reports")
 @click.option(
-    "--only",
-    multiple=True,
-    metavar="NOTEBOOK",
+    "--only", multiple=True, metavar="NOTEBOOK",
     help="this one, with those whose tables it reads; may be given several times",
-)
+)  # fmt: skip
 @click.option("--param", multiple=True, metavar="NAME=VALUE", help="see touchlab params")
 @click.option("--params", "file", metavar="FILE", help="parameters in a TOML file: name = value")
 @_NOTEBOOKS
@@ -146,16 +144,10 @@ def init(files: tuple[str, ...]) -> None:
 @click.option("--jobs", type=int, default=2, help="notebooks at a time (2)")
 @click.option("--timeout", type=float, default=1800.0, help="seconds for a notebook (1800)")
 @click.option(
-    "--total-timeout",
-    "total",
-    type=float,
-    default=14400.0,
-    metavar="TIMEOUT",
+    "--total-timeout", "total", type=float, default=14400.0, metavar="TIMEOUT",
     help="seconds for the run, and to wait for another one (14400)",
-)
-@click.option(
-    "--retries", type=int, default=1, help="tries more for a notebook whose kernel died (1)"
-)
+)  # fmt: skip
+@click.option("--retries", default=1, help="tries more for a notebook whose kernel died (1)")
 @click.option(
     "--keep", type=int, default=20,
     help="newest runs to keep, good and failed counted apart; never the latest removed (20)",
