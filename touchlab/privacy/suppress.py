@@ -45,6 +45,7 @@ DIMENSIONS |= {"band"}
 """Labels whose rows add up to the count without the label, where two of them cross."""
 SEPARATE = {"model", "lookback", "metric", "method", "world", "outcome", "table", "day", "order"}
 SEPARATE |= {"months_since", "silent_days", "horizon_days", "renewal", "renewals", "week", "period"}
+SEPARATE |= {"level", "measure"}
 """Labels whose rows are the same customers again, and do not add up."""
 ATTRIBUTES = ("stage", "channel", "owner", "phase", "goal")
 """Labels that a touchpoint has; beside it they do not cross."""

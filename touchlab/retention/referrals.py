@@ -33,6 +33,9 @@ NO_LINKS = (
     "here."
 )
 NOBODY = -1
+PAST = (0.125, 0.375, 0.625, 0.875)
+"""Parts of a customer's time until the first outcome at which the hazard is looked at: had it not
+come, the customer would have gone on so (docs/decisions/0022)."""
 TABLE = ["touchpoint", "badge", "incremental", "brought", "brought_low", "brought_high", "worth"]
 TABLE += ["ci_low", "ci_high", "n"]
 
@@ -238,21 +241,22 @@ def referral_worth(
     group = _groups(ids[root])[place]
     model, moments = drivers.model, drivers.moments
     packed = np.vstack([drivers.parameters.packed, drivers.replicates])
-    asked = rows[["customer_id", "time", "start"]]
-    points = look(
-        data, asked, touchpoints=moments.touches.index, half_lives=moments.half_lives,
-        origin=moments.start_seconds,
-    )  # fmt: skip
+    opening = rows[rows.time.to_numpy() == first[place]].drop_duplicates("customer_id")
+    gone = opening.time - opening.start
+    past = [opening.assign(time=opening.start + part * gone) for part in PAST]
+    asked = pd.concat([rows, *past])[["customer_id", "time", "start"]]
+    grid = {"touchpoints": moments.touches.index, "half_lives": moments.half_lives}
+    points = look(data, asked, origin=moments.start_seconds, **grid)
     saturated = saturate(points.exposure, model.saturation)
-    sets = Sets(model, packed, saturated, model.controls.at(points))
-    hazards, brought = sets.log_hazards(), []
-    opening = np.flatnonzero(rows.time.to_numpy() == first[place])
-    for i, (weights, hazard) in enumerate(zip(LEFT_OUT, hazards, strict=True)):
-        ratios = sets.ratios(i)
-        owed = -np.expm1(-ratios.each).clip(min=-1.0)
-        later = np.exp((hazard - ratios.whole).clip(max=MOST)) * rows.left.to_numpy()
-        won = np.zeros((len(owed), len(ids)))
-        won[:, place[opening]] = (owed * np.exp(-later))[:, opening]
+    sets, n = Sets(model, packed, saturated, model.controls.at(points)), len(rows)
+    hazards, brought, who = sets.log_hazards(), [], ids.get_indexer(opening.customer_id)
+    for i, weights in enumerate(LEFT_OUT):
+        each = sets.ratios(i).each
+        owed = -np.expm1(-each[:, :n]).clip(min=-1.0)
+        without = np.exp((hazards[i, n:] - each[:, n:]).clip(max=MOST))
+        ahead = without.reshape(len(each), len(PAST), -1).mean(axis=1) * opening.left.to_numpy()
+        won = np.zeros((len(each), len(ids)))
+        won[:, who] = owed[:, opening.index] * np.exp(-ahead)
         lost = lost_through(won, parent, first, depth)[:, place]
         brought.append((lost * (1 - owed)) @ (rows.amount.to_numpy() * weights[group]))
     if measure == "count":
