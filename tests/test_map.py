@@ -20,11 +20,13 @@ from touchlab.experience.map import (
     guess,
     propose_map,
     starter_map,
+    to_add,
     touch_shares,
     touchpoint_map,
 )
 from touchlab.experience.stages import coverage_by_segment, stage_flow
-from touchlab.plots.experience import plot_flow, plot_map
+from touchlab.plots.experience import plot_flow
+from touchlab.plots.journey_map import plot_map
 from touchlab.sentences import experience as sentences_experience
 
 Open = Callable[..., tl.Dataset]
@@ -331,6 +333,18 @@ def test_map_title_names_what_is_scored_lowest() -> None:
     )
     guessed = plot_map(table.assign(mapped=False)).alt
     assert guessed.startswith(f"{said} (stages guessed from names)")
+
+
+def test_stages_that_leak_or_are_empty_are_told_what_others_have_there() -> None:
+    """Not what the map has already, by whatever name, and nothing for stages without a gap."""
+    gaps = [("heavy drop-off", "purchase"), ("no touches", "advocacy"), ("never seen", "awareness")]
+    findings = pd.DataFrame(gaps, columns=["finding", "stage"])
+    ideas = to_add(findings, pd.DataFrame({"touchpoint": ["Live Chats", "zork"]}))
+    assert ideas.stage.unique().tolist() == ["purchase", "advocacy"]
+    assert "checkout" in set(ideas.touchpoint) and "live_chat" not in set(ideas.touchpoint)
+    usual = starter_map()
+    assert len(ideas) == usual.stage.isin(["purchase", "advocacy"]).sum() - 1
+    assert to_add(findings.tail(1), usual).empty
 
 
 def test_flow_of_one_stage_draws(open_events: Open) -> None:

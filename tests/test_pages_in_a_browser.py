@@ -340,3 +340,37 @@ def test_the_index_shows_without_scripts_what_it_shows_with_them(page: Any, repo
         page.locator("#compared [name=before]").select_option(name)
     assert page.locator("table.changes tbody tr").all_text_contents() == lines
     still.close()
+
+
+def test_the_overview_prints_on_one_sheet_and_other_pages_in_full(
+    browser: Any, sample: list[Path]
+) -> None:
+    page = browser.new_page()
+    for path in sample[1:3]:
+        page.goto(path.as_uri())
+        printed = page.pdf(format="A4")
+        assert (printed.count(b"/Type /Page\n") == 1) == (path.stem == "00_overview")
+    page.close()
+
+
+def test_a_figure_is_saved_by_one_press_light_and_whole(
+    browser: Any, page: Any, tmp_path: Path
+) -> None:
+    table = pd.DataFrame({"touchpoint": ["mail", *EVIL], "share": 0.1, "ci_low": 0, "ci_high": 0.2})
+    words: dict[str, Any] = {"value": "share", "names": "touchpoint", "label": "of all"}
+    picture = plots.plot_intervals(table, title="One, of ten", **words)
+    file = tmp_path / "page.html"
+    file.write_text(export_html(notebook_of(picture._repr_mimebundle_()), name="01_a"))
+    page.emulate_media(color_scheme="dark")
+    page.goto(file.as_uri())
+    saved = {}
+    for kind in ("SVG", "PNG"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"{kind} of this figure").click()
+        assert download.value.suggested_filename == f"one-of-ten.{kind.lower()}"
+        saved[kind] = Path(download.value.path()).read_bytes()
+    svg = saved["SVG"].decode()
+    assert svg.startswith("<svg ") and "var(" not in svg and 'fill="#ffffff"' in svg
+    assert "&lt;script&gt;" in svg and "<script" not in svg
+    assert saved["PNG"].startswith(b"\x89PNG")
+    assert int.from_bytes(saved["PNG"][16:20]) > 2000

@@ -128,6 +128,8 @@ class MapAudit(Result):
     notes: tuple[str, ...]
     touchpoints: int
     """Touchpoints on the map."""
+    to_add: pd.DataFrame
+    """Usual touchpoints that stages without any, or with heavy drop-off, do not have yet: ideas."""
 
     def sentence(self) -> str:
         """Say how many gaps of which kind there are, and name the first of each."""
@@ -161,7 +163,9 @@ def audit_map(data: Dataset, *, days: int = 90) -> MapAudit:
         ``no touches`` (of a stage), ``heavy drop-off`` (a stage that most customers
         leave, with fewer touchpoints in use than the average stage), ``stage missing``,
         ``owner missing``, ``goal missing``, ``never asked`` (seen, but in no survey, where
-        there are surveys); ``.notes, .sentence()``.
+        there are surveys); ``.to_add``: usual touchpoints for stages that are
+        empty or leak (``stage, finding, touchpoint, channel, owner, goal``); ``.notes,
+        .sentence()``.
 
     Raises
     ------
@@ -202,7 +206,7 @@ def audit_map(data: Dataset, *, days: int = 90) -> MapAudit:
         silent = table[(table.touches > 0) & ~table.touchpoint.isin(asked)]
         rows += _each(silent, "never asked", "no survey asks how customers find it")
     findings = pd.DataFrame(rows, columns=["finding", "touchpoint", "stage", "detail"])
-    return MapAudit(findings, notes, len(mapped))
+    return MapAudit(findings, notes, len(mapped), to_add(findings, table))
 
 
 def _each(table: pd.DataFrame, finding: str, detail: str) -> list[Row]:
@@ -221,6 +225,15 @@ def _empty_stages(mapped: pd.DataFrame) -> list[Row]:
         elif own.touches.sum() == 0:
             rows.append(("no touches", None, stage, "none of its touchpoints is ever seen"))
     return rows
+
+
+def to_add(findings: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """List what the starter map has for stages that are empty or leak, and this map has not."""
+    gaps = findings[findings.finding.isin(("no touchpoints", "no touches", "heavy drop-off"))]
+    there = {hit[1] for hit in map(_hit, table.touchpoint) if hit}
+    usual = starter_map().drop(index=sorted(there))
+    found = gaps[["stage", "finding"]].merge(usual, on="stage", sort=False)
+    return found[["stage", "finding", "touchpoint", "channel", "owner", "goal"]]
 
 
 def _drop_off(mapped: pd.DataFrame, flow: pd.DataFrame) -> list[Row]:
@@ -304,19 +317,29 @@ def propose_map(data: Dataset) -> pd.DataFrame:
 
 def guess(names: Iterable[str]) -> pd.DataFrame:
     """Look each name up: the columns of the map, and the reason."""
-    known = _starter()
-    phrases = sorted(
-        ((phrase, row) for row, words in enumerate(known.words) for phrase in words.split("|")),
-        key=lambda pair: (-len(pair[0].split()), -len(pair[0]), pair[0]),
-    )
-    rows = []
+    known, rows = _starter(), []
     for name in names:
-        text = f" {_one(_words(name))} "
-        hit = next(((p, row) for p, row in phrases if f" {_one(p)} " in text), None)
+        hit = _hit(name)
         own = known.loc[hit[1], COLUMNS[1:]].to_dict() if hit else dict.fromkeys(COLUMNS[1:])
         reason = f"named like {hit[0]!r}" if hit else NOT_KNOWN
         rows.append({"touchpoint": name, **own, "reason": reason})
     return pd.DataFrame(rows, columns=[*COLUMNS, "reason"])
+
+
+@cache
+def _phrases() -> list[tuple[str, int]]:
+    """Words of the starter map with their rows, the longest first."""
+    every = enumerate(_starter().words)
+    return sorted(
+        ((phrase, row) for row, words in every for phrase in words.split("|")),
+        key=lambda pair: (-len(pair[0].split()), -len(pair[0]), pair[0]),
+    )
+
+
+def _hit(name: str) -> tuple[str, int] | None:
+    """Find the words of the starter map that a name has in it, and their row."""
+    text = f" {_one(_words(name))} "
+    return next(((phrase, row) for phrase, row in _phrases() if f" {_one(phrase)} " in text), None)
 
 
 def _words(name: str) -> str:

@@ -19,10 +19,10 @@ from .experience import (
     plot_flow,
     plot_gaps,
     plot_importance,
-    plot_map,
     plot_survey_scores,
 )
 from .forecasts import plot_record
+from .journey_map import plot_map
 from .journeys import plot_first_steps, plot_lengths, plot_months, plot_steps, plot_times
 from .parts import plot_intervals, plot_lines
 from .retention import (

@@ -1,5 +1,6 @@
 """The names of the room; `__init__.py` loads each on first use."""
 
+from .actions import propose_actions
 from .budget import (
     about_costs,
     about_curves,
@@ -55,7 +56,6 @@ from .overview import (
     about_unexplained,
     in_brief,
     in_figures,
-    propose_actions,
 )
 from .referrals import about_brought, about_referral_worth
 from .retention import (
