@@ -93,8 +93,10 @@ def download(numbers: Any, title: str) -> Download | None:
     """Offer a table as a file, named after its title's first sentence; nothing if it is none."""
     name = _as_name(re.split(r"[.:;] ", title, maxsplit=1)[0])
     try:
+        if not numbers["data"]:
+            return None  # columns without a row are nothing to take along
         return Download(f"{name}.csv", address_of(csv_of(numbers)))
-    except ValueError:
+    except (ValueError, TypeError, KeyError):
         return None
 
 

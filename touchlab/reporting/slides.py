@@ -62,7 +62,8 @@ def slides_of(run: Run) -> Iterator[Slide]:
         file = run.folder / f"{page.name}.ipynb"
         if not file.is_file():
             continue
-        notebook: Any = nbformat.reads(file.read_text(encoding="utf-8"), as_version=4)
+        text = file.read_text(encoding="utf-8")
+        notebook: Any = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
         found, missing = answered(blocks_of(notebook))
         blocks = [block for block in found if block.kind != "code"]
         said = answers_of(blocks)
@@ -239,13 +240,12 @@ class _Deck:
 
     def _bar(self, slide: Any, height: float) -> None:
         """Lay the colour along the left of the first slide, and along the top of the others."""
-        from pptx.dml.color import RGBColor
         from pptx.util import Inches
 
         width = 0.25 if height == HEIGHT else WIDTH
         bar = slide.shapes.add_shape(1, 0, 0, Inches(width), Inches(height))
         bar.fill.solid()
-        bar.fill.fore_color.rgb = RGBColor.from_string(self.colour)
+        bar.fill.fore_color.rgb = _rgb(self.colour)
         bar.line.fill.background()
         bar.shadow.inherit = False
 
@@ -271,7 +271,6 @@ class _Deck:
         *, bold: bool | None = None, gap: int = 0,
     ) -> None:  # fmt: skip
         """Write lines into a shape, to the left and from its top."""
-        from pptx.dml.color import RGBColor
         from pptx.enum.text import MSO_ANCHOR, PP_ALIGN
         from pptx.util import Inches, Pt
 
@@ -286,7 +285,13 @@ class _Deck:
             written = paragraph.add_run()
             written.text = _NO_LETTERS.sub(" ", line)
             written.font.size, written.font.bold = Pt(size), bold or title
-            written.font.color.rgb = RGBColor.from_string(colour)
+            written.font.color.rgb = _rgb(colour)
+
+
+def _rgb(colour: str) -> Any:
+    from pptx.dml.color import RGBColor
+
+    return RGBColor.from_string(colour)  # type: ignore[no-untyped-call]
 
 
 def _at(top: float, height: float) -> tuple[float, float, float, float]:
