@@ -21,11 +21,37 @@ from nbformat.v4 import new_output
 
 import touchlab as tl
 from touchlab.data.dataset import Dataset, open_data
+from touchlab.reporting import Run, run_report
 
 settings.register_profile("untimed", deadline=None)  # a busy machine makes no law false
 settings.load_profile("untimed")
 
+LONG = [
+    "test_runs_hard", "test_pages_true", "test_pages_in_a_browser", "test_privacy_reports",
+    "test_track_record", "test_backends", "test_ordinary_data", "test_notebooks", "test_runs",
+]  # fmt: skip
+"""Files that take longest, the longest first: begun last, one of them would end alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONG)))  # stable: files stay whole
+
+
+@pytest.fixture(scope="session")
+def sample_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The whole report of the sample, with a small simulation on 08, once for all workers.
+
+    A second worker waits for the first one's run, and then finds that nothing has changed.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    small = {"customers": 1500, "days": 60, "seeds": [1]}
+    return run_report(SAMPLE, out=shared / "sample", parameters=small)
+
+
 START = pd.Timestamp("2026-03-01T00:00:00Z")
+SAMPLE = Path(__file__).parents[1] / "data" / "sample"
 CLICKS = Path(__file__).parents[1] / ".." / "shared" / "data" / "clicks4campaigns.parquet"
 
 

@@ -16,7 +16,6 @@ import pytest
 from report_runs import (
     EVIL,
     HOSTILE,
-    SAMPLE,
     TRAIT,
     drivers,
     notebook_of,
@@ -27,7 +26,7 @@ from report_runs import (
 
 from touchlab import plots
 from touchlab.overview import compare, read_tables
-from touchlab.reporting import Page, export_html, run_report, write_index
+from touchlab.reporting import Page, Run, export_html, run_report, write_index
 from touchlab.reporting.index import OTHERS, moved, read_estimates
 from touchlab.reporting.record import read_records
 from touchlab.show import HIDDEN, Table
@@ -47,15 +46,12 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Every page of the sample, its run page and the index; the simulation of 08 is small."""
-    out = tmp_path_factory.mktemp("sample")
-    small = {"customers": 1500, "days": 60, "seeds": [1]}
-    run = run_report(SAMPLE, out=out, parameters=small)
-    pages = sorted(run.folder.glob("*.html"))
+def sample(sample_run: Run) -> list[Path]:
+    """Every page of the sample, its run page and the index."""
+    pages = sorted(sample_run.folder.glob("*.html"))
     notebooks = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
     assert [page.stem for page in pages] == [*notebooks, "index"]
-    return [out / "index.html", *pages]
+    return [sample_run.folder.parent / "index.html", *pages]
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 from claims import wrong
 
 import touchlab as tl
-from touchlab.reporting import run_report
+from touchlab.reporting import Run, run_report
 
 pytestmark = pytest.mark.slow
 SMALL = {"customers": 1000, "days": 60, "seeds": [1]}
@@ -63,8 +63,7 @@ KINDS: dict[str, Callable[[], dict[str, pd.DataFrame]]] = {
 }
 
 
-def said_of(data: Path, out: Path) -> int:
-    run = run_report(data, out=out, parameters=SMALL)
+def said_of(data: Path, run: Run) -> int:
     number, mend = wrong(run.folder, tl.open_data(data))
     assert not mend, "\n".join(f"{one.page}: {one.text}: {one.wrong}" for one in mend)
     return number
@@ -75,8 +74,9 @@ def test_sentences_are_true_of_their_tables(kind: str, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     for name, table in KINDS[kind]().items():
         table.to_csv(tmp_path / "data" / f"{name}.csv", index=False)
-    assert said_of(tmp_path / "data", tmp_path / "reports") > 8
+    run = run_report(tmp_path / "data", out=tmp_path / "reports", parameters=SMALL)
+    assert said_of(tmp_path / "data", run) > 8
 
 
-def test_sentences_on_the_sample_are_true(tmp_path: Path) -> None:
-    assert said_of(SAMPLE, tmp_path) > 80
+def test_sentences_on_the_sample_are_true(sample_run: Run) -> None:
+    assert said_of(SAMPLE, sample_run) > 80
