@@ -15,9 +15,11 @@ help:  ## list the targets
 report: .venv/.ready  ## reports of data/sample in reports/ (DATA=folder for your own)
 	$(BIN)/touchlab report $(DATA) --out reports
 
+# what notebooks ask alike is computed once, as in a report; long files start first (tests/conftest.py)
 test: .venv/.ready  ## the tests and every notebook
-	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow" --doctest-modules touchlab tests
-	$(BIN)/python -m pytest -q -n auto --dist loadfile --nbval-lax --nbval-cell-timeout=600 notebooks
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not slow" --doctest-modules touchlab tests
+	once=$$(mktemp -d) && trap 'rm -rf "$$once"' EXIT && TOUCHLAB_ONCE=$$once \
+		$(BIN)/python -m pytest -q -n auto --dist loadfile --nbval-lax --nbval-cell-timeout=600 notebooks
 
 check: .venv/.ready  ## style and types
 	$(BIN)/ruff check touchlab tests benchmarks examples
@@ -25,7 +27,7 @@ check: .venv/.ready  ## style and types
 	$(BIN)/mypy
 
 slow: .venv/.ready  ## simulations over seeds and pages in a real browser (needs chromium)
-	$(BIN)/python -m pytest -q -n auto --dist loadfile -m slow tests
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m slow tests
 
 # pyspark comes as source: what builds it is hash-checked from the lock too
 engines: .venv/.ready  ## drivers of PostgreSQL and Spark, for the tests on them (450 MB)
