@@ -38,7 +38,7 @@ lab: .venv/.ready  ## JupyterLab with the notebooks
 	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_overview.ipynb
 
 docs: .venv/.ready  ## the documentation site in site/, warnings as errors
-	$(UV) pip install --quiet --python $(BIN)/python "mkdocs-material>=9.7,<10" "mkdocstrings[python]>=1,<2"
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r locks/docs.txt
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: .venv/.ready  ## speed and memory beside peers and as data grows: ratios within one run
@@ -53,6 +53,9 @@ lock: $(UV)  ## pin every dependency again, with hashes
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--constraints locks/requirements.txt locks/engines.in -o locks/engines.txt
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--constraints locks/requirements.txt locks/docs.in -o locks/docs.txt
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		locks/uv.in -o locks/uv.txt
