@@ -268,6 +268,8 @@ class _Looked:
         within = Within(self.columns[told], code[told], self.group[told])
         n, found, mix = within.n[0], *(within.levels(0, self.held, of) for of in ((), self.people))
         error = errors(found, n)
+        if not np.isfinite(error).all():  # as few customers as groups of them
+            return pd.DataFrame(), [], [*notes, f"{self.measure}: too few customers to compare"]
         differ, apart = (between(one[0], errors(one, n))[1] < QUIET for one in (found, mix))
         drawn = draw_together(found[0], error)
         table = pd.DataFrame({"level": level, "group": names, "measure": self.measure})

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from touchlab.numeric import GROUPS, LEFT_OUT, Floats, jackknife
 
 Codes = npt.NDArray[np.int64]
-NOTHING, TINY = 1e-8, 1e-10
-"""Share of a column that is left beside the others, below which they determine it."""
+NOTHING, TINY, ALIKE = 1e-8, 1e-10, 1e-6
+"""Share of a column that is left beside the others, below which they determine it; of what is
+inverted, that is nothing; error of levels whose rows are all alike."""
 DRAWS, SPREADS, WIDEST = 4_000, 200, 5.0
 
 
@@ -98,7 +99,7 @@ def errors(found: Floats, n: Floats) -> Floats:
     own = jackknife(found[0], found[1:])[0]
     told = np.isfinite(own)
     usual = np.average(own[told] ** 2 * n[told], weights=n[told]) if told.any() else np.nan
-    return np.sqrt(usual / n)
+    return np.maximum(np.sqrt(usual / n), ALIKE)
 
 
 def draw_together(level: Floats, error: Floats, *, seed: int = 7) -> Floats:

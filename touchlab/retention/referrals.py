@@ -17,11 +17,12 @@ from touchlab.data.dataset import Dataset
 from touchlab.drivers.effects import MOST
 from touchlab.drivers.model import Sets, saturate
 from touchlab.drivers.result import UNCHECKED, Drivers
-from touchlab.errors import MissingInput, ParameterError
+from touchlab.errors import MissingInput, ParameterError, TooThin
 from touchlab.journeys.counts import need_measure
 from touchlab.moments.look import look
 from touchlab.moments.risk import risk_ends, risk_windows, within
 from touchlab.numeric import LEFT_OUT, Floats, customer_group, interval, jackknife, one_thread
+from touchlab.privacy.shown import count
 from touchlab.results import Result
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _links(data: Dataset) -> tuple[pd.DataFrame, list[str]]:
     def keep(good: Any, why: str) -> None:
         nonlocal links
         if lost := int((~good).sum()):
-            notes.append(f"{lost:,} referrals left out: {why}")
+            notes.append(f"referrals left out ({count(lost)}): {why}")
         links = links[good].reset_index(drop=True)
 
     keep(links.child != links.parent, "customers who name themselves")
@@ -232,6 +233,8 @@ def referral_worth(
     links, notes = _links(data)
     ids, parent = _family(links)
     rows = _events(data, drivers, links, measure)
+    if rows.empty:
+        raise TooThin("Customers who brought others, or were brought, had no such outcome at risk.")
     place = ids.get_indexer(rows.customer_id)
     first = np.full(len(ids), np.nan)
     first[place[::-1]] = rows.time.to_numpy()[::-1]
