@@ -38,6 +38,7 @@ from .journeys.build import Journeys, build_journeys
 from .journeys.counts import Rule, transition_matrix
 from .journeys.describe import time_to_outcome
 from .next.touch import next_touch
+from .next.value import policy_value
 from .next.whom import whom_to_treat
 from .privacy.fold import fold_rare
 from .privacy.pseudonyms import pseudonymise
@@ -104,6 +105,7 @@ __all__ = [
     "next_touch",
     "open_data",
     "plan_experiments",
+    "policy_value",
     "position",
     "propose_map",
     "pseudonymise",
