@@ -188,8 +188,8 @@ def test_map_surveys_and_experiments_follow_as_far_as_they_can() -> None:
     given = tables(
         touches=touches(campaign=["brand", "spring", "(not set)"]),
         touchpoints=touchpoints(),
-        surveys=surveys(),
-        experiments=experiments(),
+        surveys=surveys(touchpoint="search"),
+        experiments=experiments(touchpoint="search"),
     )
     data = tl.open_data(given, level="campaign")
     assert sorted(data.touches.touchpoint.to_pandas()) == [
@@ -205,6 +205,12 @@ def test_map_surveys_and_experiments_follow_as_far_as_they_can() -> None:
     said = "on touchpoints as a whole, which say nothing of one campaign, left out"
     assert notes(data)[-2:] == [("experiments", 2, said), ("surveys", 2, said)]
     assert at_level(tl.open_data(given), "touchpoint").has("experiments")
+    # where all touches are of one campaign, what is known of the touchpoint is known of it
+    given |= {name: given[name].assign(touchpoint="email") for name in ("experiments", "surveys")}
+    alone = tl.open_data(given, level="campaign")
+    for name in ("experiments", "surveys"):
+        assert set(alone.tables[name].touchpoint.to_pandas()) == {"email: spring"}
+    assert said not in alone.notes.note.tolist()
 
 
 def test_a_level_that_is_not_there_is_refused_by_name() -> None:

@@ -19,6 +19,7 @@ BETWEEN = ": "
 NONE_GIVEN = r"^(\(.*\)|\s*)$"
 """Campaigns that are none: blank, and what GA4 puts in brackets, such as (not set)."""
 WHOLE = "on touchpoints as a whole, which say nothing of one campaign, left out"
+OF_TOUCHPOINTS = ("experiments", "lifts", "surveys", "changes")
 NO_CAMPAIGNS = (
     "level: no touch names a campaign\n"
     "  with a column campaign in touches, credit, drivers and costs would be shown by campaign"
@@ -29,8 +30,9 @@ def at_level(data: Dataset, level: str) -> Dataset:
     """Give the data with each campaign as a touchpoint of its own, ``"touchpoint: campaign"``.
 
     Touches without a campaign stay with their touchpoint. Each campaign has the place of its
-    touchpoint on the map. An experiment that held a whole touchpoint back, and a survey that asks
-    about it, say nothing of one campaign: they are left out where their touchpoint has campaigns.
+    touchpoint on the map. An experiment or lift of a whole touchpoint, a survey that asks about it
+    and a change of it say nothing of one campaign of several: they are left out. Where there is but
+    one, they are of it.
 
     Raises
     ------
@@ -58,9 +60,13 @@ def at_level(data: Dataset, level: str) -> Dataset:
     if "touchpoints" in tables:
         gone = split - {*both.new}  # every touch has a campaign: nothing is left under the name
         tables["touchpoints"] = _map(tables["touchpoints"], both, sorted(gone))
-    for name in [name for name in ("experiments", "surveys") if name in tables]:
-        given = tables[name]
-        whole = given.touchpoint.isin(sorted(split))
+    names = both.groupby("old").new.agg(list)
+    alone = {old: new[0] for old, new in names.items() if len(new) == 1}
+    several = sorted(split - {*alone})
+    for name in [name for name in OF_TOUCHPOINTS if name in tables]:
+        own = tables[name].touchpoint
+        tables[name] = given = tables[name].mutate(touchpoint=own.substitute(alone, else_=own))
+        whole = given.touchpoint.isin(several)
         if left_out := int(whole.sum().to_pyarrow().as_py() or 0):
             notes.append((name, left_out, WHOLE))
             tables[name] = given.filter(~whole)
