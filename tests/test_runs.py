@@ -219,10 +219,18 @@ def test_every_ingredient_changes_the_key(shop: Path, monkeypatch: pytest.Monkey
     write_notebook(shop / "notebooks", "00_o", "1", parameters="results = ''")
 
     def made(
-        content: str = "c", name: str = "shop", cut: Cut | None = None, pandas="3", only=(), **given
+        content: str = "c",
+        name: str = "shop",
+        cut: Cut | None = None,
+        pandas="3",
+        only=(),
+        colour: str = "",
+        **given,
     ) -> str:
         plan = choose_tasks(shop / "notebooks", only, given)
-        return run_key(plan.tasks, Source(name, "x", cut), content, {"pandas": pandas})
+        return run_key(
+            plan.tasks, Source(name, "x", cut), content, {"pandas": pandas}, {"c": colour}
+        )
 
     first = made()
     assert made() == first
@@ -233,12 +241,13 @@ def test_every_ingredient_changes_the_key(shop: Path, monkeypatch: pytest.Monkey
         made(name="else"),
         made(pandas="4"),
         made(only=["01"]),
+        made(colour="#7a1f5c"),
     ]
     write_notebook(shop / "notebooks", "01_a", "n * 3", parameters=f"{NO_DATA}\nn = 1")
     others.append(made())
     monkeypatch.setattr(running, "code_key", lambda: "other code")
     others.append(made())
-    assert len({first, *others}) == 9
+    assert len({first, *others}) == 10
     assert made(content="") == ""
 
 

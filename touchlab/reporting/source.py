@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from touchlab.data.connect import FILE, masked, read_address
-from touchlab.data.level import at_level
+from touchlab.data.level import campaigns
 from touchlab.data.locate import ENDINGS
 from touchlab.data.settings import REPORT, SWEEP, address_in, read_settings
 from touchlab.errors import DataError, MissingInput, ParameterError, listing, nearest, shorten
@@ -150,7 +150,8 @@ def describe(place: str) -> None:
     from touchlab.data.dataset import open_data
 
     data = open_data(place)
-    times = data.overview[["first", "last"]].dropna()
+    lived = data.overview.table.isin(("touches", "outcomes", "surveys"))  # not until when watched
+    times = data.overview.loc[lived if lived.any() else slice(None), ["first", "last"]].dropna()
     window = {"first": times["first"].min(), "last": times["last"].max()} if len(times) else {}
     found = {"fingerprint": data.fingerprint, "window": window, "names": names_in(data),
              "customers": count_customers(data.tables)}  # fmt: skip
@@ -168,8 +169,7 @@ def names_in(data: Dataset) -> dict[str, list[str]]:
         if data.has(table)
     }
     with suppress(MissingInput):
-        finer = at_level(data, "campaign").touches.touchpoint.as_table().distinct()
-        found["touchpoint"] = sorted({*found["touchpoint"], *finer.touchpoint.to_pandas()})
+        found["touchpoint"] = sorted({*found["touchpoint"], *campaigns(data)[1].new})
     if data.has("customers"):
         own = {column.name for column in TABLES["customers"].columns}
         customers = data.tables["customers"]
