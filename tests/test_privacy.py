@@ -22,6 +22,7 @@ from touchlab.privacy.fold import MOST_TOUCHPOINTS, fold_rare
 from touchlab.privacy.pseudonyms import pseudonymise, pseudonymise_folder
 from touchlab.privacy.shown import safe
 from touchlab.privacy.suppress import complement, computable, hidden_cells, suppress
+from touchlab.reporting.source import names_in
 from touchlab.retention import orders
 from touchlab.retention.curves import MOST_GROUPS
 
@@ -312,6 +313,21 @@ def test_of_very_many_touchpoints_those_most_met_are_kept(open_paths: Any) -> No
         ]
         # every page says it, where it says what data it received
         assert "50 names of touchpoint" in sentences.about_repairs(data)
+
+
+def test_a_hundred_thousand_touchpoints_are_folded_too() -> None:
+    """Names go to the engine as a table: as words of a query they took it a minute and more."""
+    names = [f"t{n:06d}" for n in range(100_000)]
+    often = pd.DataFrame({"touchpoint": ["ad", "mail"] * 30, "customer_id": np.arange(60) // 2})
+    rare = pd.DataFrame({"touchpoint": names, "customer_id": np.arange(100_000) % 997})
+    touches = pd.concat([often, rare]).assign(timestamp=pd.Timestamp("2026-01-01"), campaign="a")
+    touches["customer_id"] = "c" + touches.customer_id.astype(str)
+    stages = pd.DataFrame({"touchpoint": ["ad", *names], "stage": "purchase"})
+    data = tl.open_data(tiny.tables(touches=touches, touchpoints=stages))
+    assert {"ad", "ad: a", "t099999"} <= set(names_in(data)["touchpoint"])
+    folded = fold_rare(data)
+    assert set(folded.touches.touchpoint.to_pandas()) == {"ad", "mail", "(other)"}
+    assert folded.tables["touchpoints"].touchpoint.to_pandas().tolist() == ["ad"]
 
 
 def test_what_is_kept_fits_all_that_is_told_by_touchpoint() -> None:

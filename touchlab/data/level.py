@@ -44,17 +44,8 @@ def at_level(data: Dataset, level: str) -> Dataset:
         raise ParameterError(f"{said}\n  use 'touchpoint' or 'campaign'")
     if level == LEVELS[0]:
         return data
-    if not data.has("touches") or "campaign" not in data.touches.columns:
-        raise MissingInput(NO_CAMPAIGNS)
-    touches = data.touches
-    named = touches.campaign.notnull() & ~touches.campaign.re_search(NONE_GIVEN)
-    finer = ibis.ifelse(
-        named.fill_null(False), touches.touchpoint + BETWEEN + touches.campaign, touches.touchpoint
-    )
-    both = touches.select(old=touches.touchpoint, new=finer).distinct().to_pandas()
-    if (both.old == both.new).all():
-        raise MissingInput(NO_CAMPAIGNS)
-    tables = {**data.tables, "touches": touches.mutate(touchpoint=finer)}
+    finer, both = campaigns(data)
+    tables = {**data.tables, "touches": data.touches.mutate(touchpoint=finer)}
     notes = [("touches", 0, "each campaign is a touchpoint of its own, as level says")]
     split = {*both.old[both.old != both.new]}
     if "touchpoints" in tables:
@@ -74,6 +65,21 @@ def at_level(data: Dataset, level: str) -> Dataset:
                 del tables[name]
     more = pd.DataFrame(notes, columns=["table", "rows", "note"])
     return replace(data, tables=tables, notes=pd.concat([data.notes, more], ignore_index=True))
+
+
+def campaigns(data: Dataset) -> tuple[ir.Value, pd.DataFrame]:
+    """What each touch is called with its campaign; the names that there are: old, new."""
+    if not data.has("touches") or "campaign" not in data.touches.columns:
+        raise MissingInput(NO_CAMPAIGNS)
+    touches = data.touches
+    named = touches.campaign.notnull() & ~touches.campaign.re_search(NONE_GIVEN)
+    finer = ibis.ifelse(
+        named.fill_null(False), touches.touchpoint + BETWEEN + touches.campaign, touches.touchpoint
+    )
+    both = touches.select(old=touches.touchpoint, new=finer).distinct().to_pandas()
+    if (both.old == both.new).all():
+        raise MissingInput(NO_CAMPAIGNS)
+    return finer, both
 
 
 def _map(given: ir.Table, both: pd.DataFrame, gone: list[str]) -> ir.Table:

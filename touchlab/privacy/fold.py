@@ -96,13 +96,13 @@ def _fold_touchpoints(tables: dict[str, ir.Table], notes: list[Note], k: int) ->
     rows, customers = _behind(touches, "touchpoint", rare)
     few = _few("touchpoint", len(rare), k, kept=names - len(rare))
     if customers < k and len(rare) < names:
-        tables["touches"] = touches.filter(~touches.touchpoint.isin(rare))
+        tables["touches"] = touches.anti_join(_table("touchpoint", rare), "touchpoint")
         notes.append(Note("touches", rows, f"{few}, dropped"))
     else:
         tables["touches"] = _with(touches, "touchpoint", rare, OTHER)
         notes.append(Note("touches", rows, f"{few}, {INTO}"))
     for name in tables.keys() & {"touchpoints", "experiments", "lifts", "changes"}:
-        tables[name] = tables[name].filter(~tables[name].touchpoint.isin(rare))
+        tables[name] = tables[name].anti_join(_table("touchpoint", rare), "touchpoint")
 
 
 def _fold_campaigns(tables: dict[str, ir.Table], notes: list[Note], k: int) -> None:
@@ -168,13 +168,18 @@ def _rare(table: ir.Table, column: str, k: int, most: int = 1 << 31) -> tuple[li
 
 def _behind(table: ir.Table, column: str, names: Sequence[str]) -> tuple[int, int]:
     """How many rows have these names, and how many customers."""
-    own = table.semi_join(ibis.memtable(pd.DataFrame({column: names})), column)
+    own = table.semi_join(_table(column, names), column)
     found = own.aggregate(rows=own.count(), customers=own.customer_id.nunique()).to_pandas()
     return int(found.rows.iloc[0]), int(found.customers.iloc[0])
 
 
+def _table(column: str, names: Sequence[str]) -> ir.Table:
+    """Names to join with, since there may be a hundred thousand of them."""
+    return ibis.memtable(pd.DataFrame({column: names}))
+
+
 def _with(table: ir.Table, column: str, names: Sequence[str], to: str | None) -> ir.Table:
-    """Replace names; by a join, since there may be many of them."""
+    """Replace names."""
     asked = ibis.memtable(pd.DataFrame({column: names, "is_rare": True}))
     joined = table.left_join(asked, column)
     changed = ibis.ifelse(joined.is_rare.fill_null(False), _text(to), joined[column])
