@@ -79,7 +79,7 @@ class Theme:
         try:
             names = mpl.color_sequences[palette] if isinstance(palette, str) else palette
             own = [to_hex(colour) for colour in names]
-            paler = to_hex(0.55 + 0.45 * np.array(to_rgb(own[0])))  # ink is read on it
+            paler = to_hex(tuple(0.55 + 0.45 * np.array(to_rgb(own[0]))))  # ink is read on it
         except (IndexError, KeyError, TypeError, ValueError):
             known = ", ".join(sorted(mpl.color_sequences))
             raise ParameterError(
