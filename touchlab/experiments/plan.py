@@ -59,7 +59,7 @@ class ExperimentPlan(Result):
 
         table = self.table.assign(ci_low=np.nan, ci_high=np.nan)
         pay = (table.net >= WORTHWHILE).sum()
-        title = f"{pay} of {len(table)} experiments pay by what they could turn round"
+        title = f"{pay} of {len(table)} experiments are worth {WORTHWHILE:.0f} outcome or more"
         what = {"label": f"worth less outcomes forgone, in {self.outcome} outcomes", "title": title}
         return plots.plot_intervals(table, value="net", names="touchpoint", percent=False, **what)
 
