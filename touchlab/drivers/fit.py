@@ -177,8 +177,8 @@ def _fitted(moments: Moments, choices: Choices) -> Drivers:
     moments, parts = _without_occasions(moments)
     first = _first_fit(moments, choices)
     drivers, troubles = _with_intent(first, choices, parts)
+    unheld: tuple[str, ...] = ()
     while wild := runaways(drivers):
-        unheld: tuple[str, ...] = ()
         if drivers.intent.found:
             unheld = tuple(wild)
         else:
