@@ -17,7 +17,11 @@ import touchlab as tl
 
 DAY0 = pd.Timestamp("2024-01-01")
 SEEDS = range(12)
-MANY_SEEDS = range(200)
+FELL = (24, 58)
+"""Found when intent is sought: outcomes of windows that had moved, a fit that ran away."""
+MANY_SEEDS = [
+    pytest.param(seed, marks=() if seed in FELL else pytest.mark.slow) for seed in range(200)
+]
 ROOM = 1e-6
 """Amounts are sums of thousands of floats."""
 
@@ -99,7 +103,6 @@ def test_heavy_tails_and_bursts_give_amounts_that_can_be(seed: int) -> None:
     assert what_cannot_be(drivers) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", MANY_SEEDS)
 def test_two_hundred_more_like_them(seed: int) -> None:
     rng = np.random.default_rng([seed, 7])

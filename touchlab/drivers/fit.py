@@ -29,7 +29,7 @@ from touchlab.drivers.model import (
 from touchlab.drivers.pairs import Synergy, choose_pairs, let_tire
 from touchlab.drivers.result import Drivers
 from touchlab.errors import MissingInput, ParameterError, TouchlabWarning
-from touchlab.moments.risk import at_the_start, comes_again
+from touchlab.moments.risk import at_the_start, comes_again, observed
 from touchlab.moments.sample import Moments, sample_moments
 from touchlab.moments.unusual import about_concentration, occasions, without_extremes
 from touchlab.numeric import Floats
@@ -268,10 +268,11 @@ def _without_occasions(moments: Moments) -> tuple[Moments, list[str]]:
 
 
 def _without(moments: Moments, part: Flags) -> Moments:
-    """The moments, and their data, without some touchpoints."""
+    """The moments, and their data, without some touchpoints; customers are at risk as before."""
     own, tables = moments.data.touches, dict(moments.data.tables)
     names = [name for name, out in zip(moments.touchpoints, part, strict=True) if not out]
     tables["touches"] = own.filter(own.touchpoint.isin(names))
+    tables["windows"] = observed(moments.data)
     earlier = moments.earlier
     earlier = earlier and replace(earlier, exposure=earlier.exposure[~part])
     left = only(moments, np.flatnonzero(~part).tolist())

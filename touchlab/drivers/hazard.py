@@ -235,7 +235,8 @@ def with_outcomes_observed(model: Model, packed: Floats) -> Parameters:
     exposure = model.exposure(model.parameters(packed))
     for _ in range(4):
         p = chance(model, model.parameters(packed), exposure)
-        packed[place] += (model.event.sum() - p.sum()) / max((p * (1 - p)).sum(), 1e-12)
+        step = (model.event.sum() - p.sum()) / max((p * (1 - p)).sum(), 1e-12)
+        packed[place] += np.clip(step, -1, 1)
     return model.parameters(packed)
 
 

@@ -57,6 +57,8 @@ FIRST, LARGEST = 0.1, 4.0
 BEYOND_CHANCE = 0.001
 ROUNDS, SETTLED = 8, 0.01
 """Most turns of touches and outcomes, and the change of c at which they agree."""
+OVERFLOWS = 300.0
+"""Log hazard at which it is cut: far beyond what any outcome could gain, and still a number."""
 ENOUGH = 0.02
 """Log likelihood to which c is sought: a fifth of a standard error. Four of five steps went on
 from there, between kinks of half-lives."""
@@ -267,7 +269,7 @@ class Seen:
     def hazards(self, given: Parameters, exposure: Floats) -> tuple[Floats, Floats]:
         """Outcomes expected where x is 0: (moments,), and (customers,)."""
         log = log_hazard(self.paths, given, exposure)
-        each: Floats = np.exp(log.clip(max=STEEPEST)) * self.days
+        each: Floats = np.exp(log.clip(max=OVERFLOWS)) * self.days
         return each, each.reshape(len(self.outcomes), -1).sum(axis=1)
 
     def posterior(self, hazard: Floats, shift: Floats) -> tuple[Floats, Floats]:

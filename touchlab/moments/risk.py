@@ -87,7 +87,7 @@ def risk_windows(data: Dataset, risk: Risk) -> ir.Table:
 
 def _begun(data: Dataset, risk: Risk) -> ir.Table:
     """Customers from the start of their risk to the end of observation."""
-    windows = _observed(data)
+    windows = observed(data)
     if risk.after is None:
         has_windows = data.has("customers")
         return _with_first_day(windows, data, risk.outcome) if has_windows else windows
@@ -122,7 +122,7 @@ def risk_ends(data: Dataset, risk: Risk, asked: pd.DataFrame) -> pd.DataFrame:
 
     A window that was closed because of the outcome goes on to the last end of all.
     """
-    windows = _observed(data)
+    windows = observed(data)
     last = windows.stop.max().to_pyarrow().as_py()
     ids = ibis.memtable(asked[["customer_id"]].drop_duplicates())
     windows = windows.semi_join(ids, "customer_id")
@@ -146,8 +146,13 @@ def _ended(windows: ir.Table, data: Dataset, outcomes: Collection[str]) -> ir.Ta
     return windows.mutate(days=(windows.stop - windows.start) / DAY_SECONDS)
 
 
-def _observed(data: Dataset) -> ir.Table:
-    """Observation windows; without a customers table from the first event to the end of data."""
+def observed(data: Dataset) -> ir.Table:
+    """Observation windows; without a customers table from the first event to the end of data.
+
+    A table "windows" says what they were before some touches were left out.
+    """
+    if data.has("windows"):
+        return data.tables["windows"]
     if data.has("customers"):
         own = data.tables["customers"]
         return own.select(
