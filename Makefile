@@ -15,11 +15,15 @@ help:  ## list the targets
 report: .venv/.ready  ## reports of data/sample in reports/ (DATA=folder for your own)
 	$(BIN)/touchlab report $(DATA) --out reports
 
-# what notebooks ask alike is computed once, as in a report; long files start first (tests/conftest.py)
+# long files start first (tests/conftest.py); what notebooks and examples ask alike is computed once,
+# as in a report, and they run even if a test fails
 test: .venv/.ready  ## the tests and every notebook
-	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not slow" --doctest-modules touchlab tests
-	once=$$(mktemp -d) && trap 'rm -rf "$$once"' EXIT && TOUCHLAB_ONCE=$$once \
-		$(BIN)/python -m pytest -q -n auto --dist loadfile --nbval-lax --nbval-cell-timeout=600 notebooks
+	failed=0; once=$$(mktemp -d); trap 'rm -rf "$$once"' EXIT; \
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not slow" \
+		--doctest-modules --ignore tests/test_docs.py tests || failed=1; \
+	TOUCHLAB_ONCE=$$once $(BIN)/python -m pytest -q -n auto --dist loadfile --nbval-lax \
+		--nbval-cell-timeout=600 --doctest-modules notebooks tests/test_docs.py touchlab || failed=1; \
+	exit $$failed
 
 check: .venv/.ready  ## style and types
 	$(BIN)/ruff check touchlab tests benchmarks examples

@@ -28,7 +28,8 @@ settings.load_profile("untimed")
 
 LONG = [
     "test_runs_hard", "test_pages_true", "test_pages_in_a_browser", "test_privacy_reports",
-    "test_track_record", "test_backends", "test_ordinary_data", "test_notebooks", "test_runs",
+    "test_track_record", "test_backends", "test_ordinary_data", "test_runs", "test_attribute",
+    "test_notebooks",
 ]  # fmt: skip
 """Files that take longest, the longest first: begun last, one of them would end alone."""
 

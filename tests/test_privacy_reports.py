@@ -14,9 +14,11 @@ from conftest import run_notebook
 from nbformat.v4 import new_output
 
 import touchlab as tl
-from touchlab import plots, show
+from touchlab import plots, sentences, show
+from touchlab.privacy.suppress import hidden_cells
 from touchlab.reporting import export_html, run_report
 from touchlab.reporting.leaks import Finding, check_run
+from touchlab.simulate.worlds import write_company
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -111,6 +113,56 @@ def test_report_on_the_sample_gives_nobody_away(k: int, tmp_path: Path) -> None:
     )  # fmt: skip
     assert len(list(run.folder.glob("*.ipynb"))) == len(NOTEBOOKS)
     assert check_run(run.folder, tl.open_data(ROOT / "data/sample"), k=k) == []
+
+
+# --- words follow from what is shown alone -------------------------------------------------
+
+
+def _otherwise(frame: pd.DataFrame) -> pd.DataFrame | None:
+    """The frame with the hidden numbers of each column in another order; None where none can be.
+
+    They stay hidden, and sums what they were.
+    """
+    hidden, other = hidden_cells(frame), frame.copy()
+    for name in frame.select_dtypes("number").columns:
+        rows = frame.index[hidden[name]]
+        other.loc[rows, name] = frame.loc[rows[::-1], name].to_numpy()
+    same = hidden_cells(other).equals(hidden)
+    return other if same and not other.equals(frame) else None
+
+
+def _replayed(function: Any, said: list[tuple[str, str, str]]) -> Any:
+    """The function, which is called again for every frame whose hidden numbers are others."""
+
+    def called(*given: Any, **choices: Any) -> Any:
+        answer = function(*given, **choices)
+        for place, frame in enumerate(given):
+            own = isinstance(frame, pd.DataFrame) and frame.index.is_unique
+            other = _otherwise(frame) if own else None
+            if other is not None:
+                swapped = [*given[:place], other, *given[place + 1 :]]
+                again = function(*swapped, **choices)
+                words = [getattr(one, "alt", str(one)) for one in (answer, again)]
+                said.append((function.__name__, *words))
+        return answer
+
+    return called
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_undrawn")
+def test_words_stay_the_same_whatever_the_hidden_numbers_are(
+    tmp_path: Path, shell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_company(tmp_path, customers=900)
+    said: list[tuple[str, str, str]] = []
+    for room, kind in ((sentences, "about_"), (plots, "plot_")):
+        for name in (name for name in room.__all__ if name.startswith(kind)):
+            monkeypatch.setattr(room, name, _replayed(getattr(room, name), said))
+    for notebook in NOTEBOOKS[1:8]:
+        run_notebook(shell, notebook, data=str(tmp_path), segment="region")
+    assert len({name for name, *_ in said}) > 9
+    assert [one for one in said if one[1] != one[2]] == []
 
 
 # --- the reader itself finds what there is to find -----------------------------------------

@@ -49,6 +49,10 @@ class Shape:
     """Touches per customer-day, the most common touchpoints first."""
     outcome_rate: float
 
+    def share(self, customers: int, days: int) -> float:
+        """How much of the data's customer-days so many have."""
+        return customers * days / (self.customers * self.days)
+
 
 def shape_of(data: Dataset, *, outcome: str = "conversion") -> Shape:
     """Measure customers, days and rates of the data."""

@@ -263,9 +263,10 @@ def plot_scores(scores: pd.DataFrame) -> Picture:
     mean = wide.mean(axis=1).round(9)  # rules that tie keep their order
     wide = wide.loc[mean.sort_values(ascending=False, kind="stable").index]
     first = wide.columns[0]
-    ahead = wide[first].drop("oracle", errors="ignore").idxmin()
+    rivals = [m for m in wide.index if m != "oracle" and not m.startswith("drivers,")]
+    ahead = named(wide[first][rivals].idxmin())
     title = (
-        f"With {first}, {named(ahead)} come closest: off by {per_cent(wide[first][ahead])} of "
+        f"Closest with {first}: {ahead}, off by {per_cent(wide[first][rivals].min())} of "
         f"the truth; last touch by {per_cent(wide[first]['last'])}"
     )
 

@@ -74,6 +74,7 @@ def _plot_scores(scores: pd.DataFrame) -> Picture:
             _dots(axes, theme, own, by, "score", own.ranked)
             name_rows(axes, own[by])
             _beside(axes, theme, [f"n = {n:,}" for n in own.n])
+            axes.set_xlim(SCALES[metric])  # of all that could be answered
             axes.xaxis.set_major_locator(MaxNLocator(6))
             axes.grid(axis="x", lw=0.7)
             axes.set_axisbelow(True)
@@ -187,7 +188,7 @@ def plot_importance(drivers: KeyDrivers) -> Picture:
         axes.axhline(equal, color=theme.soft, lw=0.9, ls="--")
         axes.axvline(usual, color=theme.soft, lw=0.9, ls="--")
         axes.set_ylim(0, min(1.0, float(table.ci_high.max()) * 1.08))
-        axes.margins(x=0.22 if width > NARROW else 0.3)
+        axes.set_xlim(0, 100)
         axes.yaxis.set_major_formatter(whole_per_cent)
         axes.set_ylabel(f"importance for {called(drivers.target)}: share of R2")
         axes.set_xlabel("performance: mean score, 95 % interval")

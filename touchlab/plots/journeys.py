@@ -29,6 +29,7 @@ from touchlab.show import (
     in_words,
     on_hover,
     per_cent,
+    safe,
     safe_picture,
     styled,
 )
@@ -163,10 +164,15 @@ def plot_first_steps(steps: pd.DataFrame, *, outcome: str) -> Picture:
     `steps` is that of `first_steps`. Each group is drawn as high as the other, so that shares
     compare; a touchpoint has one colour, and what has ended is pale.
     """
-    starts = steps[steps.step == 1].groupby(["source", "group"]).n.sum().unstack(fill_value=0.0)
-    shares = starts / starts.sum()
-    named = shares[~shares.index.str.startswith("(")]
-    return _plot_steps(steps, _title(named, outcome), outcome)  # before small rows are left out
+    starts, shown = _starts(steps), _starts(safe(steps))
+    whole = (shown.reindex_like(starts).fillna(0.0) == starts).all(axis=1)
+    shares = (starts / starts.sum())[whole & ~starts.index.str.startswith("(")]
+    return _plot_steps(steps, _title(shares, outcome), outcome)
+
+
+def _starts(steps: pd.DataFrame) -> pd.DataFrame:
+    """Journeys by first touch and group."""
+    return steps[steps.step == 1].groupby(["source", "group"]).n.sum().unstack(fill_value=0.0)
 
 
 @safe_picture

@@ -222,8 +222,11 @@ def about_value(table: pd.DataFrame, baseline: pd.DataFrame, currency: str = "")
 
 
 @safe_sentence
-def about_scores(scores: pd.DataFrame) -> str:
-    """Answer how far the numbers can be trusted, on customers like these with a known truth."""
+def about_scores(scores: pd.DataFrame, share: float = 1.0) -> str:
+    """Answer how far the numbers can be trusted, on customers like these with a known truth.
+
+    `share` is how much of the data's customer-days they have: with less, errors are larger.
+    """
     said = []
     for world, own in scores.groupby("world", sort=False):
         table = own.set_index("method")
@@ -234,9 +237,12 @@ def about_scores(scores: pd.DataFrame) -> str:
             f"{per_cent(drivers.amount_error)} of the truth, the best attribution model by "
             f"{per_cent(best)}; {per_cent(drivers.coverage)} of the drivers' 95 % intervals hold it"
         )
-    return "On simulated customers shaped like these: " + "; ".join(said) + "."
+    less = f", but with {per_cent(share)} of the data" if share < MOST_OF_IT else ""
+    return f"On simulated customers shaped like these{less}: {'; '.join(said)}."
 
 
+MOST_OF_IT = 0.8
+"""Share of the data from which on simulated customers are as many."""
 STRONG = 0.2
 """Log rate for one standard deviation of intent from which on a touchpoint is said to be drawn."""
 

@@ -13,6 +13,7 @@ from math import floor, isfinite, log10
 
 import ibis.expr.types as ir
 
+from touchlab.data.customers import traits
 from touchlab.data.dataset import Dataset
 from touchlab.data.level import BETWEEN
 from touchlab.data.outcomes import FIRST, REPEAT
@@ -21,6 +22,7 @@ from touchlab.once import once_about
 NBSP = "\N{NO-BREAK SPACE}"
 PLURALS = {"conversion": "conversions", "churn": "customers lost", "referral": "referrals"}
 """Of outcomes that `[names]` does not name."""
+MODELS = {"time_decay": "time decay"}
 SINGLE = ("one", "One", "One more", "a", "per", "first", "each")
 """Words after which an outcome that `[names]` names is one."""
 FINE = 20
@@ -48,6 +50,8 @@ def speak(data: Dataset) -> None:
         plain = f"{given.get(whole, whole)}{between}{campaign}".replace("_", " ")
         _words.update({name: plain} if plain != name else {})
     _words.update({name: word for name, word in given.items() if name != "data"})
+    _words.update({f"{name}:": f"{name}:".replace("_", " ") for name in traits(data)})
+    _words.update(MODELS)
     for name in outcomes:
         which, _, whole = name.partition(" ")  # the first of a customer, or a repeat
         apart = f"{which} {given[whole]}" if which in (FIRST, REPEAT) and whole in given else ""
