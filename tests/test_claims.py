@@ -170,6 +170,32 @@ def test_steps_keep_every_journey_until_it_has_ended() -> None:
     )
 
 
+def test_a_title_names_no_first_touch_that_is_hidden() -> None:
+    rows = [("ad", "(outcome)", 40, "with outcome"), ("spa", "(outcome)", 4, "with outcome")]
+    rows += [("shop", "(outcome)", 6, "with outcome"), ("ad", "(end)", 200, "without outcome")]
+    rows += [("spa", "(end)", 100, "without outcome"), ("shop", "(end)", 20, "without outcome")]
+    steps = pd.DataFrame(rows, columns=["source", "target", "n", "group"]).assign(step=1)
+    alt = plots.plot_first_steps(steps, outcome="conversion").alt
+    assert alt.startswith("ad is the first touch of 80") and "spa is" not in alt
+
+
+def test_where_no_effect_can_be_told_the_front_page_says_what_journeys_do() -> None:
+    paths = {"path": ["ad > mail", "mail", "ad"], "conversions": [90, 60, 10]}
+    data = tl.open_data({"paths": pd.DataFrame(paths | {"null": [110, 40, 590]})})
+    found = overview.gather(data, outcome="conversion")
+    said = [one.replace(NB, " ") for one in sentences.in_brief(found, "conversion")]
+    assert said == [
+        "18 % of journeys lead to conversion outcomes (95 % range 15 % to 20 %); 900 journeys have "
+        "1.2 touches on average. 89 % of journeys begin with ad, 67 % end with ad. Journeys with "
+        "mail end with it most often (50 %), those with ad least (12 %).",
+        "5 of 6 models give mail the largest share; by all of them it is between 38 % and 94 % of "
+        "conversion outcomes. Credit is no effect.",
+        "What touchpoints bring is not known: a paths table has no times; give touches and "
+        "outcomes with their times.",
+    ]
+    assert plots.plot_origins(found).alt.startswith("ad depends most on the model")
+
+
 def test_pages_call_things_by_the_words_of_readers(tmp_path: Any) -> None:
     day = pd.Timestamp("2026-01-10", tz="UTC")
     names = ["mobile_app_push", "ad"]

@@ -127,6 +127,7 @@ def drawn(name: str, shop: tl.Dataset, **looks: Any) -> show.Picture:
         "plot_markov": lambda: plot(tl.attribute(shop, models=["markov"]), **looks),
         "plot_months": lambda: plot(describe.by_month(journeys()), **of, **looks),
         "plot_moves": lambda: plot(moves, **of, **looks),
+        "plot_origins": lambda: plot({"drivers": effects, "baseline": base}, **looks),
         "plot_positions": lambda: plot(steps, **looks),
         "plot_reallocation": lambda: plot(plan, pd.DataFrame([gain]), **looks),
         "plot_record": lambda: plot(told.assign(came=51.0), told, **looks),

@@ -492,7 +492,7 @@ def test_folder_that_is_there_or_inside_the_data_is_refused(tmp_path: Path) -> N
 
 def test_every_plot_draws_safe_rows() -> None:
     own = {"plot_importance", "plot_survey_scores"}  # safe within
-    own |= {"plot_cohorts", "plot_first_steps", "plot_moves"}
+    own |= {"plot_cohorts", "plot_first_steps", "plot_moves", "plot_origins"}
     assert {n for n in plots.__all__ if not hasattr(getattr(plots, n), "__wrapped__")} == own
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from touchlab.budget.costs import response_curves
 from touchlab.budget.plan import reallocate
+from touchlab.credit.attribute import attribute
 from touchlab.data.dataset import Dataset
 from touchlab.drivers.calibrate import calibrate
 from touchlab.drivers.checks import Checks, check_drivers
@@ -25,6 +26,8 @@ from touchlab.errors import DataError, MissingInput
 from touchlab.experience.key_drivers import key_drivers, weak_links
 from touchlab.experience.map import touchpoint_map
 from touchlab.experience.stages import stage_flow
+from touchlab.journeys.build import build_journeys
+from touchlab.journeys.describe import journey_overview, touchpoint_use
 from touchlab.retention.churn import with_churn
 from touchlab.sentences.overview import guard
 
@@ -130,7 +133,8 @@ def gather(data: Dataset, *, outcome: str, results: str = "", seed: int = 1) -> 
     far as the data allows: ``drivers, baseline`` (of `outcome`), ``keepers, churn``, ``bringers,
     referral`` (drivers and baseline of churn and referral), ``map``, ``links`` (weak links of the
     experience), ``plan, gain`` (of the budget), ``cannot_hold_back`` (touchpoints that customers
-    run, or that are never sent out).
+    run, or that are never sent out). Without drivers: ``unexplained`` (why, as `said`), ``journeys,
+    use, credit`` (what can be described in their place).
     """
     found = read_tables(Path(results)) if results else {}
     if not found:
@@ -139,12 +143,29 @@ def gather(data: Dataset, *, outcome: str, results: str = "", seed: int = 1) -> 
         for make in (*asked, work.plan):
             with suppress(MissingInput, DataError):  # told by the page whose question it is
                 found |= make()
+    if "drivers" not in found:
+        found |= described(data, outcome, seed)
     with suppress(MissingInput):
         found["received"] = received(data, outcome)
     if "map" in found:
         table = found["map"]
         bound = (table.owner == "customer") | table.touchpoint.isin(never_sent_out(data))
         found["cannot_hold_back"] = table.loc[bound, ["touchpoint"]]
+    return found
+
+
+def described(data: Dataset, outcome: str, seed: int) -> Tables:
+    """Why the drivers do not speak, and what journeys say in their place."""
+    found = {}
+    try:
+        fit_drivers(data, outcome=outcome, seed=seed)
+    except (MissingInput, DataError) as reason:
+        said = "; ".join(line.strip() for line in str(reason).splitlines())
+        found["unexplained"] = pd.DataFrame({"said": [said.removeprefix("drivers: ")]})
+    with suppress(MissingInput, DataError):
+        journeys = build_journeys(data, outcome=outcome)
+        found |= {"journeys": journey_overview(journeys), "use": touchpoint_use(journeys)}
+        found["credit"] = attribute(journeys)
     return found
 
 
@@ -225,13 +246,6 @@ class _Work:
 
 def _of(drivers: Drivers, checks: Checks, names: tuple[str, str]) -> Tables:
     return dict(zip(names, (drivers.summary(checks), drivers.baseline), strict=True))
-
-
-def effects(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What each touchpoint brings of the outcome, and what would have come anyway."""
-    if "drivers" not in tables or "baseline" not in tables:
-        raise MissingInput("Nothing is known of what the touchpoints bring.")
-    return tables["drivers"], tables["baseline"]
 
 
 def journey(tables: Tables, outcome: str) -> pd.DataFrame:

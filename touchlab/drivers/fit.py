@@ -253,10 +253,11 @@ def _without_occasions(moments: Moments) -> tuple[Moments, list[str]]:
         return moments, []
     if met.near.all():
         raise MissingInput(
-            f"drivers: {met.share.sum():.0%} of {outcome} come within an hour of a touch, so "
-            "touches are part of the occasion (a session in which one buys), and what would come "
-            "without them has no meaning\n  ask instead which touches start a session, with "
-            "sessions as the outcome; and compare sources by the share of their sessions with it"
+            f"drivers: {met.share.sum():.0%} of {outcome} outcomes come within an hour of a "
+            "touch, so touches are part of the occasion (a session in which one buys), and what "
+            "would come without them has no meaning\n  ask instead which touches start a session, "
+            "with sessions as the outcome; and compare sources by the share of their sessions with "
+            "it"
         )
     found = [
         f"{row.touchpoint}: the last touch less than an hour before {row.share:.0%} of {outcome} "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ from touchlab.show import (
     per_cent,
     ranged,
     safe_picture,
+    styled,
 )
 
 
@@ -289,6 +290,19 @@ def plot_scores(scores: pd.DataFrame) -> Picture:
 MOST = 8
 """Touchpoints with a bar of their own; the others have one together."""
 ANYWAY, OVERLAP, OTHERS = "come anyway", "counted twice", "other touchpoints"
+
+
+@styled
+def plot_origins(tables: Mapping[str, pd.DataFrame]) -> Picture:
+    """Show where outcomes come from: the effects; where none can be told, who is given credit.
+
+    `tables` are those of the overview.
+    """
+    if {"drivers", "baseline"} <= tables.keys():
+        return plot_waterfall(tables["drivers"], tables["baseline"])
+    if "credit" not in tables:
+        raise MissingInput("Nothing is known of what the touchpoints bring.")
+    return plot_credit(tables["credit"])
 
 
 @safe_picture

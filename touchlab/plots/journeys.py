@@ -172,7 +172,7 @@ def plot_first_steps(steps: pd.DataFrame, *, outcome: str) -> Picture:
 
 def _starts(steps: pd.DataFrame) -> pd.DataFrame:
     """Journeys by first touch and group."""
-    return steps[steps.step == 1].groupby(["source", "group"]).n.sum().unstack(fill_value=0.0)
+    return steps[steps.step == 1].groupby(["source", "group"]).n.sum().unstack().fillna(0.0)
 
 
 @safe_picture
@@ -211,7 +211,8 @@ def _title(shares: pd.DataFrame, outcome: str) -> str:
 
 
 def _draw_group(axes: Axes, own: pd.DataFrame, names: list[str], theme: Theme) -> None:
-    whole, last = own[own.step == 1].n.sum(), int(own.step.max()) + 1
+    whole = max(own.groupby("step").n.sum().max(), 1.0)  # all, where no row is left out
+    last = int(own.step.max()) + 1
     order = [*names, *sorted(set(own.target) - set(names))]
     colours = {name: theme.palette[i % len(theme.palette)] for i, name in enumerate(names)}
     heights = {

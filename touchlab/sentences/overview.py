@@ -12,8 +12,15 @@ from touchlab.data.customers import outcome_counts
 from touchlab.data.dataset import Dataset
 from touchlab.drivers.checks import CAUSAL
 from touchlab.moments.risk import ENDING
-from touchlab.sentences.drivers import about_baseline, backed, leading, no_headline, some
-from touchlab.sentences.journeys import day
+from touchlab.sentences.drivers import (
+    about_baseline,
+    about_credit,
+    backed,
+    leading,
+    no_headline,
+    some,
+)
+from touchlab.sentences.journeys import about_journeys, day
 from touchlab.show import count, counted, in_words, per_cent, ranged, safe_sentence
 
 Tables = Mapping[str, pd.DataFrame]
@@ -30,6 +37,9 @@ def in_brief(tables: Tables, outcome: str, currency: str = "euro") -> list[str]:
     asked: list[tuple[Callable[..., str], tuple[str, ...]]] = [
         (_anyway, ("drivers", "baseline", "received")),
         (_brings, ("drivers", "baseline")),
+        (_journeys, ("journeys", "use")),
+        (_credited, ("credit",)),
+        (_no_effect, ("unexplained",)),
         (_keeps, ("keepers", "churn")),
         (_refers, ("bringers", "referral")),
         (_lost, ("flow",)),
@@ -238,6 +248,33 @@ def _unknown(drivers: pd.DataFrame, table: pd.DataFrame, **_: str) -> str:
     said = [f"what {open_cases} bring by themselves"] * bool(open_cases)
     said += [f"how customers find {silent}, which no survey covers"] * bool(silent)
     return f"Not known: {'; '.join(said)}." if said else ""
+
+
+def _no_effect(unexplained: pd.DataFrame, **_: str) -> str:
+    return f"What touchpoints bring is not known: {unexplained.said.iloc[0]}."
+
+
+def _journeys(journeys: pd.DataFrame, use: pd.DataFrame, *, outcome: str, **_: str) -> str:
+    return " ".join(filter(None, (about_journeys(journeys, use, outcome), _apart(use))))
+
+
+@safe_sentence
+def _apart(use: pd.DataFrame) -> str:
+    """Say with which touchpoint journeys end well most and least often, if that is no chance."""
+    rows = use[use.rate.notna()]
+    if len(rows) < 2:
+        return ""
+    best, worst = rows.loc[rows.rate.idxmax()], rows.loc[rows.rate.idxmin()]
+    if not best.ci_low > worst.ci_high:
+        return "Which touchpoint's journeys end with it most often cannot be told from chance."
+    return (
+        f"Journeys with {best.touchpoint} end with it most often ({per_cent(best.rate)}), those "
+        f"with {worst.touchpoint} least ({per_cent(worst.rate)})."
+    )
+
+
+def _credited(credit: pd.DataFrame, *, outcome: str, **_: str) -> str:
+    return f"{about_credit(credit, outcome)} Credit is no effect."
 
 
 def _record(record: pd.DataFrame, **_: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import html
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -19,7 +20,7 @@ from IPython.display import DisplayHandle, display
 
 from touchlab.errors import MissingInput
 from touchlab.privacy.shown import all_safe, why_hidden
-from touchlab.show.words import begun, in_words
+from touchlab.show.words import NBSP, begun, in_words
 
 Role = Literal["answer", "takeaway", "note"]
 Show = TypeVar("Show", bound=Callable[..., Any])
@@ -33,10 +34,14 @@ class Sentence:
     role: Role
 
     def __repr__(self) -> str:
-        return in_words(self.text)
+        return self._said
+
+    @property
+    def _said(self) -> str:
+        return re.sub(r"(?<=\d)%", f"{NBSP}%", in_words(self.text))
 
     def _repr_html_(self) -> str:
-        said = in_words(self.text)
+        said = self._said
         lines = html.escape(said if self.role == "note" else begun(said)).splitlines()
         return "".join(f'<p class="{self.role}">{line}</p>' for line in lines)
 
@@ -89,7 +94,8 @@ class Notes:
     def why(self, problem: object) -> str:
         """Say what input is missing where a cell stops; nothing if that is not the problem."""
         if isinstance(problem, MissingInput):
-            return "; ".join(line.strip() for line in str(problem).splitlines()).replace("`", "")
+            said = "; ".join(line.strip() for line in str(problem).splitlines()).replace("`", "")
+            return re.sub(r"^[a-z_]+: ", "", said)  # the function's name
         return self.missing.get(str(problem.name), "") if isinstance(problem, NameError) else ""
 
     def ended(self, result: Any) -> None:
