@@ -181,10 +181,12 @@ class Facts:
         from_ = sorted(self.why[one])[:6]
         return f"[{self.title[one]}] <- " + ", ".join(self.chain(x, depth - 1) for x in from_)
 
-    def cell(self, value: float, title: str, *, known: bool, count: bool) -> int:
+    def cell(self, value: float, title: str, *, known: bool, count: bool, drawn: bool) -> int:
         self.value.append(value)
         self.known.append(known)
-        self.least.append(min(value, 1.0) if count and value == round(value) else min(value, 0.0))
+        # a table hides no zero; a figure leaves out whole rows, and what is 0 in them too
+        above = count and value == round(value) and not drawn
+        self.least.append(min(value, 1.0 if above else 0.0))
         self.title.append(title)
         self.counts.append(count)
         return len(self.value) - 1
@@ -234,7 +236,7 @@ def read(facts: Facts, table: Published, k: int) -> list[View]:
         said = " ".join(str(frame[label].iloc[row]) for label in labels)[:60]
         cells[row, column] = facts.cell(
             float(values[row, column]), f"{table.page} {table.name[:40]}: {said}: {name}",
-            known=not hidden[name].iloc[row], count=name in COUNTS,
+            known=not hidden[name].iloc[row], count=name in COUNTS, drawn=table.drawn,
         )  # fmt: skip
     for column, name in enumerate(numbers):
         if name in COUNTS and "day" not in labels:  # nothing shows how many are at risk in all

@@ -196,6 +196,20 @@ def test_where_no_effect_can_be_told_the_front_page_says_what_journeys_do() -> N
     assert plots.plot_origins(found).alt.startswith("ad depends most on the model")
 
 
+def test_models_that_agree_and_touchpoints_that_tie_are_not_ranked() -> None:
+    data = tl.open_data({"paths": pd.DataFrame({"path": ["ad", "mail"], "conversions": [40, 40]})})
+    credit = tl.attribute(data)
+    assert sentences.about_credit(credit, "conversion") == (
+        "By no model has one touchpoint more credit than every other."
+    )
+    assert sentences.about_agreement(credit) == "The models agree on every touchpoint."
+    assert plots.plot_credit(credit).alt.startswith("The models agree on every touchpoint.")
+    more = tl.open_data({"paths": pd.DataFrame({"path": ["ad", "mail"], "conversions": [60, 20]})})
+    assert sentences.about_credit(tl.attribute(more), "conversion").replace(NB, " ") == (
+        "All 6 models give ad the largest share; by all of them it is 75 % of conversion outcomes."
+    )
+
+
 def test_pages_call_things_by_the_words_of_readers(tmp_path: Any) -> None:
     day = pd.Timestamp("2026-01-10", tz="UTC")
     names = ["mobile_app_push", "ad"]

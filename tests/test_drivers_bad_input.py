@@ -122,7 +122,7 @@ def test_one_event():
     with pytest.raises(tl.MissingInput) as refused:
         fitted(tables)
     assert str(refused.value) == (
-        "drivers: 1 conversion outcomes at risk are too few to tell what brings them\n"
+        "drivers: too few conversion outcomes at risk to tell what brings them, 1\n"
         "  with 5 or more, this is answered"
     )
 

@@ -93,7 +93,7 @@ def _run(shell: InteractiveShell, *cells: str) -> list[tuple[bool, str]]:
 LACKS = """import touchlab as tl
 def ask(what="no costs:\\n  give `cost`"):
     raise tl.MissingInput(what)"""
-NO_COSTS = '<p class="note">no costs:; give cost</p>'
+NO_COSTS = '<p class="note">no costs:; give cost.</p>'
 
 
 def test_a_cell_that_lacks_input_ends_well_and_shows_a_note_once(shell: InteractiveShell) -> None:

@@ -123,6 +123,10 @@ def ranked(credit: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([credit[~alone].sort_values("credit", ascending=False), credit[alone]])
 
 
+TIED = 5e-4
+"""Shares that differ by less are one number to a reader."""
+
+
 @dataclass(frozen=True)
 class Swing:
     """The touchpoint whose share hangs most on the model, and its rows at both ends."""
@@ -133,6 +137,11 @@ class Swing:
     least: str
     """The touchpoint on which the models agree best."""
     least_spread: float
+
+    @property
+    def agreed(self) -> bool:
+        """Whether the models are one to a reader, for every touchpoint."""
+        return bool(self.high.share - self.low.share < TIED)
 
     @property
     def beyond_chance(self) -> bool:

@@ -171,8 +171,8 @@ def _fitted(moments: Moments, choices: Choices) -> Drivers:
     """Fit, and again without what no fit can speak of, until all that is left makes sense."""
     if moments.events < FEWEST_EVENTS:
         raise MissingInput(
-            f"drivers: {moments.events:,.0f} {moments.risk.outcome} outcomes at risk are too "
-            f"few to tell what brings them\n  with {FEWEST_EVENTS} or more, this is answered"
+            f"drivers: too few {moments.risk.outcome} outcomes at risk to tell what brings them, "
+            f"{moments.events:,.0f}\n  with {FEWEST_EVENTS} or more, this is answered"
         )
     moments, parts = _without_occasions(moments)
     first = _first_fit(moments, choices)

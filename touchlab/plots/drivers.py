@@ -54,6 +54,8 @@ def plot_credit(credit: pd.DataFrame) -> Picture:
         f"{short(swing.touchpoint)} depends most on the model{apart}: {per_cent(swing.low.share)} "
         f"by {named(swing.low.model)}, {per_cent(swing.high.share)} by {named(swing.high.model)}"
     )
+    if swing.agreed:
+        title = "The models agree on every touchpoint"
 
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(theme, width, 0.34 * len(shares) + 1.5)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from touchlab.credit.sensitivity import most_debated
+from touchlab.credit.sensitivity import TIED, most_debated
 from touchlab.data.contract import listing
 from touchlab.data.customers import NO_TOUCH
 from touchlab.drivers.checks import CAUSAL
@@ -26,14 +26,8 @@ def about_credit(credit: pd.DataFrame, outcome: str) -> str:
     """Answer who gets the credit, and how much the choice of the model matters."""
     table = credit[credit.touchpoint != NO_TOUCH]
     shares = table.pivot_table(index="touchpoint", columns="model", values="share")
-    leaders = shares.idxmax().value_counts()
-    top, models = leaders.index[0], len(shares.columns)
-    low, high = shares.loc[top].min(), shares.loc[top].max()
-    agree = (
-        f"All {models} models give {top} the largest share"
-        if leaders.iloc[0] == models
-        else f"{leaders.iloc[0]} of {models} models give {top} the largest share"
-    )
+    ahead = (shares >= shares.max() - TIED).sum() == 1
+    leaders, models = shares.loc[:, ahead].idxmax().value_counts(), len(shares.columns)
     untouched = credit[credit.touchpoint == NO_TOUCH]
     alone = (
         f" {per_cent(untouched.share.iloc[0])} of the {credit.n.iloc[0]:,.0f} outcomes had no "
@@ -41,8 +35,14 @@ def about_credit(credit: pd.DataFrame, outcome: str) -> str:
         if len(untouched)
         else ""
     )
+    if leaders.empty:
+        return f"By no model has one touchpoint more credit than every other.{alone}"
+    top, own = leaders.index[0], leaders.iloc[0]
+    low, high = (per_cent(share) for share in (shares.loc[top].min(), shares.loc[top].max()))
+    agree = f"All {models}" if own == models else f"{own} of {models}"
+    between = low if low == high else f"between {low} and {high}"
     return (
-        f"{agree}; by all of them it is between {per_cent(low)} and {per_cent(high)} of "
+        f"{agree} models give {top} the largest share; by all of them it is {between} of "
         f"{outcome} outcomes.{alone}"
     )
 
@@ -56,6 +56,8 @@ def points(spread: float) -> str:
 def about_agreement(credit: pd.DataFrame) -> str:
     """Say which touchpoint's credit hangs on the model, and whether that is more than noise."""
     swing = most_debated(credit)
+    if swing.agreed:
+        return "The models agree on every touchpoint."
     beyond = "more than" if swing.beyond_chance else "not clearly more than"
     apart = (
         ""

@@ -74,7 +74,10 @@ def _about_journeys(overview: pd.DataFrame, use: pd.DataFrame, outcome: str) -> 
     if row.open == row.journeys:
         return f"All {row.journeys:,.0f} journeys are open: {rest}. {begin}, {close}."
     going_on = (
-        f" {row.open:,.0f} of them are open, and not in the rate: {rest}." if row.open else ""
+        f" {row.open:,.0f} of them {'is' if row.open == 1 else 'are'} open, and not in the rate: "
+        f"{rest}."
+        if row.open
+        else ""
     )
     return (
         f"{per_cent(row.rate)} of journeys lead to {outcome} outcomes "

@@ -95,7 +95,7 @@ class Notes:
         """Say what input is missing where a cell stops; nothing if that is not the problem."""
         if isinstance(problem, MissingInput):
             said = "; ".join(line.strip() for line in str(problem).splitlines()).replace("`", "")
-            return re.sub(r"^[a-z_]+: ", "", said)  # the function's name
+            return f"{re.sub(r'^[a-z_]+: ', '', said).rstrip('.')}."  # without the function's name
         return self.missing.get(str(problem.name), "") if isinstance(problem, NameError) else ""
 
     def ended(self, result: Any) -> None:
