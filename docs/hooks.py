@@ -31,7 +31,7 @@ TITLES = {
 def on_files(files: Any, config: Any) -> Any:
     from mkdocs.structure.files import File
 
-    for name, text in {**reference(), **decisions(), **gallery()}.items():
+    for name, text in {**reference(), **decisions(), **gallery(), **exports()}.items():
         files.append(File.generated(config, name, content=text))
     return files
 
@@ -107,6 +107,34 @@ def gallery() -> dict[str, str]:
         drawn = eval(last, known).svg()
         parts.append(f"## {title}\n\n```python\n{code}\n```\n\n{drawn}")
     return {"gallery.md": "\n\n".join(parts) + "\n"}
+
+
+EXPORTS = {
+    "ga4": "Google Analytics 4", "segment": "Segment, RudderStack", "snowplow": "Snowplow",
+    "hubspot": "HubSpot", "stripe": "Stripe", "ads": "Google Ads, Meta Ads", "typeform": "Typeform",
+}  # fmt: skip
+
+
+def exports() -> dict[str, str]:
+    """What becomes of a small export of each source: its files, its settings, the map."""
+    import touchlab as tl
+    from touchlab import plots, show
+
+    parts = [
+        "# Exports, and what becomes of them\n\nSmall made-up exports in the shape of each vendor, "
+        "opened when this site was built. [How to open your own](sources.md)."
+    ]
+    for name, title in EXPORTS.items():
+        folder = ROOT / "tests/data/sources" / name
+        data = show.protect(tl.open_data(folder), min_customers=1)  # nobody's: all may be seen
+        files = ", ".join(f"`{f.name}`" for f in sorted(folder.iterdir()) if f.suffix != ".toml")
+        settings = (folder / "touchlab.toml").read_text(encoding="utf-8")
+        rows = [f"| {row.table} | {row.rows} |" for row in data.overview.itertuples()]
+        table = "\n".join(["| table | rows |", "|---|---|", *rows])
+        drawn = plots.plot_map(tl.touchpoint_map(data, scores=data.has("surveys"))).svg()
+        parts.append(f"## {title}\n\n{files}\n\n```toml\n{settings}```\n\n{table}\n\n{drawn}")
+    show.protect(tl.open_data(ROOT / "data/sample"))
+    return {"exports.md": "\n\n".join(parts) + "\n"}
 
 
 def decisions() -> dict[str, str]:

@@ -70,6 +70,13 @@ def test_every_public_name_has_an_entry_in_the_reference(hooks: ModuleType) -> N
         assert inspect.getdoc(getattr(tl, name)), name
 
 
+def test_every_export_is_drawn(hooks: ModuleType) -> None:
+    page = hooks.exports()["exports.md"]
+    folders = {folder.name for folder in (ROOT / "tests/data/sources").iterdir()}
+    assert folders == set(hooks.EXPORTS)
+    assert page.count("<svg") == len(folders) and "Paid Search" in page
+
+
 def test_every_figure_is_in_the_gallery(hooks: ModuleType) -> None:
     code = "\n".join(hooks.FIGURES.values())
     assert len(set(re.findall(r"plots\.(plot_\w+)", code))) == len(hooks.FIGURES)
