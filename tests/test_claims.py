@@ -210,6 +210,21 @@ def test_models_that_agree_and_touchpoints_that_tie_are_not_ranked() -> None:
     )
 
 
+def test_what_ties_is_not_said_to_be_ahead() -> None:
+    rows = {"touchpoint": ["ad", "mail"], "stage": ["awareness", "purchase"], "touches": 40}
+    alt = plots.plot_map(pd.DataFrame(rows | {"mapped": True})).alt
+    assert alt.replace(NB, " ").startswith("ad, mail have the most touches: 50 % of all each")
+    months = pd.DataFrame({"month": ["2026-01", "2026-02"], "touches": 90, "outcomes": 17.0})
+    alt = plots.plot_months(months, outcome="conversion").alt
+    assert alt.startswith("Most conversion outcomes in 2026-01, 2026-02: 17 each")
+    flow = {"stage": ["awareness", "purchase"], "rate": [0.9, 0.88], "ci_low": [0.87, 0.85]}
+    flow |= {"ci_high": [0.92, 0.91], "n": 400, "customers": 400, "touchpoints": 2}
+    for said in (sentences.about_flow(pd.DataFrame(flow)), plots.plot_flow(pd.DataFrame(flow)).alt):
+        assert said.endswith("; not clearly more than at purchase.")
+    apart = pd.DataFrame(flow | {"ci_high": [0.92, 0.86]})
+    assert "not clearly" not in sentences.about_flow(apart)
+
+
 def test_pages_call_things_by_the_words_of_readers(tmp_path: Any) -> None:
     day = pd.Timestamp("2026-01-10", tz="UTC")
     names = ["mobile_app_push", "ad"]

@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from touchlab.data.contract import STAGES
 from touchlab.data.customers import DAY_SECONDS, first_times, seconds
 from touchlab.data.dataset import Dataset
-from touchlab.errors import MissingInput
+from touchlab.errors import MissingInput, listing
 from touchlab.experience.followup import was_followed
 from touchlab.experience.surveys import (
     NO_SCORES,
@@ -144,6 +144,19 @@ def _flow_table(
     table = table.astype({"customers": "int64", "n": "int64", "stopped": "Int64"})
     table["stopped"] = table.stopped.mask(last)
     return table
+
+
+def largest_leak(flow: pd.DataFrame) -> tuple[pd.Series, str] | None:
+    """The stage where most customers go no further, and in words where it may be as many.
+
+    None where there is nothing to drop off from.
+    """
+    rows = flow[flow.rate.notna()]
+    if rows.empty:
+        return None
+    worst = rows.loc[rows.rate.idxmax()]
+    close = rows.stage[(rows.ci_high >= worst.ci_low) & (rows.stage != worst.stage)]
+    return worst, f"; not clearly more than at {listing(close)}" if len(close) else ""
 
 
 def coverage_by_segment(data: Dataset, *, by: str, most: int | None = None) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from touchlab.errors import TooThin
 from touchlab.experience.key_drivers import KeyDrivers, called, quadrants, weak_links
+from touchlab.experience.stages import largest_leak
 from touchlab.plots.parts import (
     canvas,
     count_axis,
@@ -227,14 +228,14 @@ def _label(axes: Axes, theme: Theme, table: pd.DataFrame, usual: float) -> None:
 @safe_picture
 def plot_flow(flow: pd.DataFrame) -> Picture:
     """Show stage by stage, as a funnel, how many customers there are and who goes no further."""
-    rows = flow[flow.rate.notna()]
-    if rows.empty:
+    leak = largest_leak(flow)
+    if leak is None:
         title = "There is one stage only: nothing to drop off from"
     else:
-        worst = rows.loc[rows.rate.idxmax()]
+        worst, others = leak
         title = (
             f"Drop-off is largest at {worst.stage}: {per_cent(worst.rate)} of "
-            f"{counted(worst.n)} customers go no further"
+            f"{counted(worst.n)} customers go no further{others}"
         )
 
     def draw(theme: Theme, width: float) -> Figure:

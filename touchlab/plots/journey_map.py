@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from touchlab.data.contract import STAGES
+from touchlab.data.contract import STAGES, listing
 from touchlab.plots.parts import TRUST, canvas, finish, short, trust
 from touchlab.show import (
     NARROW,
@@ -74,8 +74,10 @@ def _title(rows: pd.DataFrame) -> str:
         worst = scored.loc[scored.score.idxmin()]
         said = f"{short(str(worst.touchpoint))} is scored lowest: {worst.score:.0f} of 100"
     else:
-        share = top.touches / max(rows.touches.sum(), 1)
-        said = f"{short(str(top.touchpoint))} has the most touches: {per_cent(share)} of all"
+        share = per_cent(top.touches / max(rows.touches.sum(), 1))
+        first = rows.touchpoint[rows.touches == top.touches].map(short)
+        has, each = ("has", "") if len(first) == 1 else ("have", " each")
+        said = f"{listing(first, most=3)} {has} the most touches: {share} of all{each}"
     if unseen:
         said += f"; {unseen} of {len(rows)} touchpoints never seen"
     return said if rows.mapped.any() else f"{said} (stages guessed from names)"

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
-from touchlab.errors import MissingInput
+from touchlab.errors import MissingInput, listing
 from touchlab.plots.parts import (
     canvas,
     fill_map,
@@ -73,8 +73,10 @@ def plot_lengths(lengths: pd.DataFrame) -> Picture:
 @safe_picture
 def plot_months(months: pd.DataFrame, *, outcome: str) -> Picture:
     """Show touches and outcomes by month."""
-    peak = months.loc[months.outcomes.idxmax()]
-    title = f"Most {outcome} outcomes in {peak.month}: {counted(peak.outcomes)}"
+    peak = months[months.outcomes == months.outcomes.max()]
+    each = " each" if len(peak) > 1 else ""
+    title = f"Most {outcome} outcomes in {listing(peak.month, most=3)}: "
+    title += f"{counted(peak.outcomes.iloc[0])}{each}"
 
     def draw(theme: Theme, width: float) -> Figure:
         figure = Figure(figsize=(width, 3.8))
@@ -107,9 +109,12 @@ def plot_steps(steps: pd.DataFrame, *, top: int = 9) -> Picture:
     matrix = matrix.reindex(index=sources, columns=targets)  # empty: never, or hidden
     inner = steps[~steps.source.str.startswith("(") & ~steps.target.str.startswith("(")]
     moved = inner[inner.source != inner.target]
-    strongest = (moved if len(moved) else steps).sort_values(["n", "source"]).iloc[-1]
+    moved = (moved if len(moved) else steps).sort_values(["n", "source"])
+    strongest = moved.iloc[-1]
+    alone = (moved.n == strongest.n).sum() == 1
+    one = "The most travelled step" if alone else "One of the most travelled steps"
     title = (
-        f"The most travelled step leads from {short(strongest.source)} to "
+        f"{one} leads from {short(strongest.source)} to "
         f"{short(strongest.target)}: {per_cent(strongest.probability)} of what follows"
     )
 

@@ -7,6 +7,7 @@ import pandas as pd
 from touchlab.data.contract import STAGES, listing
 from touchlab.experience.key_drivers import KeyDrivers, called, weak_links
 from touchlab.experience.map import MISSING, MapAudit
+from touchlab.experience.stages import largest_leak
 from touchlab.plots.experience import in_points
 from touchlab.show import per_cent, safe_sentence
 
@@ -52,15 +53,15 @@ def _gaps(findings: pd.DataFrame) -> str:
 @safe_sentence
 def about_flow(flow: pd.DataFrame) -> str:
     """Say at which stage most customers go no further."""
-    rows = flow[flow.rate.notna()]
-    if rows.empty:
+    leak = largest_leak(flow)
+    if leak is None:
         return "Touches are seen in one stage only: there is nothing to drop off from."
-    worst = rows.loc[rows.rate.idxmax()]
+    worst, others = leak
     ends = [per_cent(end, 1) for end in (worst.rate, worst.ci_low, worst.ci_high)]
     return (
         f"Drop-off is largest at {worst.stage}: {ends[0]} ({ends[1]} to {ends[2]}) of {worst.n:,} "
         f"customers touched there go no further, and {worst.touchpoints} touchpoints in use serve "
-        "them."
+        f"them{others}."
     )
 
 

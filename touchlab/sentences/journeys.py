@@ -107,7 +107,9 @@ def about_paths(paths: pd.DataFrame) -> str:
     if named.empty:
         return "No path is shared by enough customers to be shown."
     often, ended = named.iloc[0], named.dropna(subset="rate")
-    most = f"The most common path is {often.path} ({often.journeys:,.0f} journeys)."
+    equal = (named.journeys == often.journeys).sum() - 1
+    others = f", as {equal} more are" if equal else ""
+    most = f"The most common path is {often.path} ({often.journeys:,.0f} journeys{others})."
     if ended.empty:
         return f"{most} How often it converts is not known yet: no journey's lookback has passed."
     best = ended.loc[ended.rate.idxmax()]

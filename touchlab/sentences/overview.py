@@ -11,6 +11,7 @@ from touchlab.data.contract import listing
 from touchlab.data.customers import outcome_counts
 from touchlab.data.dataset import Dataset
 from touchlab.drivers.checks import CAUSAL
+from touchlab.experience.stages import largest_leak
 from touchlab.moments.risk import ENDING
 from touchlab.sentences.drivers import (
     about_baseline,
@@ -176,13 +177,12 @@ def _most(table: pd.DataFrame, n: float, what: str, currency: str) -> str:
 
 @safe_sentence
 def _lost(flow: pd.DataFrame, **_: str) -> str:
-    rows = flow[flow.rate.notna()]
-    if rows.empty:
+    if (leak := largest_leak(flow)) is None:
         return ""
-    row = rows.loc[rows.rate.idxmax()]
+    row, others = leak
     return (
         f"Customers are lost most at the stage {row.stage}: {per_cent(row.rate)} of {row.n:,} who "
-        "were touched there go no further."
+        f"were touched there go no further{others}."
     )
 
 
