@@ -63,6 +63,10 @@ def reference() -> dict[str, str]:
             surface.append(f"| [`tl.{name}`]({room}.md#touchlab.{module}.{name}) | {first} |")
             entries.append(f"::: touchlab.{module}.{name}\n")
         pages[f"reference/{room}.md"] = f"# {title}\n\n" + "\n".join(entries)
+    surface.append("\n## What pages are made of\n\n| module | what is in it |\n|---|---|")
+    for name in (name for name in tl.__all__ if inspect.ismodule(getattr(tl, name))):
+        first = (inspect.getdoc(getattr(tl, name)) or "").split("\n\n")[0].replace("\n", " ")
+        surface.append(f"| `tl.{name}` | {first} |")
     return {"reference/index.md": "\n".join(surface) + "\n", **pages}
 
 

@@ -1,5 +1,6 @@
 """The public names; `__init__.py` loads each on first use."""
 
+from . import plots, scoreboard, sentences, show
 from .budget.costs import cost_per_incremental, response_curves
 from .budget.plan import Reallocation, budget_scenarios, reallocate
 from .credit.attribute import attribute, position, time_decay
@@ -105,6 +106,7 @@ __all__ = [
     "next_touch",
     "open_data",
     "plan_experiments",
+    "plots",
     "policy_value",
     "position",
     "propose_map",
@@ -116,8 +118,11 @@ __all__ = [
     "responders",
     "response_curves",
     "return_on_cost",
+    "scoreboard",
     "scores_and_outcomes",
+    "sentences",
     "service_effects",
+    "show",
     "stage_flow",
     "survey_scores",
     "survival_curves",
