@@ -34,7 +34,7 @@ slow: .venv/.ready  ## simulations over seeds and pages in a real browser (needs
 	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m slow tests
 
 # pyspark comes as source: what builds it is hash-checked from the lock too
-engines: .venv/.ready  ## drivers of PostgreSQL and Spark, for the tests on them (450 MB)
+engines: .venv/.ready  ## drivers of PostgreSQL, Spark, Delta and Iceberg, for the tests on them (550 MB)
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes \
 		--build-constraints locks/engines.txt -r locks/engines.txt
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pytest
+from conftest import lacking
 from tiny import OUTCOMES_CSV, utc
 
 import touchlab as tl
+
+pytestmark = pytest.mark.slow
+
+
+def _reader(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        lacking(f"no {name}: make engines")
 
 
 def rows() -> pa.Table:
@@ -34,7 +45,7 @@ def opened(folder: Path) -> list[tuple[Any, ...]]:
 
 
 def test_a_delta_table_without_what_was_deleted(tmp_path: Path) -> None:
-    delta = pytest.importorskip("deltalake")
+    delta = _reader("deltalake")
     place = str(tmp_path / "touches")
     delta.write_deltalake(place, rows(), partition_by=["campaign"])
     delta.DeltaTable(place).delete("touchpoint = 'old'")
@@ -42,7 +53,7 @@ def test_a_delta_table_without_what_was_deleted(tmp_path: Path) -> None:
 
 
 def test_an_iceberg_table_without_what_was_deleted(tmp_path: Path) -> None:
-    sql = pytest.importorskip("pyiceberg.catalog.sql")
+    sql = _reader("pyiceberg.catalog.sql")
     shop = tmp_path / "shop"
     shop.mkdir()
     catalog = sql.SqlCatalog("x", uri=f"sqlite:///{tmp_path}/x.db", warehouse=f"file://{tmp_path}")
@@ -54,7 +65,7 @@ def test_an_iceberg_table_without_what_was_deleted(tmp_path: Path) -> None:
 
 
 def test_a_log_that_cannot_be_read_is_said(tmp_path: Path) -> None:
-    pytest.importorskip("deltalake")
+    _reader("deltalake")
     (tmp_path / "touches" / "_delta_log").mkdir(parents=True)
     (tmp_path / "touches" / "_delta_log" / "00000000000000000000.json").write_text("{}")
     with pytest.raises(tl.DataError, match="touches cannot be read as a Delta table"):
