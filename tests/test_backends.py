@@ -285,7 +285,7 @@ def kept_tables(data: tl.Dataset) -> set[str]:
 
 def test_extras_and_their_lock_name_the_same_drivers() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = {n for e in ("postgres", "spark") for n in project["optional-dependencies"][e]}
+    extras = {n for e in ("postgres", "spark", "lake") for n in project["optional-dependencies"][e]}
     listed = (ROOT / "locks" / "engines.in").read_text().splitlines()
     drivers = {line for line in listed if line and line[0] != "#"} - {"setuptools"}
     assert drivers == {name for name in extras if not name.startswith("ibis-framework")}

@@ -218,8 +218,16 @@ class Checks(Result):
 
     @property
     def warnings(self) -> pd.DataFrame:
-        """Touchpoints with a warning (touchpoint, warning); what holds for several comes last."""
-        table = self.table[self.table.warning != ""][["touchpoint", "warning"]]
+        """What is to be said against figures (touchpoint, warning); what holds for all comes last.
+
+        What is said of several alike is one row that names them.
+        """
+        table = self.table[self.table.warning != ""][["touchpoint", "warning"]].copy()
+        table["warning"] = [
+            warning.removeprefix(f"{name}: ") for name, warning in table.to_numpy().tolist()
+        ]
+        table = table.groupby("warning", sort=False).touchpoint.agg(listing).reset_index()
+        table = table[["touchpoint", "warning"]]
         several = pd.DataFrame({"touchpoint": "(several)", "warning": list(self.notes)})
         return pd.concat([table, several], ignore_index=True)
 

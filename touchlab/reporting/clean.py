@@ -21,7 +21,8 @@ CLASSES = frozenset({"answer", "takeaway", "note", "dataframe", "num", "badge"})
 _TAGS = {
     "a", "abbr", "b", "br", "code", "del", "em", "i", "kbd", "mark", "q", "s", "small", "span",
     "strong", "sub", "sup", "u", "blockquote", "div", "hr", "p", "pre", "dd", "dl", "dt", "li",
-    "ol", "ul", "h1", "h2", "h3", "h4", "h5", "h6", "caption", "col", "colgroup", "table",
+    "ol", "ul", "details", "summary", "h1", "h2", "h3", "h4", "h5", "h6", "caption", "col",
+    "colgroup", "table",
     "tbody", "td", "tfoot", "th", "thead", "tr",
 }  # fmt: skip
 _ATTRIBUTES = frozenset({"colspan", "rowspan", "scope", "title", "alt", "start"})

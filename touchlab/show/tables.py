@@ -33,13 +33,23 @@ MOST_ROWS = 60  # of a bare frame
 
 
 class Table:
-    """A frame set for reading; `.frame` holds the numbers without those that are hidden."""
+    """A frame set for reading; `.frame` holds the numbers without those that are hidden.
 
-    def __init__(self, frame: pd.DataFrame, caption: str = "", *, most: int | None = None) -> None:
+    A `folded` one shows its caption until somebody opens it.
+    """
+
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        caption: str = "",
+        *,
+        most: int | None = None,
+        folded: bool = False,
+    ) -> None:
         if most and len(frame) > most:
             caption = f"{caption} (the first {most} of {len(frame):,} rows)".strip()
         hidden, rows = hidden_here(frame), most or len(frame)
-        self.caption, self.hidden = caption, hidden.head(rows)
+        self.caption, self.hidden, self.folded = caption, hidden.head(rows), folded
         self.frame = empty_cells(frame, hidden).head(rows)
 
     def __repr__(self) -> str:
@@ -59,7 +69,10 @@ class Table:
         notes = self.frame.attrs.get("notes", [])
         if self.hidden.any(axis=None):
             notes = [*notes, f"Hidden: {why_hidden()}."]
-        return body + "".join(note(one)._repr_html_() for one in notes)
+        body += "".join(note(one)._repr_html_() for one in notes)
+        if not self.folded:
+            return body
+        return f"<details><summary>{html.escape(self.caption)}</summary>{body}</details>"
 
 
 def numbers_of(frame: pd.DataFrame) -> dict[str, Any]:
