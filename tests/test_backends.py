@@ -287,5 +287,7 @@ def test_extras_and_their_lock_name_the_same_drivers() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = {n for e in ("postgres", "spark", "lake") for n in project["optional-dependencies"][e]}
     listed = (ROOT / "locks" / "engines.in").read_text().splitlines()
-    drivers = {line for line in listed if line and line[0] != "#"} - {"setuptools"}
-    assert drivers == {name for name in extras if not name.startswith("ibis-framework")}
+    drivers = {line.replace("[sql-sqlite]", "") for line in listed if line and line[0] != "#"}
+    # pyarrow comes with touchlab itself; the tests alone write a catalogue of Iceberg's
+    own = {name for name in extras if not name.startswith("ibis-framework")} - {"pyarrow"}
+    assert drivers - {"setuptools"} == own
