@@ -221,7 +221,7 @@ def plot_credit_and_drivers(both: pd.DataFrame) -> Picture:
 
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(theme, width, 0.26 * len(rows) + 1.8)
-        x = np.arange(len(columns))
+        x, gap, lowest = np.arange(len(columns)), 0.045 * float(rows[columns].max().max()), 0.0
         for place, row in rows[columns].iterrows():
             strong = place == falls
             colour = theme.palette[1] if strong else theme.accent
@@ -233,10 +233,11 @@ def plot_credit_and_drivers(both: pd.DataFrame) -> Picture:
             (columns[0], "right", -0.04),
             ("incremental", "left", x[-1] + 0.04),
         ):
-            for y, one in _apart(rows[column], 0.045 * float(rows[columns].max().max())):
+            for y, one in _apart(rows[column], gap):
+                lowest = min(lowest, y)
                 text = f"{short(rows.touchpoint[one], 18)} {counted(rows[column][one])}"
                 axes.text(at, y, text, ha=side, va="center", fontsize=8)
-        axes.set_xlim(-1.0, x[-1] + 1.0)
+        axes.set(xlim=(-1.0, x[-1] + 1.0), ylim=(lowest - gap, None))
         axes.set_xticks(x, [STEPS[column] for column in columns])
         axes.set_yticks([])
         axes.spines[["left", "bottom"]].set_visible(False)
