@@ -393,8 +393,13 @@ class Drivers(Result):
 
     @cached_property
     def _removed(self) -> tuple[Floats, Floats]:
-        """Outcomes lost with each touchpoint, all told: what most questions begin with."""
-        return self._replicated(effects.removal, self._one_cell)
+        """Outcomes lost with each touchpoint, all told: what most questions begin with.
+
+        Without one, no more customers have what comes once than there are.
+        """
+        point, replicates = self._replicated(effects.removal, self._one_cell)
+        most = np.inf if self.moments.risk.recurrent else self.moments.customers
+        return np.maximum(point, min(self.moments.events - most, 0.0)), replicates
 
     @one_thread
     def _replicated(self, quantity: Quantity, cells: Floats) -> tuple[Floats, Floats]:
