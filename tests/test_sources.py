@@ -8,13 +8,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from conftest import run_notebook
 
 import touchlab as tl
+from touchlab import show
 from touchlab.cli import main
 from touchlab.data.connect import of_session
 from touchlab.data.settings import source_named, source_names
 
 SOURCES = Path(__file__).parent / "data" / "sources"
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
 def rows(data: tl.Dataset, table: str, *columns: str) -> list[str]:
@@ -94,6 +97,17 @@ EXPECTED: dict[str, tuple[list[str], list[str]]] = {
 def test_opens(source: str) -> None:
     data = tl.open_data(SOURCES / source)
     assert (rows(data, "touches", *TOUCHES), rows(data, "outcomes", *OUTCOMES)) == EXPECTED[source]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", sorted(folder.name for folder in SOURCES.iterdir()))
+def test_every_page_is_made_of_it(source: str, shell: Any) -> None:
+    assert len((SOURCES / source / "touchlab.toml").read_text().splitlines()) <= 10
+    given = {"data": str(SOURCES / source), "min_customers": 1, "customers": 300, "days": 40}
+    for notebook in NOTEBOOKS:
+        made = run_notebook(shell, notebook, **given, seeds=[1])  # fails where a cell does
+        assert any(cell.get("outputs") for cell in made.cells), notebook.stem
+    show.protect(tl.open_data(SOURCES / source))  # tests share one kernel
 
 
 def test_ids_are_brought_together() -> None:

@@ -19,7 +19,7 @@ from touchlab.credit.attribute import (
 from touchlab.credit.frame import credit_of_cells, segments, tidy_credit, total_by_group
 from touchlab.data.customers import NO_TOUCH
 from touchlab.data.dataset import Dataset
-from touchlab.errors import MissingInput, ParameterError, need_name
+from touchlab.errors import DataError, MissingInput, ParameterError, need_name
 from touchlab.journeys.build import Journeys, build_journeys, order_events
 from touchlab.journeys.counts import NO_CODE, Measure, Rule, need_measure, rule_sums
 
@@ -190,10 +190,16 @@ def by_segment(
 def by_lookback(
     data: Dataset, *, outcome: str = "conversion", lookbacks: Sequence[str] = LOOKBACKS
 ) -> pd.DataFrame:
-    """Share of each touchpoint under other lookbacks, by the Markov model, with the lookback."""
+    """Share of each touchpoint by the Markov model, under each lookback that meets outcomes."""
     if not data.has("touches"):
         return attribute(data, models=[MODEL]).assign(lookback="whole path")
-    credit = {d: attribute(data, outcome=outcome, models=[MODEL], lookback=d) for d in lookbacks}
+    credit = {}
+    for days in lookbacks:
+        try:
+            credit[days] = attribute(data, outcome=outcome, models=[MODEL], lookback=days)
+        except DataError:  # so short that no outcome has a touch before it
+            if days == lookbacks[-1] and not credit:
+                raise
     frames = [table.assign(lookback=days) for days, table in credit.items()]
     return pd.concat(frames, ignore_index=True)
 
