@@ -60,7 +60,9 @@ class Bench:
             return ibis.literal(said)
         if form == "channel":
             told = {part: self._put(way, column) for part, way in said.items()}
-            return channel_of(told, self.rules(str(given.get("rules", ""))))
+            rules = self.rules(str(given.get("rules", "")))
+            # PostgreSQL takes no list of records
+            return channel_of(told, rules, named=self.flat.get_backend().name != "postgres")
         if form == "latest":
             ends = [self._look(path, self.whole, column) for path in _listed(said)]
             return ibis.greatest(*(e.max().as_scalar() for e in ends if e is not None))
