@@ -168,6 +168,11 @@ def test_frames_hide_small_groups_on_every_way_to_a_page(shell: InteractiveShell
     assert SMALL.starts.tolist() == [90, 3, 20]
 
 
+def test_shares_of_many_times_the_whole_have_three_digits() -> None:
+    frame = pd.DataFrame({"touchpoint": ["push", "mail", "ad"], "roi": [195.422, 2.7884, -0.52]})
+    assert list(show.readable(frame).roi) == ["19,500 %", "278.8 %", "-52.0 %"]
+
+
 def test_bare_frames_of_any_shape_are_shown(shell: InteractiveShell) -> None:
     form = shell.display_formatter.format
     long = pd.DataFrame({"day": range(1000), "x": 0.5})

@@ -165,7 +165,7 @@ def _setter(name: str, values: pd.Series[Any]) -> Callable[[Any], str]:
     elif not pd.api.types.is_numeric_dtype(values):
         form = "{}"
     elif name in PERCENT:
-        return lambda v: "–" if pd.isna(v) else _short(per_cent(v, 1))
+        return lambda v: "–" if pd.isna(v) else _short(_share(v))
     elif name in FINE:
         form = "{:.4f}"
     elif name in RATIOS:
@@ -174,6 +174,11 @@ def _setter(name: str, values: pd.Series[Any]) -> Callable[[Any], str]:
         whole = (values.dropna() % 1 == 0).all()
         form = "{:,.2f}" if name in MONEY else "{:,.0f}" if whole else "{:,.1f}"
     return lambda v: "–" if v is None or v is pd.NA or v != v else _unsigned(form.format(v))
+
+
+def _share(value: float) -> str:
+    """Write a share; what is many times the whole in three digits."""
+    return per_cent(float(f"{value:.3g}"), 0) if abs(value) >= 10 else per_cent(value, 1)
 
 
 def _short(share: str) -> str:
