@@ -123,6 +123,7 @@ def exports() -> dict[str, str]:
     """What becomes of a small export of each source: its files, its settings, the map."""
     import touchlab as tl
     from touchlab import plots, show
+    from touchlab.show.words import forget_words
 
     parts = [
         "# Exports, and what becomes of them\n\nSmall made-up exports in the shape of each vendor, "
@@ -138,6 +139,7 @@ def exports() -> dict[str, str]:
         drawn = plots.plot_map(tl.touchpoint_map(data, scores=data.has("surveys"))).svg()
         parts.append(f"## {title}\n\n{files}\n\n```toml\n{settings}```\n\n{table}\n\n{drawn}")
     show.protect(tl.open_data(ROOT / "data/sample"))
+    forget_words()
     return {"exports.md": "\n\n".join(parts) + "\n"}
 
 

@@ -83,6 +83,7 @@ def _plural(word: str) -> str:
 def in_words(text: str) -> str:
     """Say a text of a page in the words of readers.
 
+    >>> forget_words()
     >>> in_words("email_newsletter brings 40 conversion outcomes")  # before `speak`
     'email_newsletter brings 40 conversion outcomes'
     """
