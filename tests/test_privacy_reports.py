@@ -118,6 +118,8 @@ def test_report_on_the_sample_gives_nobody_away(k: int, tmp_path: Path) -> None:
 # --- words follow from what is shown alone -------------------------------------------------
 
 
+OF_SUMS = ("about_risk",)
+"""What adds up over groups, and hides sums of few itself: exchanged numbers give other sums."""
 TRIES, LONG = 30, 400
 """Pairs of hidden numbers that are tried to be exchanged; rows of a table that takes too long."""
 
@@ -165,7 +167,7 @@ def test_words_stay_the_same_whatever_the_hidden_numbers_are(
     write_company(tmp_path, customers=900)
     said: list[tuple[str, str, str]] = []
     for room, kind in ((sentences, "about_"), (plots, "plot_")):
-        for name in (name for name in room.__all__ if name.startswith(kind)):
+        for name in (n for n in room.__all__ if n.startswith(kind) and n not in OF_SUMS):
             monkeypatch.setattr(room, name, _replayed(getattr(room, name), said))
     for data, notebooks in ((shop, NOTEBOOKS[2:4]), (tmp_path, NOTEBOOKS[1:7])):
         for notebook in notebooks:
