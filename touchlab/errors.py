@@ -4,6 +4,7 @@ Each message says what failed, what was found, what is allowed and what to do.
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 
@@ -38,6 +39,16 @@ class TouchlabWarning(UserWarning):
 def shorten(value: object, width: int = 60) -> str:
     """Write a value from data into a message: on one line, not too long, nothing invisible."""
     return _cut(repr(value) if isinstance(value, str) else str(value), width)
+
+
+def as_sentence(problem: Exception) -> str:
+    """Write a message on one line, without the name of the function that it is of.
+
+    >>> as_sentence(MissingInput("drivers: too few outcomes\\n  five would do"))
+    'too few outcomes; five would do.'
+    """
+    said = "; ".join(line.strip() for line in str(problem).splitlines()).replace("`", "")
+    return re.sub(r"^[a-z_]+: ", "", said).rstrip(".") + "."
 
 
 def listing(names: Iterable[str], most: int = 12, width: int = 60) -> str:

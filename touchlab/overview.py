@@ -22,7 +22,7 @@ from touchlab.drivers.checks import Checks, check_drivers
 from touchlab.drivers.experiments import holdout_effects, never_sent_out
 from touchlab.drivers.fit import fit_drivers
 from touchlab.drivers.result import Drivers
-from touchlab.errors import DataError, MissingInput
+from touchlab.errors import DataError, MissingInput, as_sentence
 from touchlab.experience.key_drivers import key_drivers, weak_links
 from touchlab.experience.map import touchpoint_map
 from touchlab.experience.stages import stage_flow
@@ -159,9 +159,10 @@ def described(data: Dataset, outcome: str, seed: int) -> Tables:
     found = {}
     try:
         fit_drivers(data, outcome=outcome, seed=seed)
-    except (MissingInput, DataError) as reason:
-        said = "; ".join(line.strip() for line in str(reason).splitlines())
-        found["unexplained"] = pd.DataFrame({"said": [said.removeprefix("drivers: ")]})
+    except MissingInput as reason:
+        found["unexplained"] = pd.DataFrame({"said": [as_sentence(reason)]})
+    except DataError:  # told by the page of the drivers
+        pass
     with suppress(MissingInput, DataError):
         journeys = build_journeys(data, outcome=outcome)
         found |= {"journeys": journey_overview(journeys), "use": touchpoint_use(journeys)}

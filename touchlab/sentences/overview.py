@@ -251,7 +251,7 @@ def _unknown(drivers: pd.DataFrame, table: pd.DataFrame, **_: str) -> str:
 
 
 def _no_effect(unexplained: pd.DataFrame, **_: str) -> str:
-    return f"What touchpoints bring is not known: {unexplained.said.iloc[0]}."
+    return f"What touchpoints bring is not known: {unexplained.said.iloc[0]}"
 
 
 def _journeys(journeys: pd.DataFrame, use: pd.DataFrame, *, outcome: str, **_: str) -> str:

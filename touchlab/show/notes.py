@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar
 
 from IPython.display import DisplayHandle, display
 
-from touchlab.errors import MissingInput
+from touchlab.errors import MissingInput, as_sentence
 from touchlab.privacy.shown import all_safe, why_hidden
 from touchlab.show.words import NBSP, begun, in_words
 
@@ -34,14 +34,10 @@ class Sentence:
     role: Role
 
     def __repr__(self) -> str:
-        return self._said
-
-    @property
-    def _said(self) -> str:
         return re.sub(r"(?<=\d)%", f"{NBSP}%", in_words(self.text))
 
     def _repr_html_(self) -> str:
-        said = self._said
+        said = repr(self)
         lines = html.escape(said if self.role == "note" else begun(said)).splitlines()
         return "".join(f'<p class="{self.role}">{line}</p>' for line in lines)
 
@@ -94,8 +90,7 @@ class Notes:
     def why(self, problem: object) -> str:
         """Say what input is missing where a cell stops; nothing if that is not the problem."""
         if isinstance(problem, MissingInput):
-            said = "; ".join(line.strip() for line in str(problem).splitlines()).replace("`", "")
-            return f"{re.sub(r'^[a-z_]+: ', '', said).rstrip('.')}."  # without the function's name
+            return as_sentence(problem)
         return self.missing.get(str(problem.name), "") if isinstance(problem, NameError) else ""
 
     def ended(self, result: Any) -> None:
