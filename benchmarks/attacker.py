@@ -109,8 +109,10 @@ def listening() -> Iterator[list[Published]]:
         return left
 
     class Table(tables.Table):
-        def __init__(self, frame: pd.DataFrame, caption: str = "", *, most: Any = None) -> None:
-            super().__init__(frame, caption, most=most)
+        def __init__(
+            self, frame: pd.DataFrame, caption: str = "", *, most: Any = None, **look: Any
+        ) -> None:
+            super().__init__(frame, caption, most=most, **look)
             heard.append(Published(caption or "frame", frame.copy(), most=most))
 
     class Kept(tables.Kept):

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import touchlab as tl
+from touchlab import show
 from touchlab.credit import sensitivity
 from touchlab.privacy.suppress import hidden_cells
 
@@ -92,3 +93,10 @@ def test_credit_of_value_is_hidden_where_credit_of_outcomes_is() -> None:
     hidden = hidden_cells(worth).set_axis(worth.touchpoint)
     assert hidden.loc[few, ["credit", "share", "roi"]].all(axis=None)
     assert not hidden.loc[["ad", "email"]].any(axis=None)
+
+
+def test_he_hears_every_kind_of_table(attacker: ModuleType) -> None:
+    with attacker.listening() as heard:
+        show.Table(pd.DataFrame({"journeys": [70]}), "shown", most=5)
+        show.Table(pd.DataFrame({"journeys": [80]}), "folded", folded=True)
+    assert [one.name for one in heard] == ["shown", "folded"]

@@ -18,6 +18,7 @@ import touchlab as tl
 from touchlab import plots, show
 from touchlab.experience.key_drivers import KeyDrivers
 from touchlab.journeys import describe
+from touchlab.plots.parts import in_order
 
 SEVERAL = {
     "plot_first_steps", "plot_lengths", "plot_months", "plot_response_curves", "plot_survey_scores",
@@ -94,7 +95,8 @@ def drawn(name: str, shop: tl.Dataset, **looks: Any) -> show.Picture:
     flow = pd.DataFrame({"stage": ["awareness", "purchase"], "rate": [0.4, 0.2], "ci_low": 0.1,
                          "ci_high": 0.5, "n": 200, "customers": 200})  # fmt: skip
     mapped = three.assign(stage=["awareness", "purchase", "retention"], touches=90, mapped=True)
-    steps = pd.DataFrame({"touchpoint": ["ad", "mail"], "position": [1, 1], "credit": [60.0, 40.0]})
+    steps = pd.DataFrame({"touchpoint": ["ad", "mail"], "position": ["1", "1"], "within": 1.0,
+                          "credit": [60.0, 40.0]})  # fmt: skip
     lines = {"x": "month", "lines": "touchpoint", "y": "share", "label": "share"}
     table = pd.DataFrame({"month": ["1", "2"] * 2, "touchpoint": ["ad", "ad", "mail", "mail"],
                           "share": 0.4})  # fmt: skip
@@ -213,3 +215,28 @@ def test_a_picture_is_written_as_its_name_ends(shop: tl.Dataset, tmp_path: Path)
     assert str(problem.value) == (
         "savefig: 'flow.gif' is no picture's name\n  let it end on .svg, .png or .pdf"
     )
+
+
+def test_hidden_credit_is_no_zero_and_positions_stay_in_order() -> None:
+    places = [*map(str, range(1, 11)), "11+"]
+    credit = np.array([[400.0, 90, 60, 40, 30, 20, 15, 12, 4, 3, 11], [30.0, *np.full(10, 0.0)]])
+    table = pd.DataFrame({
+        "model": "shapley", "touchpoint": np.repeat(["ad", "mail"], 11), "position": places * 2,
+        "credit": credit.ravel(), "within": (credit / credit.sum(axis=1)[:, None]).ravel(),
+    }).assign(share=lambda t: t.credit / 900, ci_low=0.0, ci_high=0.5, n=900)  # fmt: skip
+    seen = plots.plot_positions(table).table.set_index("touchpoint")
+    assert list(seen.columns) == [p for p in places if p in seen.columns]
+    assert np.isnan(seen.loc["ad"].get("9", np.nan))
+    assert np.isnan(seen.loc["ad"].get("10", np.nan))
+    assert seen.loc["ad", "1"] == pytest.approx(400 / credit[0].sum())  # of all, also the hidden
+
+
+def test_a_touchpoint_keeps_its_colour_from_figure_to_figure() -> None:
+    first, then = (show.LIGHT.by_name(names) for names in (["shop", "ad"], ["ad", "mail", "shop"]))
+    assert first["ad"] == then["ad"]
+    assert show.LIGHT.by_name(["(others)", "ad"])["ad"] == first["ad"]
+
+
+def test_months_and_lookbacks_stand_in_their_order_where_one_is_hidden() -> None:
+    assert in_order(["14D", "7D", "90D"]) == ["7D", "14D", "90D"]
+    assert in_order(["2025-11", "2025-02"]) == ["2025-02", "2025-11"]

@@ -1,5 +1,7 @@
 """Hidden intent that shows in the touches: found, taken out, and not seen where it is not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ import pytest
 import touchlab as tl
 from touchlab.drivers import arrivals
 from touchlab.drivers.arrivals import at_risk, draw_cohort, fit_arrivals, nodes
-from touchlab.drivers.intent import Joint
+from touchlab.drivers.intent import LARGEST, Intent, Joint
 from touchlab.drivers.prediction import REGRESSION
 from touchlab.moments import sample
 
@@ -166,6 +168,15 @@ def test_what_was_not_looked_for_is_not_said_to_be_absent():
     ):
         assert drivers.intent.factors is None
         assert "was not looked for" in drivers.intent.sentence()
+
+
+def test_intent_at_its_bound_is_not_held_constant():
+    loadings = pd.Series({"ad": 1.0, "mail": 1.0})
+    seen = Intent(1, p=0.0, strength=1.5, error=0.1, loadings=loadings, alike=True)
+    assert seen.found
+    bound = replace(seen, strength=LARGEST)
+    assert not bound.found
+    assert "cannot be told from what touches do. Nothing is taken out" in bound.sentence()
 
 
 def test_intent_that_is_no_choice_is_refused():

@@ -81,8 +81,9 @@ def test_ordered_shapley_by_hand(open_events: Open) -> None:
     data = open_events({"ann": "a@0 b@1 a@2 c@3 *@4", "bob": "b@0 *@1", "cat": "c@0", "dan": "*@9"})
     table = credit_by_position(data)
     assert table.columns.tolist() == [
-        "model", "touchpoint", "position", "credit", "share", "ci_low", "ci_high", "n",
+        "model", "touchpoint", "position", "credit", "share", "ci_low", "ci_high", "n", "within",
     ]  # fmt: skip
+    assert table[table.touchpoint == "b"].within.tolist() == pytest.approx([3 / 4, 1 / 4, 0, 0])
     wide = table.pivot(index="touchpoint", columns="position", values="credit")
     assert wide.loc["a"].tolist() == pytest.approx([1 / 6, 0, 1 / 6, 0])
     assert wide.loc["b"].tolist() == pytest.approx([1, 1 / 3, 0, 0])

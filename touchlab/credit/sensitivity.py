@@ -56,10 +56,10 @@ def credit_by_position(
     Returns
     -------
     pandas.DataFrame
-        ``[segment], model, touchpoint, position, credit, share, ci_low, ci_high, n``;
+        ``[segment], model, touchpoint, position, credit, share, ci_low, ci_high, n, within``;
         every touchpoint at every position, ``"1"`` to ``"10"`` and ``"11+"``. Credits
         of a touchpoint add up to those of `attribute`; `share` is of all outcomes `n`,
-        with those that no touch can be credited with.
+        with those that no touch can be credited with, `within` of the touchpoint's own.
 
     Raises
     ------
@@ -100,7 +100,9 @@ def credit_by_position(
         cell = (touched.code * deepest + touched.position - 1).to_numpy(dtype=np.int64)
         check_shared_out(touched.sum_0, total, rule)
         credit = credit_of_cells(touched, cell, "sum_0", len(labels), journeys.groups)
-        frames.append(tidy_credit(labels, credit, total, segment))
+        table = tidy_credit(labels, credit, total, segment)
+        whole = table.groupby("touchpoint").credit.transform("sum")
+        frames.append(table.assign(within=table.credit / whole.where(whole != 0)))
     return pd.concat(frames, ignore_index=True)
 
 

@@ -117,10 +117,11 @@ def _is_plain(values: ir.Column) -> bool:
 
 
 def _clean_rows(located: Located, table: ir.Table, spec: Spec, checked: Checked) -> ir.Table:
-    """Leave out far times and rows that are there twice, and look at what is left."""
+    """Leave out far times and rows that are there twice, and look at names and customers."""
     if spec.name in (*EVENTS, "surveys"):
         table, notes, checked.times = drop_far(located, spec.name, table)
         checked.notes += notes
+    whole = table
     table, notes, problems = drop_repeats(located, table, spec, checked.rows, dates=checked.dates)
     checked.notes += notes
     checked.problems += problems
@@ -128,8 +129,10 @@ def _clean_rows(located: Located, table: ir.Table, spec: Spec, checked: Checked)
         table, notes = net_refunds(table)
         checked.notes += notes
     what = "outcome" if spec.name == "outcomes" else "touchpoint"
+    # counted before repeats are dropped: the join that drops them costs more than a count
+    looked = whole if spec.name == "touches" else table
     if what in table.columns:
-        counted = table.group_by(what).aggregate(n=table.count())
+        counted = looked.group_by(what).aggregate(n=looked.count())
         counted = counted.order_by(counted.n.desc()).limit(MOST_NAMES)
         rows = located.bring(f"{spec.name}: names", counted)
         checked.names = {row[what]: row["n"] for row in rows}
@@ -139,7 +142,7 @@ def _clean_rows(located: Located, table: ir.Table, spec: Spec, checked: Checked)
             mend = mend_of(names[0], names[1], "names")
             checked.notes.append(Note(spec.name, n, f"{what}: {shown} differ; {mend}"))
     if spec.name == "touches":
-        checked.notes += busiest(located, spec.name, table)
+        checked.notes += busiest(located, spec.name, looked)
     return table
 
 

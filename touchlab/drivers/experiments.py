@@ -64,7 +64,7 @@ class Holdouts(Result):
         what = self.risk.outcome if self.measure == "count" else f"value of {self.risk.outcome}"
         parts = []
         for row in self.table.itertuples():
-            found = f"{row.incremental:,.0f} [{row.ci_low:,.0f} to {row.ci_high:,.0f}]"
+            found = f"{row.incremental:,.0f} ({row.ci_low:,.0f} to {row.ci_high:,.0f})"
             clear = row.ci_low > 0 or row.ci_high < 0
             blind = "" if clear else f", not told from none (it could see {row.could_see:,.0f})"
             parts.append(f"{row.touchpoint} {found}{blind}")

@@ -92,8 +92,11 @@ class Intent:
 
     @property
     def found(self) -> bool:
-        """Whether it draws touches and outcome alike; then the drivers hold it constant."""
-        return self.alike and self.follows
+        """Whether it draws touches and outcome alike; then the drivers hold it constant.
+
+        Not at its bound: there it takes the place of all that touches do.
+        """
+        return self.alike and self.follows and self.strength < LARGEST
 
     @property
     def table(self) -> pd.DataFrame:

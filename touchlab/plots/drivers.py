@@ -21,6 +21,7 @@ from touchlab.plots.parts import (
     count_axis,
     fill_map,
     finish,
+    in_order,
     name_rows,
     named,
     percent_axis,
@@ -106,18 +107,18 @@ def plot_removal(effects: pd.DataFrame, *, outcome: str) -> Picture:
 
 @safe_picture
 def plot_positions(credit: pd.DataFrame) -> Picture:
-    """Show how each touchpoint's credit is spread over the positions of the journey."""
-    own = credit.pivot_table(index="touchpoint", columns="position", values="credit", sort=False)
-    whole = own.sum(axis=1)
-    own = own.loc[whole.sort_values(ascending=False).index].fillna(0.0)
-    shares = own.div(own.sum(axis=1), axis=0).loc[lambda t: t.sum(axis=1) > 0]
+    """Show how each touchpoint's credit, of no segment, is spread over positions; hidden: empty."""
+    shares = credit.pivot_table(index="touchpoint", columns="position", values="within")
     if shares.empty:
         raise MissingInput("Credit by position stands on too few customers to be shown.")
-    first = shares.columns[0]
-    early, late = shares[first].idxmax(), shares[first].idxmin()
+    places = in_order(shares.columns)
+    order = credit.groupby("touchpoint").credit.sum().sort_values(ascending=False).index
+    shares = shares.reindex(index=order.intersection(shares.index, sort=False), columns=places)
+    first = shares[places[0]].dropna()
+    place = "the first touch" if places[0] == "1" else f"touch {places[0]}"
     title = (
-        f"{short(early)} earns {per_cent(shares[first].max())} of its credit as the first touch, "
-        f"{short(late)} {per_cent(shares[first].min())}"
+        f"{short(first.idxmax())} earns {per_cent(first.max())} of its credit as {place}, "
+        f"{short(first.idxmin())} {per_cent(first.min())}"
     )
 
     def draw(theme: Theme, width: float) -> Figure:

@@ -219,7 +219,7 @@ def _draw_group(axes: Axes, own: pd.DataFrame, names: list[str], theme: Theme) -
     whole = max(own.groupby("step").n.sum().max(), 1.0)  # all, where no row is left out
     last = int(own.step.max()) + 1
     order = [*names, *sorted(set(own.target) - set(names))]
-    colours = {name: theme.palette[i % len(theme.palette)] for i, name in enumerate(names)}
+    colours = theme.by_name(names)
     heights = {
         step: (own[own.step == step].groupby("source").n.sum() / whole).reindex(order).dropna()
         for step in range(1, last)

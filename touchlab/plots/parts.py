@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -38,6 +39,7 @@ MODEL_NAMES = {
     "markov": "Markov",
 }
 MARKERS = "oDs^vPX*"
+_DIGITS = re.compile(r"(\d+)").split
 
 
 TRUST = "filled: experiment-backed, hollow: checked, grey: untested or a mere link"
@@ -90,14 +92,15 @@ def plot_lines(
 ) -> Picture:
     """Show shares over time for the largest few."""
     largest = table.groupby(lines)[y].mean().sort_values(ascending=False).index[:MOST_LINES]
-    wide = table.pivot_table(index=x, columns=lines, values=y, sort=False)[list(largest)]
+    wide = table.pivot_table(index=x, columns=lines, values=y)[list(largest)]
+    wide = wide.loc[in_order(wide.index)]
 
     def draw(theme: Theme, width: float) -> Figure:
         figure, axes = canvas(theme, width, 3.6)
-        places = np.arange(len(wide))
-        for i, name in enumerate(wide.columns):
+        places, colours = np.arange(len(wide)), theme.by_name(map(str, wide.columns))
+        for name, marker in zip(wide.columns, MARKERS, strict=False):
             axes.plot(
-                places, wide[name], marker=MARKERS[i % len(MARKERS)], color=theme.palette[i],
+                places, wide[name], marker=marker, color=colours[str(name)],
                 ms=4, lw=1.8, label=short(str(name)),
             )  # fmt: skip
         axes.yaxis.set_major_formatter(whole_per_cent)
@@ -108,6 +111,11 @@ def plot_lines(
         return finish(figure, axes, title, width)
 
     return Picture(draw, f"{title}.", wide.reset_index())
+
+
+def in_order(labels: Iterable[str]) -> list[str]:
+    """Sort labels, numbers in them by size: 7D before 14D. As they come, a hidden row moves one."""
+    return sorted(labels, key=lambda label: [int(p) if p.isdigit() else p for p in _DIGITS(label)])
 
 
 def canvas(theme: Theme, width: float, height: float) -> tuple[Figure, Axes]:

@@ -50,7 +50,7 @@ SEPARATE |= {"level", "measure"}
 ATTRIBUTES = ("stage", "channel", "owner", "phase", "goal")
 """Labels that a touchpoint has; beside it they do not cross."""
 FOLLOWS = {
-    "credit": ("share", "ci_low", "ci_high"),
+    "credit": ("share", "ci_low", "ci_high", "within"),
     "outcomes_lost": ("removal", "ci_low", "ci_high"),
 }
 """What a count is told by: a share of a sum that is known, an interval around it."""

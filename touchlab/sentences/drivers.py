@@ -267,6 +267,11 @@ def about_intent(intent: Intent) -> str:
             f"Some customers attract more of {drawn} than others; that they have the outcome more "
             f"often by themselves cannot be told from chance (p = {intent.p:.3f})." + blind
         )
+    if intent.alike and not intent.found:
+        return (
+            f"Customers who attract {drawn} have the outcome so much more often that an intent "
+            "cannot be told from what touches do. Nothing is taken out."
+        )
     if not intent.found:
         return (
             "Something sorts customers by the touches that they get, and it is no intent: that "

@@ -89,6 +89,11 @@ class Theme:
         more = tuple(islice(cycle(own), len(self.palette)))
         return replace(self, accent=own[0], shade=paler, palette=more)
 
+    def by_name(self, names: Iterable[str]) -> dict[str, str]:
+        """A colour for each name, by the alphabet: figures of the same names agree in them."""
+        ordered = sorted(names, key=lambda name: (name.startswith("("), name))
+        return dict(zip(ordered, cycle(self.palette), strict=False))
+
     @property
     def shades(self) -> LinearSegmentedColormap:
         """From little to much, for maps of numbers: the shade, from faint to solid."""
