@@ -240,9 +240,12 @@ def read(facts: Facts, table: Published, k: int) -> list[View]:
             float(values[row, column]), f"{table.page} {table.name[:40]}: {said}: {name}",
             known=not hidden[name].iloc[row], count=name in COUNTS, drawn=table.drawn,
         )  # fmt: skip
+    began = frame.months_since.min() if "months_since" in frame else 0
     for column, name in enumerate(numbers):
         if name in COUNTS and "day" not in labels:  # nothing shows how many are at risk in all
             for line in lines_of(frame[[n for n in frame if n not in labels or n in SEPARATE]]):
+                if "months_since" in frame and frame.months_since[line].min() > began:
+                    continue  # nor how many of all cohorts were seen for so long
                 own = cells[line, column]
                 total = float(np.nansum(values[line, column]))
                 if total >= k:

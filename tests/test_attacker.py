@@ -73,7 +73,7 @@ def test_a_part_is_told_by_the_whole_and_the_other_part(attacker: ModuleType) ->
     assert len(attacker.attack([*whole, *parts], 10).recovered) == 1
 
 
-def test_credit_of_value_is_hidden_where_credit_of_outcomes_is() -> None:
+def test_value_and_losses_are_hidden_where_credit_of_outcomes_is() -> None:
     names = ["ad"] * 60 + ["email"] * 30 + ["fair"] * 8 + ["spa"] * 4
     people = [f"c{number:03d}" for number in range(len(names))]
     start = pd.Timestamp("2026-03-01", tz="UTC")
@@ -93,6 +93,10 @@ def test_credit_of_value_is_hidden_where_credit_of_outcomes_is() -> None:
     hidden = hidden_cells(worth).set_axis(worth.touchpoint)
     assert hidden.loc[few, ["credit", "share", "roi"]].all(axis=None)
     assert not hidden.loc[["ad", "email"]].any(axis=None)
+    # losses of a chain over their sum are the credit again
+    losses = hidden_cells(effects := tl.removal_effects(journeys)).set_axis(effects.touchpoints)
+    assert losses.loc[few, ["removal", "outcomes_lost", "ci_low"]].all(axis=None)
+    assert not losses.loc[["ad", "email"]].any(axis=None)
 
 
 def test_he_hears_every_kind_of_table(attacker: ModuleType) -> None:

@@ -138,7 +138,7 @@ def test_a_holdout_that_was_not_kept_is_named() -> None:
 
 def test_the_sentence_says_what_could_not_be_seen() -> None:
     text = holdout_effects(tl.open_data(tables(SIX, BUYS))).sentence()
-    assert text.startswith("Incremental conversion among the treated, by experiment: ad 2 [")
+    assert text.startswith("Incremental conversion among the treated, by experiment: ad 2 (")
     assert text.endswith("not told from none (it could see 6).")
 
 

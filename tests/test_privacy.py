@@ -115,6 +115,17 @@ def test_curves_are_drawn_as_long_as_many_are_at_risk() -> None:
     assert hidden_cells(curve).events.tolist() == [False, True, True]  # in a table
 
 
+def test_a_curve_alone_too_short_takes_the_next_one_with_it() -> None:
+    # whoever sees all 530 at risk and all groups but one sees that one
+    at_risk = {"north": [400, 300, 280], "south": [100, 90, 80], "west": [30, 9, 20]}
+    rows = [(g, day, n) for g, own in at_risk.items() for day, n in enumerate(own)]
+    curve = pd.DataFrame(rows, columns=["group", "day", "at_risk"])
+    left = safe(curve).groupby("group").day.max()
+    assert left.to_dict() == {"north": 2, "south": 0, "west": 0}
+    two = pd.concat([curve, curve[curve.group == "west"].assign(group="east")])
+    assert safe(two).groupby("group").day.max()["south"] == 2  # two hide each other
+
+
 def test_estimates_count_nobody() -> None:
     table = _table(
         touchpoint=["a", "b"], incremental=[4.0, 90.0], ci_low=[-2.0, 60.0],

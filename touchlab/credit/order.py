@@ -15,16 +15,18 @@ from touchlab.credit.frame import (
     jackknife_interval,
     of_segment,
     segments,
+    shares,
     total_by_group,
 )
 from touchlab.credit.markov import chain_of_order, removals
+from touchlab.data.customers import NO_TOUCH
 from touchlab.data.dataset import Dataset
 from touchlab.errors import ParameterError, TooThin, need_name
 from touchlab.journeys.build import Journeys, build_journeys, kept_journeys, order_events
 from touchlab.journeys.counts import outcome_sums, start_key, step_counts
 from touchlab.numeric import Floats
 
-MAX_ORDER = 4
+MAX_ORDER, ENDS = 4, ("ci_low", "ci_high")
 FOLDS = 5
 
 
@@ -90,7 +92,7 @@ def removal_effects(
         check_outcomes(sums, journeys, "count")
         steps = step_counts(ordered, order)
     codes = [[journeys.touchpoints.index(name) for name in names] for names in chosen]
-    frames = []
+    frames, bases = [], []
     for segment, own in segments(sums):
         total = total_by_group(own, journeys.groups)
         chain = chain_of_order(of_segment(steps, segment), journeys, order=order, counted=order)
@@ -106,10 +108,20 @@ def removal_effects(
                 "n": total.n,
             }
         )
-        if segment is not None:
-            table.insert(0, "segment", segment)
+        credited = shares(removal) * total.touched.sum()
+        base = pd.DataFrame({"touchpoints": table.touchpoints, "credit": credited})
+        base.loc[len(base)] = [NO_TOUCH, total.untouched.sum()]
+        for one in (table, base) if segment is not None else ():
+            one.insert(0, "segment", segment)
         frames.append(table)
-    return pd.concat(frames, ignore_index=True)
+        bases.append(base)
+    table = pd.concat(frames, ignore_index=True)
+    if sets is None:  # over their sum they are the credit: hidden wherever that is
+        base = pd.concat(bases).to_dict("list")
+        table.attrs["stands_on"] = dict.fromkeys(
+            ["removal", "outcomes_lost", "ci_low", "ci_high"], base
+        )
+    return table
 
 
 def _chosen_sets(

@@ -254,6 +254,7 @@ class Drivers(Result):
         whole = self.parameters.packed[None], LEFT_OUT[:1]
         (fair,) = amounts(self.model, self._earlier, *whole, effects.fair_shares, cells)
         outcomes = self._expected(self.parameters) @ cells
+        high = np.minimum(high, np.maximum(outcomes, point))  # nothing brings more than there are
         ratios = self.hazard_ratios
         frames = [
             pd.DataFrame(

@@ -42,10 +42,17 @@ def safe(frame: pd.DataFrame) -> pd.DataFrame:
     """Leave out the rows in which a number is hidden.
 
     Of a curve, a row a day, those are left out that few customers are at risk in: what happens
-    on single days, and to how many, is neither drawn nor said.
+    on single days, and to how many, is neither drawn nor said. Where that ends one group alone, it
+    ends the smallest of the others too: the whole less all others would be that group.
     """
     if {"day", "at_risk"} <= set(frame.columns):
         few = (frame.at_risk > 0) & (frame.at_risk < _shown.min_customers)
+        if "group" in frame and few.any():
+            day = [frame[name] for name in ("outcome", "day") if name in frame]
+            left = frame.at_risk.where(~few & (frame.at_risk > 0))
+            next_one = left == left.groupby(day).transform("min")
+            few |= next_one & (few.groupby(day).transform("sum") == 1)
+            few = few.groupby([*day[:-1], frame.group]).cummax()
         return frame[~few] if few.any() else frame
     hidden = hidden_here(frame).any(axis=1)
     return frame[~hidden] if hidden.any() else frame

@@ -119,8 +119,9 @@ def hidden_cells(frame: pd.DataFrame, *, k: int = MIN_CUSTOMERS) -> pd.DataFrame
     hidden = _spread(frame, hidden, covered, few)
     for name, base in frame.attrs.get("stands_on", {}).items():
         table = pd.DataFrame(base)
-        told = table.touchpoint[hidden_cells(table, k=k).credit]
-        hidden[name] |= frame.touchpoint.isin(told) & frame[name].notna()
+        labels = [*table.columns.drop("credit")]
+        told = pd.MultiIndex.from_frame(table[labels][hidden_cells(table, k=k).credit])
+        hidden[name] |= pd.MultiIndex.from_frame(frame[labels]).isin(told) & frame[name].notna()
     return hidden
 
 

@@ -78,8 +78,8 @@ def about_removal(effects: pd.DataFrame, outcome: str) -> str:
     return (
         f"Without {first.touchpoints}, the chain would lose {per_cent(first.removal)} of its "
         f"{outcome} outcomes ({per_cent(first.ci_low)} to {per_cent(first.ci_high)}). The losses "
-        f"of single touchpoints add up to {per_cent(effects.removal.sum())}: journeys overlap, so "
-        "they are not shares of one cake."
+        f"shown add up to {per_cent(effects.removal.sum())}: journeys overlap, so they are not "
+        "shares of one cake."
     )
 
 
@@ -261,11 +261,12 @@ def about_intent(intent: Intent) -> str:
             "no sign of an intent that lasts." + blind
         )
     own = intent.loadings.sort_values(ascending=False)
-    drawn = listing(own.index[own > STRONG]) or "touches"
+    drawn = listing(own.index[own > STRONG])
+    more, drawn = f"more of {drawn}" if drawn else "more touches", drawn or "touches"
     if not intent.follows:
         return (
-            f"Some customers attract more of {drawn} than others; that they have the outcome more "
-            f"often by themselves cannot be told from chance (p = {intent.p:.3f})." + blind
+            f"Some customers attract {more} than others; that they have the outcome more often by "
+            f"themselves cannot be told from chance (p = {intent.p:.3f})." + blind
         )
     if intent.alike and not intent.found:
         return (
