@@ -13,7 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LONGEST, SHORTEST = 480, 30
 SHORT_WITH_REASON = {"errors.py"}
 """Beside `__init__.py`: what everybody imports and nothing else belongs to."""
-MOST_FILES, MOST_LINES = 165, 36_030
+MOST_FILES, MOST_LINES = 165, 36_050
 COMPUTING = {
     "data",
     "journeys",

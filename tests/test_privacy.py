@@ -126,6 +126,23 @@ def test_a_curve_alone_too_short_takes_the_next_one_with_it() -> None:
     assert safe(two).groupby("group").day.max()["south"] == 2  # two hide each other
 
 
+def test_few_outcomes_without_a_touch_hide_those_with_one() -> None:
+    # 262 orders are told where the data is described
+    table = _table(
+        lookback=["7D", "30D", "60D"], journeys=[400, 300, 280], open=[20, 40, 0],
+        outcomes=[200, 253, 253], no_touch=[62, 9, 9], rate=0.8, ci_low=0.7, ci_high=0.9,
+    )  # fmt: skip
+    hidden = hidden_cells(table)
+    assert hidden.outcomes.tolist() == hidden.no_touch.tolist() == [False, True, True]
+    assert hidden.rate.tolist() == [False, False, True]  # of the closed; here of all
+
+
+def test_steps_that_credit_shows_too_protect_none() -> None:
+    # the outcome after `c` is the credit of its last touches, so that 129 goes with the 4
+    steps = _table(source="c", target=["a", "b", "c", "(outcome)", "(end)"], n=[129, 241, 4, 43, 9])
+    assert hidden_cells(steps).n.tolist() == [True, False, True, False, True]
+
+
 def test_estimates_count_nobody() -> None:
     table = _table(
         touchpoint=["a", "b"], incremental=[4.0, 90.0], ci_low=[-2.0, 60.0],

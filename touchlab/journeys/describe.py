@@ -79,7 +79,7 @@ def _sums(rows: ir.Table) -> dict[str, ir.Value]:
 
 
 def journey_overview(journeys: Journeys) -> pd.DataFrame:
-    """Count journeys in one row, with the outcomes that have a touch before them.
+    """Count journeys in one row, with the outcomes that have a touch before them, and the others.
 
     The rate, here and in the tables below, is of journeys that are not `open`.
     `days` is the mean length from first to last touch (NaN without times).
@@ -92,6 +92,8 @@ def journey_overview(journeys: Journeys) -> pd.DataFrame:
         **_sums(rows),
         days=(days * rows.journeys).sum() / rows.journeys.sum(),
     ).to_pandas()
+    whole = float(journeys.ends.weight.sum().to_pyarrow().as_py() or 0.0)
+    table.insert(table.columns.get_loc("outcomes") + 1, "no_touch", whole - table.outcomes)
     table["touches_per_journey"] = table.touches / table.journeys
     if not journeys.timed:
         table["days"] = np.nan

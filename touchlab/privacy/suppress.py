@@ -29,6 +29,7 @@ BASES = ("customers", "n", "journeys", "at_risk", "n_treated", "n_holdout")
 COUNTS = {*BASES, "outcomes", "touches", "starts", "ends", "events", "active", "answers", "sent"}
 COUNTS |= {"churn", "conversions", "treated", "holdout", "promoters", "passives"}
 COUNTS |= {"detractors", "touched", "reached", "stopped", "credit", "outcomes_lost", "open", "came"}
+COUNTS |= {"no_touch"}
 PART_OF = {"outcomes": "journeys", "active": "customers"}
 """Counts of a rate: part and whole."""
 RATES = {
@@ -107,9 +108,9 @@ def hidden_cells(frame: pd.DataFrame, *, k: int = MIN_CUSTOMERS) -> pd.DataFrame
     for name in counts.keys() & set(BASES):
         few |= small[name]
     values = counts | {name: part for name, (part, _) in rates.items()}
-    lines = lines_of(frame)
+    lines, told = lines_of(frame), _told_elsewhere(frame)
     covered = {
-        name: complement(own, small[name] | (few & (own > 0)), lines, k)
+        name: complement(own, small[name] | (few & (own > 0)), lines, k, told)
         for name, own in values.items()
     }
     for rate in RATES.keys() & rates.keys():
@@ -117,12 +118,23 @@ def hidden_cells(frame: pd.DataFrame, *, k: int = MIN_CUSTOMERS) -> pd.DataFrame
             if np.array_equal(counts[name], values[rate], equal_nan=True):
                 covered[name] |= covered[rate]
     hidden = _spread(frame, hidden, covered, few)
+    if {"outcomes", "no_touch"} <= counts.keys():  # all outcomes are told elsewhere
+        either = hidden.outcomes | hidden.no_touch
+        hidden["outcomes"] = hidden["no_touch"] = either
+        for name in ("rate", "ci_low", "ci_high"):
+            hidden[name] |= either & (frame.open == 0)
     for name, base in frame.attrs.get("stands_on", {}).items():
         table = pd.DataFrame(base)
         labels = [*table.columns.drop("credit")]
         told = pd.MultiIndex.from_frame(table[labels][hidden_cells(table, k=k).credit])
         hidden[name] |= pd.MultiIndex.from_frame(frame[labels]).isin(told) & frame[name].notna()
     return hidden
+
+
+def _told_elsewhere(frame: pd.DataFrame) -> Cells:
+    """Steps from the start, to the outcome and to the end are in other tables too: no cover."""
+    labels = frame[[name for name in ("source", "target") if name in frame]]
+    return np.asarray(labels.isin(["(start)", "(outcome)", "(end)"]).any(axis=1))
 
 
 def check_k(k: object) -> None:
@@ -231,27 +243,31 @@ def _is_measured(values: pd.Series[Any]) -> bool:
     return _is_number(values) or pd.api.types.is_datetime64_any_dtype(values)
 
 
-def complement(values: Floats, small: Cells, lines: Sequence[Cells], k: int) -> Cells:
+def complement(
+    values: Floats, small: Cells, lines: Sequence[Cells], k: int, told: Cells | None = None
+) -> Cells:
     """Hide more cells until no small one can be computed from the others and the sums.
 
     In every line of cells that add up with a hidden one, two or more are hidden, and they stand
     for `k` or more customers together; where lines cross, no small cell may follow from all sums
-    together. The smallest cell of the line goes first. Zeros stay: they are nobody.
+    together. The smallest cell of the line goes first, those `told` elsewhere last. Zeros stay:
+    they are nobody.
 
     >>> import numpy as np
     >>> counts = np.array([3.0, 40.0, 25.0, 0.0])
     >>> complement(counts, counts == 3, [np.ones(4, bool)], 10)
     array([ True, False,  True, False])
     """
-    hidden = small.copy()
+    hidden, last = small.copy(), np.zeros(len(values), bool) if told is None else told
+    cover = values + last * np.nansum(values)
     # a sum below k is hidden wherever it is shown
     lines = [line for line in lines if np.nansum(values[line]) >= k]
     while True:
-        weak = [line for line in lines if _is_weak(values[line & hidden], k)]
-        one = _smallest(values, hidden, weak)
+        weak = [line for line in lines if _is_weak(values[line & hidden], k, last[line & hidden])]
+        one = _smallest(cover, hidden, weak)
         if one is None and len(lines) > 1 and hidden.any():
             fixed = computable(values, hidden, lines) & small
-            one = _smallest(values, hidden, [line for line in lines if (line & fixed).any()])
+            one = _smallest(cover, hidden, [line for line in lines if (line & fixed).any()])
         if one is None:
             return hidden
         hidden[one] = True
@@ -292,8 +308,9 @@ def computable(values: Floats, hidden: Cells, lines: Sequence[Cells]) -> Cells:
     return found
 
 
-def _is_weak(own: Floats, k: int) -> bool:
+def _is_weak(own: Floats, k: int, told: Cells) -> bool:
     """Say whether hidden cells of one line are too few, or too small together."""
+    own = own[~told] if (~told).any() else own
     return len(own) > 0 and (len(own) < 2 or own.sum() < max(k, len(own) + 1))
 
 

@@ -61,7 +61,8 @@ def day(time: pd.Timestamp) -> str:
 
 def about_journeys(overview: pd.DataFrame, use: pd.DataFrame, outcome: str) -> str:
     """Answer how customers move: how long journeys are, how many convert, where they begin."""
-    return _about_journeys(overview, use[["touchpoint", "starts", "ends"]], outcome)
+    own = overview.drop(columns=["outcomes", "no_touch"], errors="ignore")
+    return _about_journeys(own, use[["touchpoint", "starts", "ends"]], outcome)
 
 
 @safe_sentence
