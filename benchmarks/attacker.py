@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import itertools
+import math
 import pickle
 import sys
 import tempfile
@@ -175,6 +176,7 @@ class Facts:
     products: set[tuple[int, int, int]] = field(default_factory=set)
     below: set[tuple[int, int]] = field(default_factory=set)
     why: dict[int, list[int]] = field(default_factory=dict)
+    sought: set[float] = field(default_factory=set)
 
     def chain(self, one: int, depth: int = 3) -> str:
         """Say from which cells one was told."""
@@ -191,6 +193,8 @@ class Facts:
         self.least.append(min(value, 1.0 if above else 0.0))
         self.title.append(title)
         self.counts.append(count)
+        if count and not known and math.isfinite(value):
+            self.sought.add(float(f"{value:.9g}"))
         return len(self.value) - 1
 
     def add(self, terms: Iterable[tuple[int, float]], total: float = 0.0) -> None:
@@ -242,10 +246,13 @@ def read(facts: Facts, table: Published, k: int) -> list[View]:
         )  # fmt: skip
     began = frame.months_since.min() if "months_since" in frame else 0
     for column, name in enumerate(numbers):
-        if name in COUNTS and "day" not in labels:  # nothing shows how many are at risk in all
+        # nothing shows how many are at risk in all, nor what losses that overlap add up to
+        if name in COUNTS - {"outcomes_lost"} and "day" not in labels:
             for line in lines_of(frame[[n for n in frame if n not in labels or n in SEPARATE]]):
                 if "months_since" in frame and frame.months_since[line].min() > began:
                     continue  # nor how many of all cohorts were seen for so long
+                if line.sum() == 1 or ("position" in frame and frame.position[line].nunique() == 1):
+                    continue  # it is no sum; nor what all touchpoints have at a position
                 own = cells[line, column]
                 total = float(np.nansum(values[line, column]))
                 if total >= k:
@@ -351,6 +358,11 @@ def _pair(facts: Facts, one: Any, other: Any, a: Matrix, b: Matrix) -> int:
         factor, constant = 1.0, float(total[np.isfinite(total)][0])
     else:
         return 0
+    constants = {float(f"{one:.9g}") for one in (-factor, -1 / factor, constant)}
+    if constants & facts.sought and not any(
+        all(facts.known[x] for x in (*r, *s)) for r, s in zip(one, other, strict=True) if r and s
+    ):
+        return 0  # nobody tells him a ratio that is the hidden number itself
     for r, s in zip(one, other, strict=True):
         if r and s:
             facts.add([*((x, 1.0) for x in r), *((y, factor) for y in s)], constant)
