@@ -121,7 +121,7 @@ def hidden_cells(frame: pd.DataFrame, *, k: int = MIN_CUSTOMERS) -> pd.DataFrame
     if {"outcomes", "no_touch"} <= counts.keys():  # all outcomes are told elsewhere
         either = hidden.outcomes | hidden.no_touch
         hidden["outcomes"] = hidden["no_touch"] = either
-        for name in ("rate", "ci_low", "ci_high"):
+        for name in {"rate", "ci_low", "ci_high"} & set(frame) if "open" in frame else ():
             hidden[name] |= either & (frame.open == 0)
     for name, base in frame.attrs.get("stands_on", {}).items():
         table = pd.DataFrame(base)
