@@ -28,7 +28,7 @@ SMALL = Path(__file__).parents[1] / "data" / "sample"
 def run(folder: Path, customers: int) -> None:
     if not (folder / "touches.parquet").exists():
         make_touches(folder, journeys=customers)
-    tl.open_data(SMALL)  # what is imported is not timed
+    tl.fit_drivers(tl.open_data(SMALL)).incremental()  # what is imported is not timed
     opened, data = _timed(lambda: tl.open_data(folder))
     sampled, moments = _timed(lambda: sample_moments(data))
     fitted, drivers = _timed(lambda: tl.fit_drivers(moments))
