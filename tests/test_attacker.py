@@ -97,6 +97,8 @@ def test_value_and_losses_are_hidden_where_credit_of_outcomes_is() -> None:
     losses = hidden_cells(effects := tl.removal_effects(journeys)).set_axis(effects.touchpoints)
     assert losses.loc[few, ["removal", "outcomes_lost", "ci_low"]].all(axis=None)
     assert not losses.loc[["ad", "email"]].any(axis=None)
+    assert hidden_cells(effects[["touchpoints", "removal"]]).removal.sum() == len(few)
+    assert hidden_cells(effects[["removal"]]).removal.all()  # no row says which it is
 
 
 def test_he_hears_every_kind_of_table(attacker: ModuleType) -> None:

@@ -240,3 +240,4 @@ def test_a_touchpoint_keeps_its_colour_from_figure_to_figure() -> None:
 def test_months_and_lookbacks_stand_in_their_order_where_one_is_hidden() -> None:
     assert in_order(["14D", "7D", "90D"]) == ["7D", "14D", "90D"]
     assert in_order(["2025-11", "2025-02"]) == ["2025-02", "2025-11"]
+    assert in_order(["²", "b2", "", "b10"]) == ["", "b2", "b10", "²"]

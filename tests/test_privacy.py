@@ -141,6 +141,8 @@ def test_steps_that_credit_shows_too_protect_none() -> None:
     # the outcome after `c` is the credit of its last touches, so that 129 goes with the 4
     steps = _table(source="c", target=["a", "b", "c", "(outcome)", "(end)"], n=[129, 241, 4, 43, 9])
     assert hidden_cells(steps).n.tolist() == [True, False, True, False, True]
+    none = steps.assign(n=[0, 241, 4, 0, 129])  # a zero is nobody, wherever it stands
+    assert not hidden_cells(none).n[none.n == 0].any()
 
 
 def test_estimates_count_nobody() -> None:

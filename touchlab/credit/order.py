@@ -26,7 +26,7 @@ from touchlab.journeys.build import Journeys, build_journeys, kept_journeys, ord
 from touchlab.journeys.counts import outcome_sums, start_key, step_counts
 from touchlab.numeric import Floats
 
-MAX_ORDER, ENDS = 4, ("ci_low", "ci_high")
+MAX_ORDER = 4
 FOLDS = 5
 
 

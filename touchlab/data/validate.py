@@ -129,10 +129,10 @@ def _clean_rows(located: Located, table: ir.Table, spec: Spec, checked: Checked)
         table, notes = net_refunds(table)
         checked.notes += notes
     what = "outcome" if spec.name == "outcomes" else "touchpoint"
-    # counted before repeats are dropped: the join that drops them costs more than a count
-    looked = whole if spec.name == "touches" else table
+    # names are the same before repeats are dropped, and cheaper: the join costs more than a count
+    named = whole if spec.name == "touches" else table
     if what in table.columns:
-        counted = looked.group_by(what).aggregate(n=looked.count())
+        counted = named.group_by(what).aggregate(n=named.count())
         counted = counted.order_by(counted.n.desc()).limit(MOST_NAMES)
         rows = located.bring(f"{spec.name}: names", counted)
         checked.names = {row[what]: row["n"] for row in rows}
@@ -142,7 +142,7 @@ def _clean_rows(located: Located, table: ir.Table, spec: Spec, checked: Checked)
             mend = mend_of(names[0], names[1], "names")
             checked.notes.append(Note(spec.name, n, f"{what}: {shown} differ; {mend}"))
     if spec.name == "touches":
-        checked.notes += busiest(located, spec.name, looked)
+        checked.notes += busiest(located, spec.name, table)
     return table
 
 
@@ -182,11 +182,7 @@ def _rules_between_columns(spec: Spec, clean: dict[str, ir.Value]) -> list[Probe
 
 
 def _run_probes(
-    located: Located,
-    spec: Spec,
-    probes: list[Probe],
-    checked: Checked,
-    clean: dict[str, ir.Value],
+    located: Located, spec: Spec, probes: list[Probe], checked: Checked, clean: dict[str, ir.Value]
 ) -> None:
     raw = located.tables[spec.name]
     sums = {f"p{i}": p.broken.fill_null(False).sum() for i, p in enumerate(probes)}

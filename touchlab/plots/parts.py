@@ -115,7 +115,8 @@ def plot_lines(
 
 def in_order(labels: Iterable[str]) -> list[str]:
     """Sort labels, numbers in them by size: 7D before 14D. As they come, a hidden row moves one."""
-    return sorted(labels, key=lambda label: [int(p) if p.isdigit() else p for p in _DIGITS(label)])
+    split = {a: [int(p) if i % 2 else p for i, p in enumerate(_DIGITS(str(a)))] for a in labels}
+    return sorted(split, key=split.__getitem__)
 
 
 def canvas(theme: Theme, width: float, height: float) -> tuple[Figure, Axes]:

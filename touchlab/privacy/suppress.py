@@ -124,8 +124,13 @@ def hidden_cells(frame: pd.DataFrame, *, k: int = MIN_CUSTOMERS) -> pd.DataFrame
         for name in {"rate", "ci_low", "ci_high"} & set(frame) if "open" in frame else ():
             hidden[name] |= either & (frame.open == 0)
     for name, base in frame.attrs.get("stands_on", {}).items():
+        if name not in frame:  # of columns that somebody took out
+            continue
         table = pd.DataFrame(base)
         labels = [*table.columns.drop("credit")]
+        if not {*labels} <= {*frame}:  # no row says which it is
+            hidden[name] |= frame[name].notna()
+            continue
         told = pd.MultiIndex.from_frame(table[labels][hidden_cells(table, k=k).credit])
         hidden[name] |= pd.MultiIndex.from_frame(frame[labels]).isin(told) & frame[name].notna()
     return hidden
@@ -259,7 +264,7 @@ def complement(
     array([ True, False,  True, False])
     """
     hidden, last = small.copy(), np.zeros(len(values), bool) if told is None else told
-    cover = values + last * np.nansum(values)
+    cover = values + (last & (values > 0)) * np.nansum(values)
     # a sum below k is hidden wherever it is shown
     lines = [line for line in lines if np.nansum(values[line]) >= k]
     while True:
